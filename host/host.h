@@ -1,0 +1,43 @@
+/* host.h -- what main.c opens, and what the command line allows. */
+#ifndef HOST_H
+#define HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <lua.h>
+
+int luaopen_crypto(lua_State *L);
+int luaopen_door(lua_State *L);
+int luaopen_embedded(lua_State *L);
+int luaopen_file(lua_State *L);
+int luaopen_journal(lua_State *L);
+int luaopen_json(lua_State *L);
+int luaopen_process(lua_State *L);
+int luaopen_secret(lua_State *L);
+int luaopen_server(lua_State *L);
+int luaopen_sigv4(lua_State *L);
+int luaopen_terminal(lua_State *L);
+int luaopen_xml(lua_State *L);
+
+/* What this process may ever do, fixed by its command line before any Lua runs. A door starts reading only
+ * and grows up to here by a confirmation; nothing makes this larger. */
+enum right { MAY_READ, MAY_WRITE, MAY_DO_IRREVERSIBLE };
+
+struct authority {
+  enum right ceiling;    /* by the command word */
+  bool yes;              /* --yes was given: creating and updating need no question */
+  bool simulated;        /* the services are simulated: in-process carriers and virtual clocks are allowed */
+  const char *confirm;   /* --confirm NAME, of argv; NULL without */
+};
+const struct authority *host_authority(lua_State *L);
+
+/* One Lua source that the program carries (made by embed.lua). */
+struct script {
+  const char *path;            /* "lua/cli.lua" */
+  const unsigned char *text;
+  size_t length;
+};
+extern const struct script scripts[];   /* sorted by path; ends with a NULL path */
+
+#endif
