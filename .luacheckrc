@@ -1,0 +1,8 @@
+std = "lua54"
+max_line_length = 150
+files["tests"] = { globals = { "test" } }
+files["recipes"] = { globals = {
+  "ensure", "read", "preflight", "handover", "task", "policy", "names", "wait", "say", "ask", "sorted", "resource",
+  "cloud", "iam", "kms", "sts", "tagging",
+} }
+files["lua/resource"] = files["recipes"]

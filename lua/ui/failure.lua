@@ -1,0 +1,60 @@
+--- What ends a command: a message, the exit status and the next thing to type. Raised anywhere below cli.lua, told there once.
+---@class ui.Failure
+---@field status integer   exit status, as the design lists them
+---@field message string
+---@field what string?     what was being done
+---@field next string?     the command or setting that mends it
+local Failure = { __name = "ui.Failure" }
+
+function Failure:__tostring()
+  local text = self.what and self.what .. ": " .. self.message or self.message
+  return self.next and text .. "\n" .. self.next or text
+end
+
+local M = {}
+
+--- The exit statuses that scripts rely on.
+M.DONE, M.FAILED, M.USAGE, M.PENDING, M.CREDENTIALS, M.UNFINISHED, M.FINDINGS = 0, 1, 2, 3, 4, 5, 6
+
+--- The fields of cmek.error/1's `error`.
+local FIELDS <const> = { "what", "service", "operation", "region", "code", "message", "request_id", "next" }
+
+--- Ends the command.
+---@param failure { status: integer, message: string, what: string?, next: string? }
+function M.raise(failure)
+  error(setmetatable(failure, Failure), 0)
+end
+
+--- Ends the command with exit status 2: what was typed cannot be meant.
+---@param message string
+---@param next string?
+function M.usage(message, next)
+  M.raise { status = M.USAGE, message = message, next = next }
+end
+
+--- Whether this was raised here.
+function M.is(value)
+  return getmetatable(value) == Failure
+end
+
+--- The exit status that belongs to what was raised, when nothing was made: 4 for credentials missing, wrong or expired.
+---@param value any  a Failure, a refusal of a service, or a message
+---@return integer
+function M.status(value)
+  if type(value) ~= "table" then return M.FAILED end
+  if M.is(value) then return value.status end
+  if value.kind == "credentials" then return M.CREDENTIALS end
+  return M.FAILED
+end
+
+--- What was raised, as the `error` of a document.
+---@return table
+function M.document(value)
+  if type(value) ~= "table" then return { message = tostring(value) } end
+  local document = {}
+  for _, field in ipairs(FIELDS) do document[field] = value[field] end
+  document.message = document.message or tostring(value)
+  return document
+end
+
+return M

@@ -1,0 +1,62 @@
+--- Where a command's words go: the result on stdout, progress on stderr, and under --json nothing on stdout but the document.
+---@class ui.Output
+---@field json nil|"document"|"lines"
+---@field colour boolean   stderr and stdout are terminals that show colour
+---@field live boolean     stderr is a terminal whose cursor may move
+local Output = { __name = "ui.Output" }
+Output.__index = Output
+
+local M = {}
+
+local COLOURS <const> = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
+
+---@param options { json: string?, terminal: table?, environment: (fun(name: string): string?)? }  the last two stand in for the host in tests
+---@return ui.Output
+function M.new(options)
+  local terminal = options.terminal or require "terminal"
+  local environment = options.environment or require("process").environment
+  local plain = environment "NO_COLOR" or environment "TERM" == "dumb"
+  local live = terminal.is_terminal "stderr" and environment "TERM" ~= "dumb"
+  return setmetatable({
+    json = options.json,
+    terminal = terminal,
+    colour = not plain and live and terminal.is_terminal "stdout",
+    live = live,
+  }, Output)
+end
+
+--- Text of the result, for stdout; under --json it is left out, since only the document may stand there.
+function Output:result(text)
+  if not self.json then self.terminal.write(text) end
+end
+
+--- Text about what goes on, for stderr.
+function Output:note(text)
+  self.terminal.write_error(text)
+end
+
+--- The one document of --json, or the last line of --json=lines.
+---@param value table  without secrets; its schema is the caller's
+function Output:document(value)
+  local encode = require("json").encode
+  if self.json == "lines" then
+    self.terminal.write(encode(value) .. "\n")
+  else
+    self.terminal.write(encode(value, { indent = 2 }) .. "\n")
+  end
+end
+
+--- One event of --json=lines; elsewhere events are progress, which is not for stdout.
+function Output:event(value)
+  if self.json == "lines" then self.terminal.write(require("json").encode(value) .. "\n") end
+end
+
+--- The text in a colour where colours are shown.
+---@param colour "bold"|"dim"|"red"|"green"|"yellow"|"cyan"
+---@return string
+function Output:paint(colour, text)
+  if not self.colour then return text end
+  return ("\27[%sm%s\27[0m"):format(COLOURS[colour], text)
+end
+
+return M

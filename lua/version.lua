@@ -1,0 +1,2 @@
+--- The version of this cmek, as User-Agent, session names and `cmek version` show it.
+return "0.1.0"
