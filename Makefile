@@ -5,7 +5,7 @@ CFLAGS   = -O2 -g
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 PKGS     = lua5.4 openssl libcurl expat
 ALL_FLAGS = -std=c11 -D_GNU_SOURCE -Ihost $(WARNINGS) -MMD -MP $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
-STATIC   = -llua5.4 -llua5.4-cjson -lexpat -levent_openssl -levent_core -levent_extra
+STATIC   = -llua5.4 -llua5.4-cjson -lexpat -levent_openssl -levent_extra -levent_core
 LIBS     = -Wl,-Bstatic $(STATIC) -Wl,-Bdynamic -lssl -lcrypto -lm -ldl
 SCRIPTS := $(shell find lua recipes -name '*.lua' | sort)
 ARGPARSE = lua/argparse.lua=$(firstword $(wildcard /usr/share/lua/5.4/argparse.lua /usr/local/share/lua/5.4/argparse.lua))
