@@ -1,0 +1,147 @@
+--- The arguments of a recipe: from its `args` come flags, help, prompts and checks.
+---@class recipe.Argument
+---@field name string
+---@field flag string       "--cluster"
+---@field text string       one line of help
+---@field type "string"|"integer"|"boolean"
+---@field list boolean      may be given several times
+---@field required boolean
+---@field default any       a value, or a function that the engine calls
+---@field choices string[]?
+---@field min integer?
+---@field max integer?
+
+local failure = require "ui.failure"
+
+local M = {}
+
+local FIELDS <const> = { "type", "default", "list", "optional", "choices", "min", "max" }
+local TYPES <const> = { string = "a text", integer = "a whole number", boolean = "true or false" }
+local SPELLINGS <const> = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
+
+local function check_specification(entry, where, reserved, complain)
+  local name = entry[1]
+  if type(name) ~= "string" or not name:find "^[a-z][a-z0-9_]*$" then
+    complain("%s has no name of letters, digits and '_'", where)
+  end
+  where = ("%s '%s'"):format(where, name)
+  if type(entry[2]) ~= "string" or entry[2] == "" then complain("%s has no text", where) end
+  if entry.type ~= nil and not TYPES[entry.type] then
+    complain("%s has type '%s'; there are string, integer and boolean", where, tostring(entry.type))
+  end
+  for field in require("sorted")(entry) do
+    local known = field == 1 or field == 2
+    for _, candidate in ipairs(FIELDS) do known = known or candidate == field end
+    if not known then complain("%s has an unknown field '%s'", where, tostring(field)) end
+  end
+  if reserved[name] then complain("%s bears the name of a flag that every command has", where) end
+end
+
+--- The checked form of a recipe's `args`.
+---@param args table[]                     as the recipe gives them
+---@param reserved table<string, true>     names of the command's own flags
+---@param complain fun(text: string, ...)  raises
+---@return recipe.Argument[]
+function M.specifications(args, reserved, complain)
+  local result, seen = {}, {}
+  for i, entry in ipairs(args) do
+    local where = ("args[%d]"):format(i)
+    if type(entry) ~= "table" then complain("%s must be a table { name, text }", where) end
+    check_specification(entry, where, reserved, complain)
+    if seen[entry[1]] then complain("%s '%s' stands twice", where, entry[1]) end
+    seen[entry[1]] = true
+    local kind = entry.type or "string"
+    result[i] = {
+      name = entry[1], text = entry[2], type = kind, list = entry.list == true, default = entry.default,
+      flag = "--" .. entry[1]:gsub("_", "-"), choices = entry.choices, min = entry.min, max = entry.max,
+      required = entry.default == nil and not entry.list and not entry.optional and kind ~= "boolean",
+    }
+  end
+  return result
+end
+
+local function refuse(spec, value, origin, wanted)
+  local place = origin == "flags" and spec.flag or ("%s (%s)"):format(spec.name, origin)
+  failure.usage(("%s must be %s, not '%s': %s"):format(place, wanted, tostring(value), spec.text))
+end
+
+local function convert_scalar(spec, value, origin)
+  if spec.type == "integer" then
+    local number = type(value) == "string" and value:find "^[+-]?%d+$" and math.tointeger(value)
+      or math.type(value) == "integer" and value
+    if not number then refuse(spec, value, origin, TYPES.integer) end
+    if number < (spec.min or number) or number > (spec.max or number) then
+      refuse(spec, value, origin, ("from %s to %s"):format(spec.min or "any", spec.max or "any"))
+    end
+    return number
+  elseif spec.type == "boolean" then
+    local answer = value
+    if type(value) == "string" then answer = SPELLINGS[value:lower()] end
+    if type(answer) ~= "boolean" then refuse(spec, value, origin, TYPES.boolean) end
+    return answer
+  end
+  if type(value) ~= "string" or value == "" then refuse(spec, value, origin, TYPES.string) end
+  if spec.choices then
+    for _, choice in ipairs(spec.choices) do
+      if choice == value then return value end
+    end
+    refuse(spec, value, origin, "one of " .. table.concat(spec.choices, ", "))
+  end
+  return value
+end
+
+local function convert(spec, value, origin)
+  if not spec.list then return convert_scalar(spec, value, origin) end
+  local values = {}
+  for i, element in ipairs(type(value) == "table" and value or { value }) do
+    values[i] = convert_scalar(spec, element, origin)
+  end
+  return values
+end
+
+local function check_names(specifications, source)
+  local known, names = {}, {}
+  for i, spec in ipairs(specifications) do known[spec.name], names[i] = true, spec.name end
+  for name in require("sorted")(source.values) do
+    if not known[name] then
+      local near = require("ui.near").near(tostring(name), names)
+      failure.usage(("%s: unknown argument '%s'%s"):format(source.origin, tostring(name),
+        near[1] and "; did you mean '" .. near[1] .. "'?" or ""))
+    end
+  end
+end
+
+--- The arguments of one run: each from the first source that has it, else its default.
+--- Raises a usage failure that names the flag when one is missing, mistyped or unknown.
+---@param specifications recipe.Argument[]
+---@param sources { origin: string, values: table<string, any> }[]  strongest first; origin "flags", or what messages call it
+---@param ask (fun(spec: recipe.Argument): string?)?  asks the user for a missing one
+---@return table<string, any> arguments
+---@return table<string, any> given   those that are not defaults, for the journal and --save-args
+function M.resolve(specifications, sources, ask)
+  local arguments, given = {}, {}
+  for _, source in ipairs(sources) do check_names(specifications, source) end
+  for _, spec in ipairs(specifications) do
+    for _, source in ipairs(sources) do
+      local value = source.values[spec.name]
+      if value ~= nil and given[spec.name] == nil then given[spec.name] = convert(spec, value, source.origin) end
+    end
+    if given[spec.name] == nil and spec.required then
+      local answer = ask and ask(spec)
+      if not answer then failure.usage(("%s is missing: %s"):format(spec.flag, spec.text)) end
+      given[spec.name] = convert(spec, answer, "flags")
+    end
+    arguments[spec.name] = given[spec.name]
+    if arguments[spec.name] == nil then arguments[spec.name] = spec.default end
+  end
+  return arguments, given
+end
+
+--- The name of the environment variable that gives an argument: CMEK_ARG_CLUSTER.
+---@param spec recipe.Argument
+---@return string
+function M.variable(spec)
+  return "CMEK_ARG_" .. spec.name:upper()
+end
+
+return M

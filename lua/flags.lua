@@ -1,0 +1,128 @@
+--- The flags of plan, run, verify and resume: the command's own, and those that the recipe's `args` ask for.
+
+local failure = require "ui.failure"
+
+local M = {}
+
+--- The command's own flags. `value`: the name of the value it takes; `words`: the commands that have it.
+local COMMON <const> = {
+  { "yes",       "create and update without asking; irreversible steps need --confirm as well", words = "run resume" },
+  { "confirm",   "the cluster's name: agrees to the irreversible steps", value = "NAME", words = "run resume" },
+  { "exit_code", "exit 3 when there is something to do", words = "plan" },
+  { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify" },
+  { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
+  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume runs" },
+  { "profile",   "the AWS profile", value = "NAME", words = "plan run verify resume exec whoami" },
+  { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = "plan run verify resume exec whoami" },
+  { "account",   "the AWS account that the credentials must be of", value = "ID", words = "plan run verify resume exec whoami" },
+  { "write",     "let the script write", words = "exec" },
+  { "help",      "this text" },
+}
+
+local function belongs(flag, word)
+  return flag.words == nil or (" " .. flag.words .. " "):find(" " .. word .. " ", 1, true) ~= nil
+end
+
+local function spelling(name)
+  return "--" .. name:gsub("_", "-")
+end
+
+--- The names that no recipe may give an argument.
+---@return table<string, true>
+function M.reserved()
+  local names = { json = true }
+  for _, flag in ipairs(COMMON) do names[flag[1]] = true end
+  return names
+end
+
+--- Takes the first argument that is neither a flag of ours nor its value: the recipe, or the run.
+---@param word string         the command
+---@param arguments string[]
+---@return string? name, string[] rest
+function M.first(word, arguments)
+  local rest, name, skip = {}, nil, false
+  for _, argument in ipairs(arguments) do
+    local flag
+    for _, candidate in ipairs(COMMON) do
+      if belongs(candidate, word) and spelling(candidate[1]) == argument then flag = candidate end
+    end
+    if not name and not skip and argument:sub(1, 1) ~= "-" then
+      name = argument
+    else
+      rest[#rest + 1] = argument
+    end
+    skip = flag ~= nil and flag.value ~= nil
+  end
+  return name, rest
+end
+
+local function add(parser, spec, group)
+  local option
+  if spec.value then
+    option = parser:option(spelling(spec.name)):argname(spec.value)
+    if spec.list then option:count "*" end
+  else
+    option = parser:flag(spelling(spec.name))
+  end
+  option:target(group .. " " .. spec.name):description(spec.text)
+end
+
+local function parser_of(word, subject, specifications)
+  local parser = require "argparse"()
+  parser:name("cmek " .. word .. (subject and " " .. subject or "")):add_help(false)
+  for _, spec in ipairs(specifications) do
+    add(parser, {
+      name = spec.name, text = M.explain(spec), list = spec.list,
+      value = spec.type ~= "boolean" and (spec.type == "integer" and "N" or spec.name:upper()) or nil,
+    }, "recipe")
+  end
+  for _, flag in ipairs(COMMON) do
+    if belongs(flag, word) then add(parser, { name = flag[1], text = flag[2], value = flag.value }, "common") end
+  end
+  return parser
+end
+
+--- A line of help for an argument: its text, and its default.
+---@param spec recipe.Argument
+function M.explain(spec)
+  if spec.required then return spec.text .. " (required)" end
+  if spec.list then return spec.text .. " (may be repeated)" end
+  if spec.default == nil or type(spec.default) == "function" then return spec.text end
+  return ("%s (default: %s)"):format(spec.text, tostring(spec.default))
+end
+
+--- The flags as help shows them.
+---@param word string
+---@param subject string?                    the recipe
+---@param specifications recipe.Argument[]   of the recipe; {} for none
+---@return string
+function M.help(word, subject, specifications)
+  return parser_of(word, subject, specifications):get_help()
+end
+
+--- Parses the flags. Raises a usage failure that says what was meant.
+---@param word string
+---@param subject string?
+---@param specifications recipe.Argument[]
+---@param arguments string[]
+---@return table<string, any> common    the command's own flags
+---@return table<string, any> recipe    those of the recipe, as texts
+function M.parse(word, subject, specifications, arguments)
+  local ok, result = parser_of(word, subject, specifications):pparse(arguments)
+  if not ok then
+    failure.usage((result:gsub("\nDid you mean", "; did you mean")),
+      ("cmek %s%s --help lists the flags"):format(word, subject and " " .. subject or ""))
+  end
+  local groups = { common = {}, recipe = {} }
+  for target, value in pairs(result) do   -- order cannot be seen
+    local group, name = target:match "^(%S+) (.*)$"
+    groups[group][name] = value
+  end
+  for _, spec in ipairs(specifications) do
+    -- argparse gives an empty list to what may be repeated and was not given
+    if spec.list and groups.recipe[spec.name] and #groups.recipe[spec.name] == 0 then groups.recipe[spec.name] = nil end
+  end
+  return groups.common, groups.recipe
+end
+
+return M

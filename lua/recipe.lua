@@ -1,0 +1,121 @@
+--- Recipes: finds, checks and loads them. A recipe is a table and one function that runs in a sandbox (lua/sandbox.lua).
+---@class Recipe
+---@field name string       "console", or the path of a file
+---@field path string       what messages show: "recipes/console.lua"
+---@field hash string       SHA-256 of its text
+---@field summary string
+---@field args recipe.Argument[]
+---@field touches string[]  services it may call
+---@field run fun(arguments: table): any
+---@field world table       the names it sees; engine functions are joined to it by bind
+local Recipe = { __name = "Recipe" }
+Recipe.__index = Recipe
+
+local embedded = require "embedded"
+local failure = require "ui.failure"
+local sandbox = require "sandbox"
+
+local M = {}
+
+local FOLDER <const> = "recipes/"
+local SOURCE_MAX <const> = 1 << 20   -- bytes of a recipe file
+local API <const> = 1
+local FIELDS <const> = { api = "integer", summary = "string", args = "table", touches = "table", run = "function" }
+local SERVICES <const> = { cloud = true, iam = true, kms = true, sts = true, tagging = true, vault = true }
+
+--- Whether an argument names a file and not a stock recipe.
+---@param name string
+function M.is_file(name)
+  return name:find("/", 1, true) ~= nil or name:find "%.lua$" ~= nil
+end
+
+--- The names of the stock recipes, sorted.
+---@return string[]
+function M.names()
+  local names = {}
+  for _, path in ipairs(embedded.list(FOLDER)) do
+    names[#names + 1] = path:match "^recipes/([^/]+)%.lua$"
+  end
+  return names
+end
+
+local function unknown(name)
+  local near = require("ui.near").near(name, M.names())
+  local guess = near[1] and ("; did you mean '%s'?"):format(table.concat(near, "' or '")) or ""
+  failure.usage(("there is no recipe '%s'%s"):format(name, guess),
+    "stock recipes: " .. table.concat(M.names(), ", ") .. "; the name of a file has a '/' or ends in .lua")
+end
+
+--- The text of a recipe and the path that messages show. Raises a usage failure when there is none of that name.
+---@param name string  a stock recipe, or a file (with a '/' or ending in .lua)
+---@return string text, string path
+function M.source(name)
+  if M.is_file(name) then
+    local text, message = require("file").read(name, SOURCE_MAX)
+    if not text then failure.usage(("cannot read the recipe '%s': %s"):format(name, message)) end
+    return text, name
+  end
+  local path = FOLDER .. name .. ".lua"
+  local text = embedded.source(path) or unknown(name)
+  return text, path
+end
+
+--- Raises what is wrong with a recipe, naming the file.
+local function complain(path, text, ...)
+  failure.usage(path .. ": " .. text:format(...))
+end
+
+local function check_fields(path, definition)
+  if type(definition) ~= "table" then complain(path, "must return a table, not %s", type(definition)) end
+  for field in require("sorted")(definition) do
+    if not FIELDS[field] then
+      complain(path, "field '%s' is unknown; a recipe has api, summary, args, touches, run", tostring(field))
+    end
+  end
+  if definition.api ~= API then complain(path, "api must be %d, not %s", API, tostring(definition.api)) end
+  for _, field in ipairs { "summary", "args", "touches", "run" } do
+    local value = definition[field]
+    if type(value) ~= FIELDS[field] then complain(path, "%s must be a %s, not %s", field, FIELDS[field], type(value)) end
+  end
+end
+
+local function check_touches(path, touches)
+  for i, service in ipairs(touches) do
+    if not SERVICES[service] then complain(path, "touches[%d] '%s' is no service", i, tostring(service)) end
+  end
+end
+
+--- Loads a recipe and checks it; it can be told its arguments and run afterwards.
+---@param name string  a stock recipe, or a file
+---@param options { reserved: table<string, true>? }?  flags that are the command's own
+---@return Recipe
+function M.load(name, options)
+  local text, path = M.source(name)
+  local world = sandbox.new { path = path, is_file = M.is_file(name) }
+  local chunk, message = load(text, "@" .. path, "t", world.environment)
+  if not chunk then failure.usage(message) end
+  local definition = chunk()
+  check_fields(path, definition)
+  check_touches(path, definition.touches)
+  local args = require("arguments").specifications(definition.args, options and options.reserved or {}, function(...)
+    complain(path, ...)
+  end)
+  return setmetatable({
+    name = name,
+    path = path,
+    hash = require("crypto").hex(require("crypto").sha256(text)),
+    summary = definition.summary,
+    args = args,
+    touches = definition.touches,
+    run = definition.run,
+    world = world,
+  }, Recipe)
+end
+
+--- Joins names to what the recipe sees: the engine's functions, the services it touches.
+---@param names table<string, any>
+function Recipe:bind(names)
+  self.world:bind(names)
+end
+
+return M

@@ -1,0 +1,125 @@
+--- The world of a recipe: safe names only, nothing that reaches the machine, nothing whose order or value differs from run to run.
+---@class Sandbox
+---@field environment table   the _ENV of the recipe's chunks: reads come from names, writes raise
+---@field names table<string, any>
+local Sandbox = { __name = "Sandbox" }
+Sandbox.__index = Sandbox
+
+local M = {}
+
+local SOURCE_MAX <const> = 1 << 20
+
+--- Library modules that a recipe may require: pure functions, without a door.
+local LIBRARY <const> = { policy = true, names = true, sorted = true }
+
+local BASE <const> = { "assert", "error", "ipairs", "select", "tonumber", "tostring", "type", "rawequal", "rawlen" }
+
+--- Why a name that Lua programs have is missing here.
+local ABSENT <const> = {
+  io = "a recipe reads and writes no files", os = "a recipe starts nothing and reads no clock",
+  debug = "a recipe sees no internals", package = "use require", load = "use require", loadfile = "use require",
+  dofile = "use require", loadstring = "use require", next = "its order differs from run to run: use sorted(t)",
+  pcall = "a recipe handles no errors: run it again, every step can be repeated",
+  xpcall = "a recipe handles no errors: run it again, every step can be repeated",
+  coroutine = "use task.map", getmetatable = "a recipe sees no internals",
+  rawget = "a recipe sees no internals", rawset = "a recipe sees no internals", collectgarbage = "a recipe sees no internals",
+}
+
+--- Metamethods that would run code at a moment nobody chose, or hide a table from the library's checks.
+local HOOKS <const> = { "__gc", "__close", "__metatable", "__mode" }
+
+local function safe_setmetatable(value, metatable)
+  if type(metatable) == "table" then
+    for _, hook in ipairs(HOOKS) do
+      if rawget(metatable, hook) ~= nil then error("a recipe's metatable has no " .. hook, 2) end
+    end
+  end
+  return setmetatable(value, metatable)
+end
+
+local function copy(library, ...)
+  local result = {}
+  for name, value in pairs(library) do result[name] = value end   -- order cannot be seen
+  for _, name in ipairs { ... } do result[name] = nil end
+  return result
+end
+
+--- A table of functions that can be read and not changed, so that no recipe alters the library under the others.
+function M.read_only(module)
+  if type(module) ~= "table" then return module end
+  return setmetatable({}, {
+    __index = module,
+    __call = function(_, ...) return module(...) end,
+    __newindex = function(_, name) error(("the library is not changed by a recipe (field '%s')"):format(name), 2) end,
+    __metatable = false,
+  })
+end
+
+local function missing(names, name)
+  local reason = ABSENT[name]
+  if reason then return ("'%s' is not part of a recipe's world: %s"):format(name, reason) end
+  local known = {}
+  for key in require("sorted")(names) do known[#known + 1] = key end
+  local near = require("ui.near").near(tostring(name), known)
+  return ("'%s' is unknown here%s"):format(tostring(name), near[1] and "; did you mean '" .. near[1] .. "'?" or "")
+end
+
+--- A world with the safe part of Lua, the library's pure modules and a `require`.
+---@param options { path: string, is_file: boolean }  the recipe; files are required from beside it
+---@return Sandbox
+function M.new(options)
+  local sorted = require "sorted"
+  local names = {
+    math = copy(math, "random", "randomseed"), string = copy(string, "dump"), table = copy(table), utf8 = copy(utf8),
+    setmetatable = safe_setmetatable, pairs = sorted, sorted = sorted,
+    policy = M.read_only(require "policy"), names = M.read_only(require "names"),
+  }
+  for _, name in ipairs(BASE) do names[name] = _G[name] end
+  local self = setmetatable({ names = names, loaded = {}, is_file = options.is_file }, Sandbox)
+  self.folder = options.path:match "^(.*/)" or ""
+  self.environment = setmetatable({}, {
+    __index = function(_, name)
+      local value = names[name]
+      if value == nil then error(missing(names, name), 2) end
+      return value
+    end,
+    __newindex = function(_, name) error(("'%s' would be global: write local %s"):format(tostring(name), tostring(name)), 2) end,
+    __metatable = false,
+  })
+  names.require = function(name) return self:require(name) end
+  return self
+end
+
+--- Names that only a run has: the engine's functions and the services. Values of earlier runs are replaced.
+function Sandbox:bind(names)
+  for name, value in pairs(names) do self.names[name] = value end   -- order cannot be seen
+end
+
+--- The text of a module: beside the recipe, else among the stock recipes.
+local function find(self, name)
+  local file = name:gsub("%.", "/") .. ".lua"
+  if self.is_file then
+    local path = self.folder .. file
+    if require("file").exists(path) then return require("file").read(path, SOURCE_MAX), path end
+  end
+  return require("embedded").source("recipes/" .. file), "recipes/" .. file
+end
+
+--- What a recipe gets for `require "name"`: a pure module of the library, or a chunk of its own world.
+---@param name string
+function Sandbox:require(name)
+  if type(name) ~= "string" or not name:find "^[%w_%-][%w_%-.]*$" or name:find("..", 1, true) then
+    error(("require takes the name of a module, not '%s'"):format(tostring(name)), 3)
+  end
+  if LIBRARY[name] then return M.read_only(require(name)) end
+  if self.loaded[name] ~= nil then return self.loaded[name] end
+  local text, path = find(self, name)
+  if not text then error(("there is no module '%s' in the library or beside the recipe"):format(name), 3) end
+  local chunk, message = load(text, "@" .. path, "t", self.environment)
+  if not chunk then error(message, 0) end
+  local result = chunk()
+  self.loaded[name] = result == nil and true or result
+  return self.loaded[name]
+end
+
+return M

@@ -1,0 +1,103 @@
+--- A plan as text: whose account and which cluster, the steps with their marks, the differences, the sum.
+local diff = require "ui.diff"
+local columns = require "ui.table"
+
+local M = {}
+
+local MARKS <const> = { create = "+", change = "~", delete = "-", none = "=", refuse = "x" }
+local COLOURS <const> = { create = "green", change = "yellow", delete = "red", none = "dim", refuse = "red" }
+
+--- The lines that say where a run works: AWS account, ARN, organization and cluster.
+---@param run table  the `run` of a report
+---@return string
+function M.head(run)
+  local lines = {}
+  if run.aws then lines[1] = ("AWS account %s as %s\n"):format(run.aws.account_id, run.aws.arn) end
+  local cluster, organization = run.cluster, run.organization
+  if organization then
+    lines[#lines + 1] = ("organization %s (%s)"):format(organization.name or organization.label or "", organization.id)
+    lines[#lines + 1] = cluster and ", " or "\n"
+  end
+  if cluster then lines[#lines + 1] = ("cluster %s (%s)\n"):format(cluster.name, cluster.id) end
+  return table.concat(lines)
+end
+
+local function difference_lines(difference)
+  local lines = diff.lines(difference.have, difference.want)
+  if #lines == 1 then return { difference.field .. ": " .. lines[1] } end
+  local result = { difference.field .. ":" }
+  for _, line in ipairs(lines) do result[#result + 1] = "  " .. line end
+  return result
+end
+
+local function paint_line(line, output)
+  local mark = line:match "^%s*([-+]) "
+  if mark == "+" then return output:paint("green", line) end
+  if mark == "-" then return output:paint("red", line) end
+  return line
+end
+
+--- The mark in front of a step: what happens, and "!" when it cannot be taken back.
+---@param step table
+---@return string
+function M.mark(step)
+  return MARKS[step.action] .. (step.irreversible and "!" or " ")
+end
+
+local function explanation(step, output)
+  local lines = {}
+  if step.reason and step.reason ~= "" then
+    local lead = step.irreversible and "cannot be undone: " or ""
+    lines[1] = output:paint(step.action == "refuse" and "red" or step.irreversible and "yellow" or "dim", lead .. step.reason)
+  end
+  for _, difference in ipairs(step.differences or {}) do
+    for _, line in ipairs(difference_lines(difference)) do lines[#lines + 1] = paint_line(line, output) end
+  end
+  return lines
+end
+
+--- The steps, one a line, each with its reason and its differences below it.
+---@param steps table[]
+---@param output ui.Output
+---@return string
+function M.steps(steps, output)
+  local rows = {}
+  for i, step in ipairs(steps) do rows[i] = { M.mark(step), step.kind, step.region or "", step.name or "" } end
+  local text, lines = columns.render(rows, " "), {}
+  local at = 0
+  for line in text:gmatch "[^\n]+" do
+    at = at + 1
+    lines[#lines + 1] = output:paint(COLOURS[steps[at].action], line)
+    for _, detail in ipairs(explanation(steps[at], output)) do lines[#lines + 1] = "       " .. detail end
+  end
+  return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
+end
+
+--- `Plan: 4 to create, 1 to change, 0 to delete`
+---@param summary table
+---@return string
+function M.sum(summary)
+  local text = ("Plan: %d to create, %d to change, %d to delete"):format(summary.create, summary.change, summary.delete)
+  if summary.refused > 0 then text = text .. (", %d refused"):format(summary.refused) end
+  return text
+end
+
+--- Whether there is something to do.
+function M.pending(summary)
+  return summary.create + summary.change + summary.delete > 0
+end
+
+--- The whole plan.
+---@param report table  cmek.plan/1
+---@param output ui.Output
+---@return string
+function M.render(report, output)
+  local notice = ""
+  if not M.pending(report.summary) and report.summary.refused == 0 then
+    notice = ("Nothing to do: all %d are as wanted.\n"):format(report.summary.unchanged)
+  end
+  return M.head(report.run) .. "\n" .. M.steps(report.steps, output) .. "\n" .. notice
+    .. output:paint("bold", M.sum(report.summary)) .. "\n"
+end
+
+return M
