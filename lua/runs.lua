@@ -1,0 +1,122 @@
+--- The journals of runs: a file a run, in one directory, named after the run's ID.
+--- cmek's own lines: kind "begin" (recipe, arguments, who), "end" (status); between them the door's and the engine's.
+---@class runs.Run
+---@field id string
+---@field path string
+---@field begin table      the first line
+---@field status string    "done", "failed", "declined", "unfinished"; "changed" when its hash chain is broken
+---@field entries table[]  every line
+---@field text string      the file as it is
+
+local failure = require "ui.failure"
+
+local M = {}
+
+local JOURNAL_MAX <const> = 64 << 20   -- bytes
+
+--- The directory of the journals.
+---@param given string?  the value of --journal
+---@return string
+function M.directory(given)
+  return given or require("file").state_directory() .. "/runs"
+end
+
+--- A new ID: the time, so that IDs sort, and four random digits.
+---@param clock table  door.clock
+---@return string
+function M.new_id(clock)
+  local stamp = require("ui.time").rfc3339(clock.now()):gsub("[-:Z]", "")
+  return stamp:gsub("T", "-") .. "-" .. require("crypto").hex(clock.random(2))
+end
+
+local function path_of(directory, id)
+  return directory .. "/" .. id .. ".jsonl"
+end
+
+local function unwritable(directory, message)
+  failure.raise {
+    status = failure.FAILED, what = "nothing may be made that cannot be recorded",
+    message = ("the journal directory '%s' cannot be written: %s"):format(directory, message),
+    next = "name another with --journal DIR, or CMEK_STATE_DIR",
+  }
+end
+
+--- Makes the journal of a new run. Raises a failure that names the directory.
+---@param directory string
+---@param id string
+---@return userdata journal
+function M.create(directory, id)
+  local made, message = require("file").mkdir(directory, 448)   -- 0700
+  if not made then unwritable(directory, message) end
+  local journal
+  journal, message = require("journal").create(path_of(directory, id))
+  if not journal then unwritable(directory, message) end
+  return journal
+end
+
+--- What the lines say of the end of a run.
+local function status_of(entries)
+  local status, wrote = nil, false
+  for _, entry in ipairs(entries) do
+    if entry.kind == "begin" then status = nil end
+    if entry.kind == "end" then status = entry.status end
+    if entry.kind == "request" and (entry.effect == "write" or entry.effect == "irreversible") then wrote = true end
+  end
+  return status or wrote and "unfinished" or "stopped"
+end
+
+--- One run as its journal tells it; nil and a message when it cannot be read.
+---@param directory string
+---@param id string
+---@return runs.Run?, string?
+function M.read(directory, id)
+  local path = path_of(directory, id)
+  local text, message = require("file").read(path, JOURNAL_MAX)
+  if not text then return nil, message end
+  local entries
+  entries, message = require("journal").read(text)
+  if not entries then return nil, ("%s: %s"):format(path, message) end
+  if not entries[1] or entries[1].kind ~= "begin" then return nil, path .. " does not begin like the journal of a run" end
+  return { id = id, path = path, begin = entries[1], status = status_of(entries), entries = entries, text = text }
+end
+
+--- The IDs of the runs in a directory, oldest first; none when there is no such directory.
+---@return string[]
+function M.ids(directory)
+  local ids = {}
+  for _, name in ipairs(require("file").list(directory) or {}) do
+    ids[#ids + 1] = name:match "^(.+)%.jsonl$"
+  end
+  return ids
+end
+
+--- The run to resume: the one named, else the newest that is not finished. Raises a usage failure when there is none.
+---@param directory string
+---@param id string?
+---@return runs.Run
+function M.unfinished(directory, id)
+  if id then
+    local run, message = M.read(directory, id)
+    if not run then
+      failure.usage(("there is no run '%s' to resume: %s"):format(id, message), "cmek runs lists them")
+    end
+    return run
+  end
+  local ids = M.ids(directory)
+  for i = #ids, 1, -1 do
+    local run = M.read(directory, ids[i])
+    if run and (run.status == "unfinished" or run.status == "failed") then return run end
+  end
+  failure.usage(("there is no unfinished run in '%s'"):format(directory), "cmek runs lists them; --journal DIR names another directory")
+end
+
+--- Takes up a run's journal where it ended. Raises when the file cannot be written or another process holds it.
+---@param run runs.Run
+---@return userdata journal
+function M.continue(run)
+  local journal, message = require("journal").continue(run.path, run.text)
+  if not journal then unwritable(run.path, message) end
+  return journal
+end
+
+return M
