@@ -14,11 +14,12 @@ local M = {}
 
 local JOURNAL_MAX <const> = 64 << 20   -- bytes
 
---- The directory of the journals.
+--- The directory of the journals. Those of simulated runs stand apart: no `resume` of a real run shall meet them.
 ---@param given string?  the value of --journal
 ---@return string
 function M.directory(given)
-  return given or require("file").state_directory() .. "/runs"
+  local simulated = require("process").environment "CMEK_SIM" == "1"
+  return given or require("file").state_directory() .. (simulated and "/simulated-runs" or "/runs")
 end
 
 --- A new ID: the time, so that IDs sort, and four random digits.
