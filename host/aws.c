@@ -1,0 +1,231 @@
+/* aws.c -- requests to AWS: the operation and its body are written here, so that what is signed is what was judged.
+ * Query protocol for IAM and STS, JSON 1.1 for KMS and tagging; Signature Version 4. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <lauxlib.h>
+
+#include "door.h"
+#include "form.h"
+#include "json.h"
+#include "secret.h"
+
+#define HEADERS_MAX 8
+#define TIMEOUT 60.0   /* seconds, as the SDKs wait for an answer */
+
+static int aws_request(lua_State *L);
+
+static const luaL_Reg functions[] = {
+  {"request", aws_request},   /* aws.request{service=, region=, operation=, parameters=, credentials=, ...} -> response | nil, message, kind */
+  {NULL, NULL}
+};
+
+/* How each service is spoken to. */
+static const struct service {
+  const char *name;
+  const char *version;   /* query protocol; NULL: JSON 1.1 */
+  const char *target;    /* JSON 1.1: prefix of X-Amz-Target */
+} services[] = {
+  {"iam",     "2010-05-08", NULL},
+  {"sts",     "2011-06-15", NULL},
+  {"kms",     NULL, "TrentService."},
+  {"tagging", NULL, "ResourceGroupsTaggingAPI_20170126."},
+};
+
+/* One request while it is being written. Strings are the stack's or this struct's. */
+struct request {
+  const struct service *service;
+  const char *operation;
+  const char *region;           /* signed for */
+  char url[512];
+  char host[256];
+  char path[256];
+  char stamp[24];
+  char target[128];
+  struct bytes body;            /* owned */
+  struct bytes authorization;   /* owned */
+  struct sigv4_header headers[HEADERS_MAX];
+  size_t header_count;
+};
+
+static void request_free(struct request *r)
+{
+  bytes_free(&r->body);
+  bytes_free(&r->authorization);
+}
+
+static const struct service *find_service(lua_State *L, const char *name)
+{
+  for (size_t i = 0; name != NULL && i < sizeof services / sizeof *services; i++)
+    if (strcmp(services[i].name, name) == 0)
+      return &services[i];
+  luaL_error(L, "bad argument #1 to 'request' (no service '%s': iam, sts, kms or tagging)", name != NULL ? name : "nil");
+  return NULL;
+}
+
+static void add_header(struct request *r, const char *name, const char *value)
+{
+  if (r->header_count < HEADERS_MAX)
+    r->headers[r->header_count++] = (struct sigv4_header){name, value};
+}
+
+/* Host and path of the endpoint; a default port does not stand in Host. */
+static void split_url(struct request *r)
+{
+  const char *from = strstr(r->url, "://") + 3;
+  size_t length = strcspn(from, "/");
+  (void)snprintf(r->host, sizeof r->host, "%.*s", (int)length, from);
+  const char *standard = strncmp(r->url, "https", 5) == 0 ? ":443" : ":80";
+  size_t host = strlen(r->host), port = strlen(standard);
+  if (host > port && strcmp(r->host + host - port, standard) == 0)
+    r->host[host - port] = '\0';
+  (void)snprintf(r->path, sizeof r->path, "%s", from[length] != '\0' ? from + length : "/");
+}
+
+static void set_stamp(lua_State *L, struct request *r, double now)
+{
+  time_t seconds = (time_t)now;
+  struct tm utc;
+  if (gmtime_r(&seconds, &utc) == NULL || strftime(r->stamp, sizeof r->stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
+    luaL_error(L, "aws: the clock shows no date");
+}
+
+/* The table of parameters, at the index, as the service's protocol writes it; false leaves a message. */
+static bool write_body(lua_State *L, struct request *r, int parameters)
+{
+  if (r->service->version == NULL)
+    return json_write(L, parameters, &r->body, true, "aws");
+  bool ok = bytes_puts(&r->body, "Action=") && form_encode(&r->body, r->operation, strlen(r->operation))
+         && bytes_puts(&r->body, "&Version=") && bytes_puts(&r->body, r->service->version);
+  return ok && form_write(L, parameters, &r->body, "aws");
+}
+
+static void write_headers(struct request *r)
+{
+  add_header(r, "Host", r->host);
+  add_header(r, "X-Amz-Date", r->stamp);
+  if (r->service->target == NULL) {
+    add_header(r, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+    return;
+  }
+  (void)snprintf(r->target, sizeof r->target, "%s%s", r->service->target, r->operation);
+  add_header(r, "Content-Type", "application/x-amz-json-1.1");
+  add_header(r, "X-Amz-Target", r->target);
+}
+
+/* A member of the credentials that has to be a secret for AWS; NULL when it is absent and may be. Stays on the stack. */
+static const struct secret *credential(lua_State *L, int credentials, const char *name, bool optional)
+{
+  if (lua_getfield(L, credentials, name) == LUA_TNIL && optional)
+    return NULL;
+  const struct secret *s = secret_test(L, -1);
+  if (s == NULL || !secret_for(s, "aws"))
+    luaL_error(L, "bad argument #1 to 'request' (credentials.%s must be a secret for AWS)", name);
+  return s;
+}
+
+/* Signs with the credentials at the index. The token's text stays inside this call's buffers. */
+static bool sign(lua_State *L, struct door *door, struct request *r, int credentials, const char *access_key_id)
+{
+  const struct secret *key = credential(L, credentials, "secret_access_key", false);
+  const struct secret *token = credential(L, credentials, "session_token", true);
+  if (door->signing_keys == NULL)
+    door->signing_keys = sigv4_cache_new();
+  if (door->signing_keys == NULL)
+    return false;
+  if (token != NULL)
+    add_header(r, "X-Amz-Security-Token", (const char *)token->data);
+  struct sigv4_request s = {
+    .method = "POST", .path = r->path, .query = NULL, .headers = r->headers, .header_count = r->header_count,
+    .body = r->body.data, .body_length = r->body.length, .access_key_id = access_key_id, .secret = key->data,
+    .secret_length = key->length, .region = r->region, .service = r->service->name, .stamp = r->stamp,
+  };
+  if (!sigv4_authorization(door->signing_keys, &s, &r->authorization))
+    return false;
+  add_header(r, "Authorization", r->authorization.data);
+  return true;
+}
+
+/* What the request is about, for the journal: the first of these names that the parameters hold. */
+static const char *target_of(lua_State *L, int parameters)
+{
+  static const char *const names[] = {"RoleName", "AliasName", "KeyId", "RoleArn", NULL};
+  for (size_t i = 0; names[i] != NULL; i++)
+    if (lua_getfield(L, parameters, names[i]) == LUA_TSTRING)
+      return lua_tostring(L, -1);
+  return NULL;
+}
+
+static bool dry_run(lua_State *L, int parameters)
+{
+  bool dry = lua_getfield(L, parameters, "DryRun") == LUA_TBOOLEAN && lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return dry;
+}
+
+static int fail(lua_State *L, struct request *r)
+{
+  request_free(r);
+  return luaL_error(L, "aws: %s", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the request cannot be signed");
+}
+
+static int aws_request(lua_State *L)
+{
+  static const char *const names[] = {"service", "region", "operation", "parameters", "credentials", "attempt", "timeout",
+                                      "skew", "session_key", NULL};
+  int self = lua_upvalueindex(1);
+  struct door *door = door_check(L, self);
+  lua_settop(L, 1);
+  field_check_names(L, 1, "request", names);
+  struct request r = {0};
+  r.service = find_service(L, field_string(L, 1, "service", NULL));
+  r.operation = field_string(L, 1, "operation", "");
+  const char *region = field_string(L, 1, "region", NULL);
+  if (lua_getfield(L, 1, "parameters") == LUA_TNIL)
+    lua_newtable(L);
+  luaL_checktype(L, -1, LUA_TTABLE);
+  int parameters = lua_gettop(L);
+  bool anonymous = strcmp(r.operation, "AssumeRoleWithWebIdentity") == 0;
+  lua_getfield(L, 1, "credentials");
+  int credentials = lua_gettop(L);
+  if (!anonymous)
+    luaL_checktype(L, credentials, LUA_TTABLE);
+  const char *access_key_id = anonymous ? NULL : field_string(L, credentials, "access_key_id", "");
+  lua_getfield(L, 1, "session_key");
+  int session_key = lua_gettop(L);
+
+  struct exchange e = {.service = r.service->name, .operation = r.operation, .region = region, .principal = access_key_id,
+                       .row = effects_of_operation(r.service->name, r.operation)};
+  e.attempt = (lua_Integer)field_number(L, 1, "attempt", 1);
+  e.target = target_of(L, parameters);
+  e.effect = e.row->dry_run && dry_run(L, parameters) ? EFFECT_READ : e.row->effect;
+  door_admit(L, door, self, &e, session_key);
+  door_refuse_unknown(L, parameters, r.operation);
+  const struct endpoint *endpoint = door_destination(L, door, r.service->name, region, r.url, sizeof r.url);
+  r.region = endpoint->signing_region[0] != '\0' ? endpoint->signing_region : region;
+  if (r.region == NULL)
+    return luaL_error(L, "bad argument #1 to 'request' (field 'region' must be a string, got nil)");
+  split_url(&r);
+  set_stamp(L, &r, door_now(L, door, self) + field_number(L, 1, "skew", 0));
+  write_headers(&r);
+  double timeout = field_number(L, 1, "timeout", TIMEOUT);
+  if (!write_body(L, &r, parameters) || (!anonymous && !sign(L, door, &r, credentials, access_key_id)))
+    return fail(L, &r);
+
+  struct message m = {
+    .method = "POST", .url = r.url, .service = r.service->name, .operation = r.operation, .region = region,
+    .headers = r.headers, .header_count = r.header_count, .body = r.body.data, .body_length = r.body.length,
+    .write = e.effect >= EFFECT_WRITE, .timeout = timeout, .format = r.service->version != NULL ? ANSWER_XML : ANSWER_JSON,
+    .secrets = e.row->secrets, .audience = "aws",
+  };
+  m.record = door_record(L, door, self, &e, r.host);
+  return http_send(L, door, self, &m, &r.body, &r.authorization);
+}
+
+void aws_push(lua_State *L, int door_index)
+{
+  luaL_newlibtable(L, functions);
+  lua_pushvalue(L, door_index);
+  luaL_setfuncs(L, functions, 1);
+}

@@ -1,0 +1,636 @@
+/* door.c -- the door: what may pass, where to, and that it is written down first.
+ * A door is a value: one process can hold several. Its guards are effect, destination, journal and silence; http.c stands below. */
+#include "door.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <lauxlib.h>
+
+#include "journal.h"
+#include "secret.h"
+#include "terminal.h"
+
+static int door_new(lua_State *L);
+static int door_add_endpoint(lua_State *L);
+static int door_add_region(lua_State *L);
+static int door_seal(lua_State *L);
+static int door_touches(lua_State *L);
+static int door_set_journal(lua_State *L);
+static int door_note(lua_State *L);
+static int door_session_key(lua_State *L);
+static int door_permit_writes(lua_State *L);
+static int door_permit_irreversible(lua_State *L);
+static int door_read_only(lua_State *L);
+static int door_ca_bundle(lua_State *L);
+static int door_is_stopping(lua_State *L);
+static int door_shut(lua_State *L);
+
+static const luaL_Reg functions[] = {
+  {"new", door_new},   /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
+  {NULL, NULL}
+};
+
+static const luaL_Reg methods[] = {
+  {"endpoint",            door_add_endpoint},         /* door:endpoint(service, url[, {signing_region=}]): before seal */
+  {"region",              door_add_region},           /* door:region(name): opens that region's own hosts */
+  {"seal",                door_seal},                 /* door:seal(): no endpoint can be added from here on */
+  {"touches",             door_touches},              /* door:touches(services): only these from here on; it can only shrink */
+  {"record",              door_set_journal},          /* door:record(journal): where writes are written down */
+  {"note",                door_note},                 /* door:note(table): a line of the caller's own, with the time */
+  {"session_key",         door_session_key},          /* door:session_key() -> key | nil: once, to the credential code */
+  {"permit_writes",       door_permit_writes},        /* door:permit_writes(question) -> true | nil, reason */
+  {"permit_irreversible", door_permit_irreversible},  /* door:permit_irreversible(text, name) -> true | nil, reason */
+  {"read_only",           door_read_only},            /* door:read_only(): gives up every right to write, for good */
+  {"ca_bundle",           door_ca_bundle},            /* door:ca_bundle(path): certificates to trust; before seal */
+  {"stopping",            door_is_stopping},          /* door:stopping() -> "SIGINT" | "SIGTERM" | nil */
+  {"shut",                door_shut},                 /* door:shut(): nothing passes any more */
+  {NULL, NULL}
+};
+
+/* ---- arguments ---- */
+
+void field_check_names(lua_State *L, int index, const char *function, const char *const *names)
+{
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    lua_pop(L, 1);
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    size_t i = 0;
+    while (name != NULL && names[i] != NULL && strcmp(names[i], name) != 0)
+      i++;
+    if (name == NULL || names[i] == NULL)
+      luaL_error(L, "bad argument #1 to '%s' (unknown field '%s')", function, luaL_tolstring(L, -1, NULL));
+  }
+}
+
+const char *field_string(lua_State *L, int index, const char *name, const char *fallback)
+{
+  int type = lua_getfield(L, index, name);
+  if (type == LUA_TNIL)
+    return fallback;
+  size_t length;
+  const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
+  if (text == NULL)
+    luaL_error(L, "bad argument #1 (field '%s' must be a string, got %s)", name, luaL_typename(L, -1));
+  else if (strlen(text) != length)
+    luaL_error(L, "bad argument #1 (field '%s' holds a NUL)", name);
+  return text;
+}
+
+double field_number(lua_State *L, int index, const char *name, double fallback)
+{
+  int type = lua_getfield(L, index, name);
+  double number = type == LUA_TNIL ? fallback : lua_tonumber(L, -1);
+  if (type != LUA_TNIL && type != LUA_TNUMBER)
+    luaL_error(L, "bad argument #1 (field '%s' must be a number, got %s)", name, luaL_typename(L, -1));
+  lua_pop(L, 1);
+  return number;
+}
+
+static void copy_text(lua_State *L, char *to, size_t size, const char *from, const char *what)
+{
+  size_t length = strlen(from);
+  if (length >= size)
+    luaL_error(L, "door: %s is longer than %d characters", what, (int)size - 1);
+  memcpy(to, from, length + 1);
+}
+
+/* ---- the signal that asks to stop: process-wide, as signals are ---- */
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int number)
+{
+  stop_signal = number;
+}
+
+static void watch_signals(lua_State *L)
+{
+  struct sigaction action = {0};
+  action.sa_handler = on_stop;
+  (void)sigemptyset(&action.sa_mask);
+  if (sigaction(SIGINT, &action, NULL) != 0 || sigaction(SIGTERM, &action, NULL) != 0)
+    luaL_error(L, "door: cannot watch for SIGINT and SIGTERM");
+}
+
+const char *door_stopping(const struct door *door)
+{
+  if (door->authority->simulated || stop_signal == 0)
+    return NULL;
+  return stop_signal == SIGTERM ? "SIGTERM" : "SIGINT";
+}
+
+static int door_is_stopping(lua_State *L)
+{
+  lua_pushstring(L, door_stopping(door_check(L, 1)));
+  return 1;
+}
+
+/* ---- the value ---- */
+
+struct door *door_check(lua_State *L, int index)
+{
+  return luaL_checkudata(L, index, DOOR);
+}
+
+/* What stands for the flags of the command line and for the network in a simulated world. */
+static void take_simulation(lua_State *L, struct door *door, int options, int self)
+{
+  static const char *const names[] = {"user_agent", "world", "yes", "confirm", NULL};
+  field_check_names(L, options, "new", names);
+  copy_text(L, door->user_agent, sizeof door->user_agent, field_string(L, options, "user_agent", "cmek"), "user_agent");
+  bool world = lua_getfield(L, options, "world") != LUA_TNIL;
+  bool yes = lua_getfield(L, options, "yes") != LUA_TNIL;
+  const char *confirm = field_string(L, options, "confirm", NULL);
+  if ((world || yes || confirm != NULL) && !door->authority->simulated)
+    luaL_error(L, "door: world, yes and confirm are for simulation alone");
+  if (yes)
+    door->yes = lua_toboolean(L, -2);
+  if (confirm != NULL)
+    copy_text(L, door->confirm, sizeof door->confirm, confirm, "confirm");
+  lua_getfield(L, options, "world");
+  lua_setiuservalue(L, self, DOOR_WORLD);
+}
+
+static int door_new(lua_State *L)
+{
+  lua_settop(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  struct door *door = lua_newuserdatauv(L, sizeof *door, DOOR_USER_VALUES);
+  memset(door, 0, sizeof *door);
+  luaL_setmetatable(L, DOOR);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, DOOR_PARTS);
+  door->authority = host_authority(L);
+  door->ceiling = door->authority->ceiling;
+  door->yes = door->authority->yes;
+  if (door->authority->confirm != NULL)
+    copy_text(L, door->confirm, sizeof door->confirm, door->authority->confirm, "--confirm");
+  take_simulation(L, door, 1, 2);
+  lua_settop(L, 2);
+  door->carrier = carrier_new();
+  if (door->carrier == NULL)
+    return luaL_error(L, "door: out of memory");
+  if (!door->authority->simulated)
+    watch_signals(L);
+  return 1;
+}
+
+static int door_gc(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  carrier_free(L, door->carrier);
+  door->carrier = NULL;
+  if (door->signing_keys != NULL)
+    sigv4_cache_free(door->signing_keys);
+  door->signing_keys = NULL;
+  door->shut = true;
+  return 0;
+}
+
+/* door.http, door.aws, door.cloud and door.clock are made when first asked for, and kept. */
+static int door_index(lua_State *L)
+{
+  static const struct { const char *name; void (*push)(lua_State *, int); } parts[] = {
+    {"http", http_push}, {"aws", aws_push}, {"cloud", cloud_push}, {"clock", clock_push},
+  };
+  (void)door_check(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+    return 1;
+  lua_getiuservalue(L, 1, DOOR_PARTS);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, -2) != LUA_TNIL)
+    return 1;
+  lua_pop(L, 1);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    if (strcmp(parts[i].name, name) == 0) {
+      parts[i].push(L, 1);
+      lua_pushvalue(L, 2);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, -4);
+      return 1;
+    }
+  }
+  return luaL_error(L, "door: no part '%s'", name);
+}
+
+/* ---- destinations ---- */
+
+/* A region as it may stand in a host name: a DNS label. */
+static bool is_label(const char *text)
+{
+  size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+  return length > 0 && length < 32 && text[length] == '\0' && text[0] != '-' && text[length - 1] != '-';
+}
+
+/* host[:port] of an URL as this program writes them: no userinfo, no fragment. */
+static bool url_host(const char *url, char *host, size_t size)
+{
+  const char *from = strstr(url, "://");
+  if (from == NULL)
+    return false;
+  from += 3;
+  size_t length = strcspn(from, "/?#");
+  if (length == 0 || length >= size || memchr(from, '@', length) != NULL)
+    return false;
+  memcpy(host, from, length);
+  host[length] = '\0';
+  return true;
+}
+
+static bool is_loopback(const char *host)
+{
+  return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0
+      || (strncmp(host, "localhost", 9) == 0 && (host[9] == '\0' || host[9] == ':'));
+}
+
+/* Printable, lower-case scheme, http only to this machine: what is signed or carried there must not travel in clear. */
+static const char *url_fault(const char *url)
+{
+  char host[256];
+  for (const char *c = url; *c != '\0'; c++)
+    if (*c <= ' ' || *c > '~' || *c == '\\')
+      return "holds a character that does not belong in an URL";
+  bool plain = strncmp(url, "http://", 7) == 0;
+  if (!plain && strncmp(url, "https://", 8) != 0)
+    return "must begin with https:// or http://";
+  if (!url_host(url, host, sizeof host))
+    return "names no host, or a user";
+  if (strpbrk(url, "?#") != NULL)
+    return "must end in a path";
+  if (plain && !is_loopback(host))
+    return "would carry credentials in clear: http is for this machine alone, use https://";
+  return NULL;
+}
+
+static int door_add_endpoint(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  const char *service = luaL_checkstring(L, 2);
+  const char *url = luaL_checkstring(L, 3);
+  if (door->sealed)
+    return luaL_error(L, "door: sealed; no endpoint can be added for '%s'", service);
+  const char *fault = url_fault(url);
+  if (fault != NULL)
+    return luaL_error(L, "door: the endpoint of %s, '%s', %s", service, url, fault);
+  if (door->endpoint_count == DOOR_ENDPOINTS)
+    return luaL_error(L, "door: more than %d endpoints", DOOR_ENDPOINTS);
+  struct endpoint e = {0};
+  copy_text(L, e.service, sizeof e.service, service, "the service's name");
+  copy_text(L, e.url, sizeof e.url, url, "the endpoint's URL");
+  if (lua_istable(L, 4))
+    copy_text(L, e.signing_region, sizeof e.signing_region, field_string(L, 4, "signing_region", ""), "signing_region");
+  door->endpoints[door->endpoint_count++] = e;
+  return 0;
+}
+
+static int door_add_region(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  const char *region = luaL_checkstring(L, 2);
+  if (!is_label(region))
+    return luaL_error(L, "door: '%s' is no region: a region is a word like us-east-1", region);
+  for (size_t i = 0; i < door->region_count; i++)
+    if (strcmp(door->regions[i], region) == 0)
+      return 0;
+  if (door->region_count == DOOR_REGIONS)
+    return luaL_error(L, "door: more than %d regions", DOOR_REGIONS);
+  copy_text(L, door->regions[door->region_count], sizeof door->regions[0], region, "the region");
+  door->region_count++;
+  return 0;
+}
+
+static int door_seal(lua_State *L)
+{
+  door_check(L, 1)->sealed = true;
+  return 0;
+}
+
+static int door_ca_bundle(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  if (door->sealed)
+    return luaL_error(L, "door: sealed; the certificates to trust cannot change");
+  copy_text(L, door->ca_bundle, sizeof door->ca_bundle, luaL_checkstring(L, 2), "the path of the CA bundle");
+  return 0;
+}
+
+static bool region_open(const struct door *door, const char *region)
+{
+  for (size_t i = 0; i < door->region_count; i++)
+    if (strcmp(door->regions[i], region) == 0)
+      return true;
+  return false;
+}
+
+const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
+                                        char *url, size_t size)
+{
+  const struct endpoint *e = NULL;
+  for (size_t i = 0; i < door->endpoint_count; i++)
+    if (strcmp(door->endpoints[i].service, service) == 0)
+      e = &door->endpoints[i];
+  if (!door->sealed || e == NULL) {
+    luaL_error(L, "door: no destination is open for '%s'", service);
+    return NULL;
+  }
+  if (region != NULL && !region_open(door, region))
+    luaL_error(L, "door: the region '%s' is not open", region);
+  const char *place = strstr(e->url, "{region}");
+  int length;
+  if (place == NULL)
+    length = snprintf(url, size, "%s", e->url);
+  else if (region == NULL)
+    return luaL_error(L, "door: %s needs a region", service), NULL;
+  else
+    length = snprintf(url, size, "%.*s%s%s", (int)(place - e->url), e->url, region, place + 8);
+  if (length < 0 || (size_t)length >= size)
+    luaL_error(L, "door: the endpoint of %s is too long", service);
+  return e;
+}
+
+/* ---- effects ---- */
+
+static int door_touches(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  char kept[DOOR_ENDPOINTS][32];
+  size_t count = 0;
+  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) != LUA_TNIL; i++) {
+    const char *service = luaL_checkstring(L, -1);
+    bool open = !door->touching;
+    for (size_t k = 0; k < door->touches_count; k++)
+      open = open || strcmp(door->touches[k], service) == 0;
+    if (open && count < DOOR_ENDPOINTS)
+      copy_text(L, kept[count++], sizeof kept[0], service, "the service's name");
+    lua_pop(L, 1);
+  }
+  memcpy(door->touches, kept, sizeof kept[0] * count);
+  door->touches_count = count;
+  door->touching = true;
+  return 0;
+}
+
+static bool touched(const struct door *door, const char *service)
+{
+  for (size_t i = 0; i < door->touches_count; i++)
+    if (strcmp(door->touches[i], service) == 0)
+      return true;
+  return !door->touching;
+}
+
+static enum right right_for(enum effect effect)
+{
+  switch (effect) {
+  case EFFECT_WRITE: return MAY_WRITE;
+  case EFFECT_IRREVERSIBLE: return MAY_DO_IRREVERSIBLE;
+  case EFFECT_READ: case EFFECT_SESSION: break;
+  }
+  return MAY_READ;
+}
+
+void door_admit(lua_State *L, struct door *door, int door_index, const struct exchange *e, int session_key)
+{
+  if (door->shut)
+    luaL_error(L, "door: shut");
+  if (!lua_isyieldable(L))
+    luaL_error(L, "door: %s %s outside a task", e->service, e->operation);
+  if (door->right < right_for(e->effect))
+    luaL_error(L, "door: %s %s is %s, and this command may only %s", e->service, e->operation,
+               e->effect == EFFECT_IRREVERSIBLE ? "irreversible" : "a write", door->right == MAY_READ ? "read" : "create and update");
+  if (e->effect == EFFECT_SESSION) {
+    lua_getiuservalue(L, door_index, DOOR_SESSION);
+    bool same = session_key != 0 && !lua_isnil(L, -1) && lua_rawequal(L, -1, session_key);
+    lua_pop(L, 1);
+    if (!same)
+      luaL_error(L, "door: %s %s makes a session, which is for the credential code alone", e->service, e->operation);
+    return;   /* allowed in every mode, whatever a recipe touches */
+  }
+  if (!touched(door, e->service))
+    luaL_error(L, "door: %s %s: the recipe does not say that it touches '%s'", e->service, e->operation, e->service);
+}
+
+static int door_session_key(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  if (door->session_taken)
+    return 0;
+  door->session_taken = true;
+  (void)lua_newuserdatauv(L, 1, 0);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, DOOR_SESSION);
+  return 1;
+}
+
+static int refuse(lua_State *L, const char *reason)
+{
+  luaL_pushfail(L);
+  lua_pushstring(L, reason);
+  return 2;
+}
+
+/* Reads an answer from the person at the terminal; false when there is none. */
+static bool asked(const struct door *door, const char *question, char *answer, size_t size)
+{
+  return !door->authority->simulated && terminal_ask(question, answer, size) > 0;
+}
+
+static int door_permit_writes(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  const char *question = luaL_checkstring(L, 2);
+  if (door->ceiling < MAY_WRITE)
+    return refuse(L, "this command may only read");
+  char answer[16] = "";
+  bool yes = door->yes;
+  if (!yes) {
+    if (!asked(door, question, answer, sizeof answer))
+      return refuse(L, "there is no terminal to ask at; --yes says yes beforehand");
+    yes = strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0;
+  }
+  if (!yes)
+    return refuse(L, "declined");
+  if (door->right < MAY_WRITE)
+    door->right = MAY_WRITE;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int door_permit_irreversible(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  const char *question = luaL_checkstring(L, 2);
+  const char *name = luaL_checkstring(L, 3);
+  if (door->ceiling < MAY_DO_IRREVERSIBLE || door->right < MAY_WRITE)
+    return refuse(L, "this command may not do what cannot be undone");
+  char answer[128] = "";
+  if (door->confirm[0] != '\0')
+    copy_text(L, answer, sizeof answer, door->confirm, "--confirm");
+  else if (!asked(door, question, answer, sizeof answer))
+    return refuse(L, "there is no terminal to ask at; --confirm NAME, with the cluster's name, confirms beforehand");
+  if (*name == '\0' || strcmp(answer, name) != 0)
+    return refuse(L, "declined: what was typed is not the cluster's name");
+  door->right = MAY_DO_IRREVERSIBLE;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int door_read_only(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  door->right = door->ceiling = MAY_READ;
+  return 0;
+}
+
+static int door_shut(lua_State *L)
+{
+  door_check(L, 1)->shut = true;
+  return 0;
+}
+
+/* ---- unknown values ---- */
+
+#define UNKNOWN_MARK "\xEE\x83\x80"   /* U+E0C0, as lua/unknown.lua writes it */
+
+static void refuse_unknown_at(lua_State *L, int index, const char *what, int depth)
+{
+  if (lua_type(L, index) == LUA_TSTRING) {
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
+    if (memmem(text, length, UNKNOWN_MARK, strlen(UNKNOWN_MARK)) != NULL)
+      luaL_error(L, "door: %s holds a value that is not known before run", what);
+  } else if (lua_type(L, index) == LUA_TTABLE) {
+    if (depth == 0)
+      luaL_error(L, "door: %s is nested too deeply", what);
+    luaL_checkstack(L, 4, "nested too deeply");
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+      int top = lua_gettop(L);
+      refuse_unknown_at(L, top - 1, what, depth - 1);
+      refuse_unknown_at(L, top, what, depth - 1);
+      lua_settop(L, top - 1);
+    }
+  }
+}
+
+void door_refuse_unknown(lua_State *L, int index, const char *what)
+{
+  refuse_unknown_at(L, lua_absindex(L, index), what, 32);
+}
+
+/* ---- clock and journal ---- */
+
+double door_now(lua_State *L, struct door *door, int door_index)
+{
+  (void)door;
+  if (lua_getiuservalue(L, door_index, DOOR_WORLD) == LUA_TTABLE) {
+    lua_getfield(L, -1, "now");
+    double now = lua_tonumber(L, -1);
+    lua_pop(L, 2);
+    return now;
+  }
+  lua_pop(L, 1);
+  struct timespec now;
+  if (clock_gettime(CLOCK_REALTIME, &now) != 0)
+    luaL_error(L, "door: no clock");
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* RFC 3339, UTC, milliseconds. */
+static void push_time(lua_State *L, double now)
+{
+  double whole = floor(now);
+  time_t seconds = (time_t)whole;
+  struct tm utc;
+  char text[64];
+  if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof text - 8, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+    luaL_error(L, "door: the clock shows no date");
+  lua_pushfstring(L, "%s", text);
+  (void)snprintf(text, sizeof text, ".%03dZ", (int)((now - whole) * 1000.0));
+  lua_pushstring(L, text);
+  lua_concat(L, 2);
+}
+
+static int door_set_journal(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  door->journal = journal_check(L, 2);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, DOOR_JOURNAL);
+  return 0;
+}
+
+static int door_note(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  if (door->shut)
+    return luaL_error(L, "door: shut");
+  if (door->journal == NULL)
+    return 0;
+  push_time(L, door_now(L, door, 1));
+  lua_setfield(L, 2, "time");
+  journal_append(L, door->journal);
+  return 0;
+}
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+  if (value != NULL && value[0] != '\0') {
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+  }
+}
+
+lua_Integer door_record(lua_State *L, struct door *door, int door_index, const struct exchange *e, const char *host)
+{
+  if (e->effect == EFFECT_READ)
+    return 0;
+  if (door->journal == NULL) {
+    if (e->effect != EFFECT_SESSION)
+      luaL_error(L, "door: %s %s: a write needs a journal, and this door has none", e->service, e->operation);
+    return 0;
+  }
+  lua_newtable(L);
+  push_time(L, door_now(L, door, door_index));
+  lua_setfield(L, -2, "time");
+  lua_pushinteger(L, ++door->request_count);
+  lua_setfield(L, -2, "request");
+  lua_pushinteger(L, e->attempt);
+  lua_setfield(L, -2, "attempt");
+  set_string(L, "kind", "request");
+  set_string(L, "effect", effect_name(e->effect));
+  set_string(L, "service", e->service);
+  set_string(L, "operation", e->operation);
+  set_string(L, "region", e->region);
+  set_string(L, "target", e->target);
+  set_string(L, "principal", e->principal);
+  set_string(L, "host", host);
+  journal_append(L, door->journal);
+  return door->request_count;
+}
+
+int luaopen_door(lua_State *L)
+{
+  luaL_newmetatable(L, DOOR);
+  lua_pushcfunction(L, door_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pushliteral(L, "door");
+  lua_setfield(L, -2, "__metatable");
+  luaL_newlib(L, methods);
+  lua_pushcclosure(L, door_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

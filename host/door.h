@@ -1,0 +1,128 @@
+/* door.h -- the door: a value with rights, destinations, secrets, journal and clock, through which every exchange passes.
+ * door.c judges, http.c carries, aws.c and cloud.c write the requests of their services. */
+#ifndef DOOR_H
+#define DOOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <lua.h>
+
+#include "bytes.h"
+#include "effects.h"
+#include "host.h"
+#include "sigv4.h"
+
+#define DOOR "door"
+#define DOOR_ENDPOINTS 32
+#define DOOR_REGIONS 64
+
+struct carrier;   /* http.c: libcurl, its queues, the sleepers */
+struct journal;   /* journal.h */
+
+/* Where a service is reached. Fixed before the door is sealed. */
+struct endpoint {
+  char service[32];
+  char url[256];              /* scheme://host[:port][/prefix], `{region}` where the region goes */
+  char signing_region[32];    /* empty: the region of the request */
+};
+
+struct door {
+  const struct authority *authority;   /* borrowed: lives as long as the process */
+  enum right right;                    /* what may be done now */
+  enum right ceiling;                  /* what right may grow to; only shrinks */
+  bool yes;                            /* --yes stands for the answer to a question */
+  char confirm[128];                   /* --confirm NAME; empty without */
+  bool sealed;                         /* no endpoint can be added */
+  bool shut;                           /* nothing passes any more */
+  bool session_taken;                  /* the key to session calls was handed out */
+  struct endpoint endpoints[DOOR_ENDPOINTS];
+  size_t endpoint_count;
+  char regions[DOOR_REGIONS][32];      /* regions whose hosts may be reached */
+  size_t region_count;
+  char touches[DOOR_ENDPOINTS][32];    /* services that may be called; all when `touching` is false */
+  size_t touches_count;
+  bool touching;
+  char user_agent[128];
+  char ca_bundle[512];                 /* file of certificates; empty: the system's */
+  struct sigv4_cache *signing_keys;    /* owned; made at the first signature */
+  struct carrier *carrier;             /* owned */
+  struct journal *journal;             /* borrowed: the userdata is the door's second user value */
+  lua_Integer request_count;           /* numbers the journal's request lines */
+};
+
+/* User values of a door. */
+enum { DOOR_WORLD = 1, DOOR_JOURNAL = 2, DOOR_SESSION = 3, DOOR_PARTS = 4, DOOR_USER_VALUES = 4 };
+
+/* One request on its way through the guards; everything is borrowed for the length of the call. */
+struct exchange {
+  const char *service;
+  const char *operation;               /* the API's name, or METHOD and path */
+  const char *region;                  /* NULL: none */
+  const char *target;                  /* what it is about, for the journal; NULL: nothing to say */
+  const char *principal;               /* access key ID, for the journal; NULL: none */
+  const struct effects_row *row;
+  enum effect effect;                  /* of the row, after DryRun */
+  lua_Integer attempt;
+};
+
+struct door *door_check(lua_State *L, int index);
+
+/* The guards: raises what may not pass. `session_key` is the stack index of what came as session_key, or 0. */
+void door_admit(lua_State *L, struct door *door, int door_index, const struct exchange *e, int session_key);
+
+/* Where a service of a region is, into url; raises when the destination is not sealed in. Returns the endpoint. */
+const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
+                                        char *url, size_t size);
+
+/* Writes the journal's line of a write or session call; returns its number (0: nothing to write). Raises when it cannot. */
+lua_Integer door_record(lua_State *L, struct door *door, int door_index, const struct exchange *e, const char *host);
+
+/* Raises when a value under the index holds the mark of an unknown value. `what` names the request. */
+void door_refuse_unknown(lua_State *L, int index, const char *what);
+
+/* Seconds since the epoch, of the world when there is one. */
+double door_now(lua_State *L, struct door *door, int door_index);
+
+/* The name of the signal that asks this process to stop, or NULL. */
+const char *door_stopping(const struct door *door);
+
+/* Opens the tables door.http, door.aws, door.cloud and door.clock: each pushes one, closed over the door at the index. */
+void http_push(lua_State *L, int door_index);
+void aws_push(lua_State *L, int door_index);
+void cloud_push(lua_State *L, int door_index);
+void clock_push(lua_State *L, int door_index);
+
+/* http.c */
+struct carrier *carrier_new(void);
+void carrier_free(lua_State *L, struct carrier *c);
+
+enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_XML };
+
+/* What http.c carries. Strings are copied. */
+struct message {
+  const char *method;
+  const char *url;
+  const char *service, *operation, *region;   /* for the world's log of requests */
+  const struct sigv4_header *headers;
+  size_t header_count;
+  const void *body;
+  size_t body_length;
+  bool write;                  /* never resent, waited for even when the process is asked to stop */
+  double timeout;              /* seconds for the whole exchange */
+  enum answer_format format;
+  const char *const *secrets;  /* members of the answer that come out as secrets */
+  const char *audience;        /* of those secrets */
+  lua_Integer record;          /* number of its line in the journal; 0: none */
+};
+
+/* Sends and puts the running task to sleep; the C function that called it must return what this returns.
+ * The buffers that the message was made of are freed here (each may be NULL): the call does not come back. */
+int http_send(lua_State *L, struct door *door, int door_index, const struct message *m, struct bytes *made, struct bytes *also);
+
+/* Reading the fields of an argument table. Each raises and names the field. */
+void field_check_names(lua_State *L, int index, const char *function, const char *const *names);
+const char *field_string(lua_State *L, int index, const char *name, const char *fallback);   /* leaves the value on the stack */
+double field_number(lua_State *L, int index, const char *name, double fallback);
+
+#endif

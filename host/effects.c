@@ -1,0 +1,155 @@
+/* effects.c -- what each request does to the world: read, session, write or irreversible.
+ * By exact name, never by prefix or method; what stands nowhere here is a write. Sources: the API references of
+ * IAM 2010-05-08, STS 2011-06-15, KMS 2014-11-01, Resource Groups Tagging 2017-01-26, CockroachDB Cloud 2024-09-16. */
+#include "effects.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const session_secrets[] = {"SecretAccessKey", "SessionToken", NULL};
+static const char *const plaintext[] = {"Plaintext", NULL};
+static const char *const import_token[] = {"ImportToken", NULL};
+
+#define READ(service, operation)    {service, operation, EFFECT_READ, false, NULL, NULL, NULL}
+#define WRITE(service, operation)   {service, operation, EFFECT_WRITE, false, NULL, NULL, NULL}
+#define DRY(service, operation)     {service, operation, EFFECT_WRITE, true, NULL, NULL, NULL}
+#define REST(service, operation, effect, method, path)  {service, operation, effect, false, NULL, method, path}
+
+static const struct effects_row rows[] = {
+  READ("sts", "GetCallerIdentity"),
+  READ("sts", "DecodeAuthorizationMessage"),
+  {"sts", "AssumeRole", EFFECT_SESSION, false, session_secrets, NULL, NULL},
+  {"sts", "AssumeRoleWithWebIdentity", EFFECT_SESSION, false, session_secrets, NULL, NULL},
+
+  READ("iam", "GetRole"),
+  READ("iam", "GetRolePolicy"),
+  READ("iam", "GetUser"),
+  READ("iam", "ListAttachedRolePolicies"),
+  READ("iam", "ListInstanceProfilesForRole"),
+  READ("iam", "ListRolePolicies"),
+  READ("iam", "ListRoles"),
+  READ("iam", "ListRoleTags"),
+  READ("iam", "SimulateCustomPolicy"),
+  READ("iam", "SimulatePrincipalPolicy"),
+  WRITE("iam", "AttachRolePolicy"),
+  WRITE("iam", "CreateRole"),
+  WRITE("iam", "DeleteRole"),
+  WRITE("iam", "DeleteRolePolicy"),
+  WRITE("iam", "DetachRolePolicy"),
+  WRITE("iam", "PutRolePermissionsBoundary"),
+  WRITE("iam", "PutRolePolicy"),
+  WRITE("iam", "TagRole"),
+  WRITE("iam", "UntagRole"),
+  WRITE("iam", "UpdateAssumeRolePolicy"),
+  WRITE("iam", "UpdateRole"),
+
+  READ("kms", "DescribeKey"),
+  READ("kms", "GetKeyLastUsage"),
+  READ("kms", "GetKeyPolicy"),
+  READ("kms", "GetKeyRotationStatus"),
+  READ("kms", "GetPublicKey"),
+  READ("kms", "ListAliases"),
+  READ("kms", "ListGrants"),
+  READ("kms", "ListKeyPolicies"),
+  READ("kms", "ListKeyRotations"),
+  READ("kms", "ListKeys"),
+  READ("kms", "ListResourceTags"),
+  DRY("kms", "Encrypt"),
+  DRY("kms", "ReEncrypt"),
+  DRY("kms", "GenerateDataKeyWithoutPlaintext"),
+  {"kms", "Decrypt", EFFECT_WRITE, true, plaintext, NULL, NULL},
+  {"kms", "GenerateDataKey", EFFECT_WRITE, true, plaintext, NULL, NULL},
+  {"kms", "GetParametersForImport", EFFECT_WRITE, false, import_token, NULL, NULL},
+  WRITE("kms", "CancelKeyDeletion"),
+  WRITE("kms", "CreateAlias"),
+  WRITE("kms", "CreateKey"),
+  WRITE("kms", "DeleteAlias"),
+  WRITE("kms", "DeleteImportedKeyMaterial"),
+  WRITE("kms", "DisableKey"),
+  WRITE("kms", "DisableKeyRotation"),
+  WRITE("kms", "EnableKey"),
+  WRITE("kms", "EnableKeyRotation"),
+  WRITE("kms", "ImportKeyMaterial"),
+  WRITE("kms", "PutKeyPolicy"),
+  WRITE("kms", "ReplicateKey"),
+  WRITE("kms", "RotateKeyOnDemand"),
+  WRITE("kms", "ScheduleKeyDeletion"),
+  WRITE("kms", "TagResource"),
+  WRITE("kms", "UntagResource"),
+  WRITE("kms", "UpdateAlias"),
+  WRITE("kms", "UpdateKeyDescription"),
+  WRITE("kms", "UpdatePrimaryRegion"),
+
+  READ("tagging", "GetResources"),
+  READ("tagging", "GetTagKeys"),
+  READ("tagging", "GetTagValues"),
+
+  REST("cloud", "GetOrganization",    EFFECT_READ, "GET", "/api/v1/organization"),
+  REST("cloud", "ListClusters",       EFFECT_READ, "GET", "/api/v1/clusters"),
+  REST("cloud", "ListAvailableRegions", EFFECT_READ, "GET", "/api/v1/clusters/available-regions"),
+  REST("cloud", "GetCluster",         EFFECT_READ, "GET", "/api/v1/clusters/*"),
+  REST("cloud", "GetCMEKClusterInfo", EFFECT_READ, "GET", "/api/v1/clusters/*/cmek"),
+  REST("cloud", "ListAuditLogs",      EFFECT_READ, "GET", "/api/v1/auditlogevents"),
+  REST("cloud", "UpdateCluster",      EFFECT_WRITE, "PATCH", "/api/v1/clusters/*"),
+  /* CMEK cannot be disabled once it is enabled; PUT may enable as well, and a revoked cluster only support can bring back. */
+  REST("cloud", "EnableCMEKSpec",     EFFECT_IRREVERSIBLE, "POST", "/api/v1/clusters/*/cmek"),
+  REST("cloud", "UpdateCMEKSpec",     EFFECT_IRREVERSIBLE, "PUT", "/api/v1/clusters/*/cmek"),
+  REST("cloud", "UpdateCMEKStatus",   EFFECT_IRREVERSIBLE, "PATCH", "/api/v1/clusters/*/cmek"),
+};
+
+static const struct effects_row unknown = {"", "", EFFECT_WRITE, false, NULL, NULL, NULL};
+
+#define ROWS (sizeof rows / sizeof *rows)
+
+const struct effects_row *effects_of_operation(const char *service, const char *operation)
+{
+  for (size_t i = 0; i < ROWS; i++)
+    if (rows[i].path == NULL && strcmp(rows[i].service, service) == 0 && strcmp(rows[i].operation, operation) == 0)
+      return &rows[i];
+  return &unknown;
+}
+
+/* A segment that `*` may stand for: not empty, no dot segment, nothing that a server might decode into a slash. */
+static bool plain_segment(const char *segment, size_t length)
+{
+  if (length == 0 || segment[0] == '.')
+    return false;
+  for (size_t i = 0; i < length; i++) {
+    char c = segment[i];
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    if (!plain)
+      return false;
+  }
+  return true;
+}
+
+static bool path_matches(const char *pattern, const char *path)
+{
+  while (*pattern != '\0') {
+    if (*pattern == '*') {
+      size_t length = strcspn(path, "/");
+      if (!plain_segment(path, length))
+        return false;
+      path += length;
+      pattern++;
+    } else if (*pattern++ != *path++) {
+      return false;
+    }
+  }
+  return *path == '\0';
+}
+
+const struct effects_row *effects_of_path(const char *service, const char *method, const char *path)
+{
+  for (size_t i = 0; i < ROWS; i++)
+    if (rows[i].path != NULL && strcmp(rows[i].service, service) == 0 && strcmp(rows[i].method, method) == 0
+        && path_matches(rows[i].path, path))
+      return &rows[i];
+  return &unknown;
+}
+
+const char *effect_name(enum effect effect)
+{
+  static const char *const names[] = {"read", "session", "write", "irreversible"};
+  return names[effect];
+}

@@ -1,0 +1,25 @@
+/* effects.h -- what each request does to the world, by an exact table. */
+#ifndef EFFECTS_H
+#define EFFECTS_H
+
+#include <stdbool.h>
+
+/* READ changes nothing. SESSION is what it takes to be somebody. WRITE changes something; IRREVERSIBLE cannot be taken back. */
+enum effect { EFFECT_READ, EFFECT_SESSION, EFFECT_WRITE, EFFECT_IRREVERSIBLE };
+
+struct effects_row {
+  const char *service;
+  const char *operation;          /* the API's name */
+  enum effect effect;
+  bool dry_run;                   /* a top-level DryRun:true makes a read of it */
+  const char *const *secrets;     /* members of the answer that come out as secrets; NULL: none */
+  const char *method, *path;      /* of REST services: `*` stands for one segment of the path */
+};
+
+/* The row of an operation; an operation that the table does not know gets a row that says WRITE. Never NULL. */
+const struct effects_row *effects_of_operation(const char *service, const char *operation);
+const struct effects_row *effects_of_path(const char *service, const char *method, const char *path);
+
+const char *effect_name(enum effect effect);
+
+#endif

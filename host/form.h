@@ -1,0 +1,17 @@
+/* form.h -- percent-encoded names and values, of query strings and forms. */
+#ifndef FORM_H
+#define FORM_H
+
+#include <lua.h>
+
+#include "bytes.h"
+
+/* Appends text percent-encoded: the unreserved characters of RFC 3986 stay, as AWS's signature wants it. */
+bool form_encode(struct bytes *out, const char *text, size_t length);
+
+/* Appends the table at the index as `name=value&...`, sorted by name; nested tables by AWS's query protocol:
+ * lists as Name.member.1, members as Name.Key. Secrets are revealed when their audience is this one.
+ * false leaves a message on the stack. */
+bool form_write(lua_State *L, int index, struct bytes *out, const char *audience);
+
+#endif

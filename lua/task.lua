@@ -1,0 +1,191 @@
+--- Tasks: every recipe and every prompt line runs as one, so that a call may always wait. C sleeps, this schedules.
+-- A scheduler belongs to a door. Tasks form a tree: when one of a group fails, the others start nothing new, what they
+-- have on its way is waited for, and the first error is raised in the task that waits for the group.
+
+local M = {}
+
+-- Raised in a task that may start nothing new; swallowed by the group that it belongs to.
+local CANCELLED = setmetatable({}, { __name = "task.Cancelled", __tostring = function() return "cancelled" end })
+M.CANCELLED = CANCELLED
+
+-- What tasks.deadline raises when the time is over.
+local Overdue = { __name = "task.Overdue" }
+Overdue.__index = Overdue
+function Overdue:__tostring() return ("not done after %g seconds"):format(self.seconds) end
+
+--- Whether a raised value says that a deadline has passed.
+---@param raised any
+---@return boolean
+function M.is_overdue(raised) return getmetatable(raised) == Overdue end
+
+---@class task.Scheduler
+---@field run fun(fn: function, ...): any         runs a main task to its end; returns its results, raises its error
+---@field map fun(list: table, fn: function): table   fn of every member, all at once; results in the list's order
+---@field all fun(fns: function[]): table          the functions' first results, all at once
+---@field spawn fun(fn: function, ...): table      starts a task; handle:wait() returns its results or raises its error
+---@field sleep fun(seconds: number)
+---@field deadline fun(seconds: number, fn: function): any   raises when fn starts something after that time
+---@field check fun()                               raises where the running task may start nothing new
+
+--- A scheduler over a door.
+---@param door table
+---@return task.Scheduler
+function M.new(door)
+  local tasks = {}
+  local ready, first, last = {}, 1, 0   -- a queue of tasks that can go on
+  local by_thread = {}
+  local alive, running = 0, nil
+
+  local function enqueue(task)
+    last = last + 1
+    ready[last] = task
+  end
+
+  local function finish(task, ok, ...)
+    task.done, task.ok, task.results = true, ok, table.pack(...)
+    by_thread[task.thread] = nil
+    alive = alive - 1
+    if not ok then coroutine.close(task.thread) end
+    local group = task.group
+    if not group then return end
+    group.pending = group.pending - 1
+    if not ok and group.failed == nil and task.results[1] ~= CANCELLED then
+      group.failed = { task.results[1] }
+      group.cancelled = true
+    end
+    if group.pending == 0 and group.waiter then enqueue(group.waiter) end
+  end
+
+  local function after(task, ok, ...)
+    if coroutine.status(task.thread) == "dead" then finish(task, ok, ...) end
+  end
+
+  local function step(task)
+    local before = running
+    running = task
+    if task.fn then
+      local fn, arguments = task.fn, task.arguments
+      task.fn, task.arguments = nil, nil
+      after(task, coroutine.resume(task.thread, fn, table.unpack(arguments, 1, arguments.n)))
+    else
+      after(task, coroutine.resume(task.thread))
+    end
+    running = before
+  end
+
+  local function start(group, fn, ...)
+    local task = { group = group, parent = running, fn = fn, arguments = table.pack(...) }
+    task.thread = coroutine.create(function(body, ...)
+      if group and group.cancelled then error(CANCELLED, 0) end
+      return body(...)
+    end)
+    by_thread[task.thread] = task
+    alive = alive + 1
+    if group then group.pending = group.pending + 1 end
+    enqueue(task)
+    return task
+  end
+
+  --- Sleeps until every task of the group is done; raises its first error.
+  local function wait_for(group)
+    if group.pending > 0 then
+      group.waiter = running
+      coroutine.yield()
+      group.waiter = nil
+    end
+    if group.failed then error(group.failed[1], 0) end
+    if group.cancelled then error(CANCELLED, 0) end
+  end
+
+  local function need_task(name)
+    if not running then error(("task.%s outside a task"):format(name), 3) end
+  end
+
+  local function cancelled(task)
+    while task do
+      if task.group and task.group.cancelled then return true end
+      task = task.parent
+    end
+    return false
+  end
+
+  --- The nearest deadline above a task.
+  local function deadline_of(task)
+    local nearest
+    while task do
+      if task.overdue and (not nearest or task.overdue.at < nearest.at) then nearest = task.overdue end
+      task = task.parent
+    end
+    return nearest
+  end
+
+  function tasks.check()
+    if cancelled(running) then error(CANCELLED, 0) end
+    local overdue = deadline_of(running)
+    if overdue and door.clock.now() >= overdue.at then error(overdue, 0) end
+  end
+
+  function tasks.sleep(seconds)
+    tasks.check()
+    local overdue = deadline_of(running)
+    if overdue then seconds = math.min(seconds, math.max(0, overdue.at - door.clock.now())) end
+    door.clock.sleep(seconds)
+    tasks.check()
+  end
+
+  function tasks.map(list, fn)
+    need_task "map"
+    local group = { pending = 0 }
+    local children = {}
+    for index, member in ipairs(list) do children[index] = start(group, fn, member, index) end
+    wait_for(group)
+    local results = {}
+    for index, child in ipairs(children) do results[index] = child.results[1] end
+    return results
+  end
+
+  function tasks.all(fns)
+    return tasks.map(fns, function(fn) return fn() end)
+  end
+
+  function tasks.spawn(fn, ...)
+    need_task "spawn"
+    local group = { pending = 0 }
+    local task = start(group, fn, ...)
+    return {
+      wait = function()
+        wait_for(group)
+        return table.unpack(task.results, 1, task.results.n)
+      end,
+    }
+  end
+
+  function tasks.deadline(seconds, fn, ...)
+    need_task "deadline"
+    local group = { pending = 0 }
+    local task = start(group, fn, ...)
+    task.overdue = setmetatable({ at = door.clock.now() + seconds, seconds = seconds }, Overdue)
+    wait_for(group)
+    return table.unpack(task.results, 1, task.results.n)
+  end
+
+  function tasks.run(fn, ...)
+    local main = start(nil, fn, ...)
+    while alive > 0 do
+      local task
+      if first <= last then
+        task = ready[first]
+        ready[first], first = nil, first + 1
+      else
+        task = by_thread[door.http.wait()] or error("every task waits for another", 0)
+      end
+      step(task)
+    end
+    if not main.ok then error(main.results[1], 0) end
+    return table.unpack(main.results, 1, main.results.n)
+  end
+
+  return tasks
+end
+
+return M
