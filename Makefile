@@ -12,7 +12,7 @@ ARGPARSE = lua/argparse.lua=$(firstword $(wildcard /usr/share/lua/5.4/argparse.l
 OBJECTS := $(patsubst host/%.c,$(BUILD)/%.o,$(wildcard host/*.c)) $(BUILD)/scripts.o
 TESTS   := $(sort $(wildcard tests/test_*.lua))
 
-.PHONY: all test clean
+.PHONY: all setup demo test peers torture bench check valgrind lint clean
 all: $(BUILD)/cmek
 
 $(BUILD)/cmek: $(OBJECTS)
@@ -27,8 +27,39 @@ $(BUILD)/scripts.c: host/embed.lua $(SCRIPTS) | $(BUILD)   # source, not bytecod
 $(BUILD):
 	mkdir -p $@
 
-test: $(BUILD)/cmek
-	$(BUILD)/cmek test tests/run.lua $(TESTS)
+setup:          # the packages that the build needs; DEPS=skip only names what is missing
+	@host/setup
+
+demo: setup     # the main job against the simulated services
+	@$(MAKE) -s $(BUILD)/cmek
+	@sh tests/demo.sh $(BUILD)/cmek
+
+test: setup     # every sentence in tests/, and the torture
+	@$(MAKE) -s $(BUILD)/cmek
+	@$(BUILD)/cmek test tests/run.lua $(TESTS)
+
+peers: $(BUILD)/cmek   # against programs that nobody here wrote
+	@tests/peers/run $(BUILD)
+
+torture: $(BUILD)/cmek
+	@$(BUILD)/cmek test tests/torture.lua $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+bench: $(BUILD)/cmek
+	@tests/bench/run $(BUILD)
+
+check:          # the sentences under the sanitizers
+	@$(MAKE) -s BUILD=$(BUILD)/check CFLAGS="-O1 -g -DNO_WIPE -fsanitize=address,undefined -fno-sanitize-recover=all" $(BUILD)/check/cmek
+	@$(BUILD)/check/cmek test tests/run.lua $(TESTS)
+
+valgrind:       # the sentences under valgrind
+	@$(MAKE) -s BUILD=$(BUILD)/valgrind CFLAGS="-O1 -g -DNO_WIPE" $(BUILD)/valgrind/cmek
+	@valgrind -q --error-exitcode=9 --leak-check=full --suppressions=tests/valgrind.supp $(BUILD)/valgrind/cmek test tests/run.lua $(TESTS)
+
+lint:           # both compilers, and what reads code
+	@$(MAKE) -s BUILD=$(BUILD)/clang CC=clang CFLAGS="-O1 -funsigned-char" $(BUILD)/clang/cmek
+	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard host/*.c) -- $(filter-out -MMD -MP,$(ALL_FLAGS)) 2>/dev/null
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 -Ihost -D__linux__ host
+	@luacheck --quiet lua recipes host tests
 
 clean:
 	rm -rf $(BUILD)
