@@ -24,7 +24,7 @@ local ABSENT <const> = {
   dofile = "use require", loadstring = "use require", next = "its order differs from run to run: use sorted(t)",
   pcall = "a recipe handles no errors: run it again, every step can be repeated",
   xpcall = "a recipe handles no errors: run it again, every step can be repeated",
-  coroutine = "use task.map", getmetatable = "a recipe sees no internals",
+  print = "use say", coroutine = "use task.map", getmetatable = "a recipe sees no internals",
   rawget = "a recipe sees no internals", rawset = "a recipe sees no internals", collectgarbage = "a recipe sees no internals",
 }
 

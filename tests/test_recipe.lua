@@ -87,7 +87,7 @@ test["a recipe sees no machine, no errors, no metatables and no bytecode"] = fun
 end
 
 test["the text methods of a recipe have no dump either"] = function()
-  test.raises(function() run 'return ("").dump(run)' end, "method 'dump'")
+  test.raises(function() run 'return ("").dump()' end, "method 'dump'")
   test.equal(run 'return ("a"):rep(3)', "aaa")
 end
 
@@ -112,7 +112,7 @@ end
 
 test["the library cannot be changed by a recipe"] = function()
   test.raises(function() run "policy.cmek = nil" end, "not changed by a recipe")
-  test.raises(function() run 'local p = require "policy" p.evaluate = print' end, "not changed by a recipe")
+  test.raises(function() run 'local p = require "policy" p.evaluate = 1' end, "not changed by a recipe")
 end
 
 test["what a run binds is seen by the recipe's functions"] = function()
