@@ -38,6 +38,8 @@ struct request {
   const struct service *service;
   const char *operation;
   const char *region;           /* signed for */
+  const char *access_key_id;    /* NULL: not signed */
+  const struct secret *key, *token;   /* borrowed from the credentials; token may be NULL */
   char url[512];
   char host[256];
   char path[256];
@@ -125,21 +127,27 @@ static const struct secret *credential(lua_State *L, int credentials, const char
   return s;
 }
 
-/* Signs with the credentials at the index. The token's text stays inside this call's buffers. */
-static bool sign(lua_State *L, struct door *door, struct request *r, int credentials, const char *access_key_id)
+/* The credentials at the index; raises before anything of the request is allocated. */
+static void take_credentials(lua_State *L, struct request *r, int credentials)
 {
-  const struct secret *key = credential(L, credentials, "secret_access_key", false);
-  const struct secret *token = credential(L, credentials, "session_token", true);
+  r->access_key_id = field_string(L, credentials, "access_key_id", "");
+  r->key = credential(L, credentials, "secret_access_key", false);
+  r->token = credential(L, credentials, "session_token", true);
+}
+
+/* The token's text stays inside this call's buffers: secrets end in a NUL of their own. */
+static bool sign(struct door *door, struct request *r)
+{
   if (door->signing_keys == NULL)
     door->signing_keys = sigv4_cache_new();
   if (door->signing_keys == NULL)
     return false;
-  if (token != NULL)
-    add_header(r, "X-Amz-Security-Token", (const char *)token->data);
+  if (r->token != NULL)
+    add_header(r, "X-Amz-Security-Token", (const char *)r->token->data);
   struct sigv4_request s = {
     .method = "POST", .path = r->path, .query = NULL, .headers = r->headers, .header_count = r->header_count,
-    .body = r->body.data, .body_length = r->body.length, .access_key_id = access_key_id, .secret = key->data,
-    .secret_length = key->length, .region = r->region, .service = r->service->name, .stamp = r->stamp,
+    .body = r->body.data, .body_length = r->body.length, .access_key_id = r->access_key_id, .secret = r->key->data,
+    .secret_length = r->key->length, .region = r->region, .service = r->service->name, .stamp = r->stamp,
   };
   if (!sigv4_authorization(door->signing_keys, &s, &r->authorization))
     return false;
@@ -170,6 +178,51 @@ static int fail(lua_State *L, struct request *r)
   return luaL_error(L, "aws: %s", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the request cannot be signed");
 }
 
+/* Stack slots of the members of the argument that are no texts. */
+struct members { int parameters, credentials, session_key; };
+
+static struct members push_members(lua_State *L, bool anonymous)
+{
+  struct members m;
+  if (lua_getfield(L, 1, "parameters") == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+  }
+  luaL_checktype(L, -1, LUA_TTABLE);
+  m.parameters = lua_gettop(L);
+  lua_getfield(L, 1, "credentials");
+  if (!anonymous)
+    luaL_checktype(L, -1, LUA_TTABLE);
+  m.credentials = lua_gettop(L);
+  lua_getfield(L, 1, "session_key");
+  m.session_key = lua_gettop(L);
+  return m;
+}
+
+/* Where it goes and what it says of itself; raises before anything of it is allocated. */
+static void address(lua_State *L, struct door *door, int self, struct request *r, const char *region)
+{
+  const struct endpoint *endpoint = door_destination(L, door, r->service->name, region, r->url, sizeof r->url);
+  r->region = endpoint->signing_region[0] != '\0' ? endpoint->signing_region : region;
+  if (r->region == NULL)
+    luaL_error(L, "bad argument #1 to 'request' (field 'region' must be a string, got nil)");
+  split_url(r);
+  set_stamp(L, r, door_now(L, door, self) + field_number(L, 1, "skew", 0));
+  write_headers(r);
+}
+
+static int send_request(lua_State *L, struct door *door, int self, struct request *r, const struct exchange *e, double timeout)
+{
+  struct message m = {
+    .method = "POST", .url = r->url, .service = e->service, .operation = r->operation, .region = e->region,
+    .headers = r->headers, .header_count = r->header_count, .body = r->body.data, .body_length = r->body.length,
+    .write = e->effect >= EFFECT_WRITE, .timeout = timeout, .format = r->service->version != NULL ? ANSWER_XML : ANSWER_JSON,
+    .secrets = e->row->secrets, .audience = "aws",
+  };
+  m.record = door_record(L, door, self, e, r->host);
+  return http_send(L, door, self, &m, &r->body, &r->authorization);
+}
+
 static int aws_request(lua_State *L)
 {
   static const char *const names[] = {"service", "region", "operation", "parameters", "credentials", "attempt", "timeout",
@@ -181,46 +234,23 @@ static int aws_request(lua_State *L)
   struct request r = {0};
   r.service = find_service(L, field_string(L, 1, "service", NULL));
   r.operation = field_string(L, 1, "operation", "");
-  const char *region = field_string(L, 1, "region", NULL);
-  if (lua_getfield(L, 1, "parameters") == LUA_TNIL)
-    lua_newtable(L);
-  luaL_checktype(L, -1, LUA_TTABLE);
-  int parameters = lua_gettop(L);
   bool anonymous = strcmp(r.operation, "AssumeRoleWithWebIdentity") == 0;
-  lua_getfield(L, 1, "credentials");
-  int credentials = lua_gettop(L);
+  struct members members = push_members(L, anonymous);
   if (!anonymous)
-    luaL_checktype(L, credentials, LUA_TTABLE);
-  const char *access_key_id = anonymous ? NULL : field_string(L, credentials, "access_key_id", "");
-  lua_getfield(L, 1, "session_key");
-  int session_key = lua_gettop(L);
+    take_credentials(L, &r, members.credentials);
 
-  struct exchange e = {.service = r.service->name, .operation = r.operation, .region = region, .principal = access_key_id,
-                       .row = effects_of_operation(r.service->name, r.operation)};
+  struct exchange e = {.service = r.service->name, .operation = r.operation, .region = field_string(L, 1, "region", NULL),
+                       .principal = r.access_key_id, .row = effects_of_operation(r.service->name, r.operation)};
   e.attempt = (lua_Integer)field_number(L, 1, "attempt", 1);
-  e.target = target_of(L, parameters);
-  e.effect = e.row->dry_run && dry_run(L, parameters) ? EFFECT_READ : e.row->effect;
-  door_admit(L, door, self, &e, session_key);
-  door_refuse_unknown(L, parameters, r.operation);
-  const struct endpoint *endpoint = door_destination(L, door, r.service->name, region, r.url, sizeof r.url);
-  r.region = endpoint->signing_region[0] != '\0' ? endpoint->signing_region : region;
-  if (r.region == NULL)
-    return luaL_error(L, "bad argument #1 to 'request' (field 'region' must be a string, got nil)");
-  split_url(&r);
-  set_stamp(L, &r, door_now(L, door, self) + field_number(L, 1, "skew", 0));
-  write_headers(&r);
+  e.target = target_of(L, members.parameters);
+  e.effect = e.row->dry_run && dry_run(L, members.parameters) ? EFFECT_READ : e.row->effect;
+  door_admit(L, door, self, &e, members.session_key);
+  door_refuse_unknown(L, members.parameters, r.operation);
+  address(L, door, self, &r, e.region);
   double timeout = field_number(L, 1, "timeout", TIMEOUT);
-  if (!write_body(L, &r, parameters) || (!anonymous && !sign(L, door, &r, credentials, access_key_id)))
+  if (!write_body(L, &r, members.parameters) || (!anonymous && !sign(door, &r)))
     return fail(L, &r);
-
-  struct message m = {
-    .method = "POST", .url = r.url, .service = r.service->name, .operation = r.operation, .region = region,
-    .headers = r.headers, .header_count = r.header_count, .body = r.body.data, .body_length = r.body.length,
-    .write = e.effect >= EFFECT_WRITE, .timeout = timeout, .format = r.service->version != NULL ? ANSWER_XML : ANSWER_JSON,
-    .secrets = e.row->secrets, .audience = "aws",
-  };
-  m.record = door_record(L, door, self, &e, r.host);
-  return http_send(L, door, self, &m, &r.body, &r.authorization);
+  return send_request(L, door, self, &r, &e, timeout);
 }
 
 void aws_push(lua_State *L, int door_index)

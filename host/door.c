@@ -415,6 +415,8 @@ void door_admit(lua_State *L, struct door *door, int door_index, const struct ex
       luaL_error(L, "door: %s %s makes a session, which is for the credential code alone", e->service, e->operation);
     return;   /* allowed in every mode, whatever a recipe touches */
   }
+  if (right_for(e->effect) > MAY_READ && door->journal == NULL)
+    luaL_error(L, "door: %s %s: a write needs a journal, and this door has none", e->service, e->operation);
   if (!touched(door, e->service))
     luaL_error(L, "door: %s %s: the recipe does not say that it touches '%s'", e->service, e->operation, e->service);
 }
@@ -594,13 +596,8 @@ static void set_string(lua_State *L, const char *name, const char *value)
 
 lua_Integer door_record(lua_State *L, struct door *door, int door_index, const struct exchange *e, const char *host)
 {
-  if (e->effect == EFFECT_READ)
+  if (e->effect == EFFECT_READ || door->journal == NULL)   /* a write without a journal was not admitted */
     return 0;
-  if (door->journal == NULL) {
-    if (e->effect != EFFECT_SESSION)
-      luaL_error(L, "door: %s %s: a write needs a journal, and this door has none", e->service, e->operation);
-    return 0;
-  }
   lua_newtable(L);
   push_time(L, door_now(L, door, door_index));
   lua_setfield(L, -2, "time");
