@@ -87,7 +87,7 @@ test["a recipe sees no machine, no errors, no metatables and no bytecode"] = fun
 end
 
 test["the text methods of a recipe have no dump either"] = function()
-  test.raises(function() run 'return ("").dump()' end, "method 'dump'")
+  test.raises(function() run 'return ("").dump()' end, "field 'dump'")
   test.equal(run 'return ("a"):rep(3)', "aaa")
 end
 
