@@ -247,7 +247,8 @@ end
 local function strongest(list, hoping)
   local best
   for _, one in ipairs(list) do
-    if one.effect == "Allow" and counts(one, hoping) and (not best or principals.strength[one.grant] > principals.strength[best.grant]) then best = one end
+    local grants = one.effect == "Allow" and counts(one, hoping)
+    if grants and (not best or principals.strength[one.grant] > principals.strength[best.grant]) then best = one end
   end
   return best
 end
@@ -299,7 +300,7 @@ local function rules(sets, asked, hoping)
   for _, level in ipairs(sets.levels) do
     if not first(level, "Allow", hoping) then return denied("service_control") end
   end
-  -- "You cannot call AssumeRole by using AWS account root user credentials."
+  -- STS answers "Roles may not be assumed by root accounts."
   if asked.kind == "role" and asked.who.kind == "root" then return denied("trust") end
   local grant = strongest(sets.resource, hoping)
   if asked.who.kind == "service" or asked.who.kind == "federated" then

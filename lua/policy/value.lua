@@ -86,7 +86,7 @@ end
 local function ipv6(text)
   local left, right = text:match("^(.-)::(.*)$")
   if left and right:find("::", 1, true) then return nil end
-  local front, back = groups(left or text), left and groups(right) or {}
+  local front, back = groups(left or text), groups(left and right or "")
   if not front or not back then return nil end
   local missing = 16 - #front - #back
   if (left and missing < 2) or (not left and missing ~= 0) then return nil end
