@@ -236,9 +236,12 @@ end
 
 -- covers ----------------------------------------------------------------------------------------------------------
 
--- Every text that the small pattern matches, the big one matches too. A wildcard of the small one stands for itself.
+-- Every text that the small pattern matches, the big one matches too. A * of the small one is a character to the big
+-- one, which only its own * takes; a ? might as well, so then the answer is no.
 local function contains(big, small)
-  return pattern.like(big:gsub("%${", "\1{"), small) == pattern.YES and not (small:find("%*") and not big:find("%*"))
+  if big == small then return true end
+  if small:find("*", 1, true) and big:find("?", 1, true) then return false end
+  return pattern.like(big, small) == pattern.YES
 end
 
 local function any(list, test)
@@ -248,13 +251,25 @@ local function any(list, test)
   return false
 end
 
--- Could one text match both patterns?
+-- Could one text match both patterns? Row by row: after[j] is whether the rests from here and from j can meet.
 local function meet(one, other)
-  if one == "" or other == "" then return (one .. other):find("^%**$") ~= nil end
-  local left, right = one:sub(1, 1), other:sub(1, 1)
-  if left == "*" then return meet(one:sub(2), other) or meet(one, other:sub(2)) end
-  if right == "*" then return meet(other, one) end
-  return (left == right or left == "?" or right == "?") and meet(one:sub(2), other:sub(2))
+  local after = {}
+  for i = #one + 1, 1, -1 do
+    local row, left = {}, one:sub(i, i)
+    for j = #other + 1, 1, -1 do
+      local right = other:sub(j, j)
+      if left == "" and right == "" then
+        row[j] = true
+      elseif left == "*" or right == "*" then
+        row[j] = (left == "*" and after[j]) or (right == "*" and row[j + 1]) or (left == "*" and right ~= "" and row[j + 1])
+          or (right == "*" and left ~= "" and after[j]) or false
+      else
+        row[j] = left ~= "" and right ~= "" and (left == right or left == "?" or right == "?") and after[j + 1] or false
+      end
+    end
+    after = row
+  end
+  return after[1]
 end
 
 local function grants_principal(statement, name)
