@@ -53,7 +53,9 @@ function M.new(door)
       group.failed = { task.results[1] }
       group.cancelled = true
     end
-    if group.pending == 0 and group.waiter then enqueue(group.waiter) end
+    if group.pending > 0 then return end
+    for _, waiter in ipairs(group.waiters or {}) do enqueue(waiter) end
+    group.waiters = nil
   end
 
   local function after(task, ok, ...)
@@ -86,12 +88,12 @@ function M.new(door)
     return task
   end
 
-  --- Sleeps until every task of the group is done; raises its first error.
+  --- Sleeps until every task of the group is done; raises its first error. Several may wait for one group.
   local function wait_for(group)
     if group.pending > 0 then
-      group.waiter = running
+      group.waiters = group.waiters or {}
+      table.insert(group.waiters, running)
       coroutine.yield()
-      group.waiter = nil
     end
     if group.failed then error(group.failed[1], 0) end
     if group.cancelled then error(CANCELLED, 0) end

@@ -100,3 +100,12 @@ test["two operators of one world interleave by its clock alone"] = function()
   here:run()
   test.equal(order, { 2, 3, 2, 2, 3, 3 })
 end
+
+test["several tasks may wait for one"] = function()
+  local tasks = scheduler()
+  local results = tasks.run(function()
+    local handle = tasks.spawn(function() tasks.sleep(2) return "read" end)
+    return tasks.map({ 1, 2, 3 }, function(n) return n .. handle.wait() end)
+  end)
+  test.equal(results, { "1read", "2read", "3read" })
+end

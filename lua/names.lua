@@ -1,0 +1,53 @@
+--- The names that carry a cluster: its role, its keys' aliases, its tags.
+---@class names.Cluster
+---@field id string     UUID
+---@field name string
+
+local M = {}
+
+local ROLE_MAX <const> = 64     -- characters of an IAM role's name
+local PREFIX <const> = "crdb-cmek"
+
+--- The tags that say whose a thing is.
+M.TAG_CLUSTER, M.TAG_REGION, M.TAG_RUN, M.TAG_ATTEMPT, M.TAG_STATE = "cmek:cluster", "cmek:region", "cmek:run", "cmek:attempt", "cmek:state"
+
+--- The value of cmek:state of a key whose alias another key has.
+M.LOST_RACE = "lost-race"
+
+--- The last 12 characters of a cluster's UUID, which CockroachDB uses in its names as well.
+---@param cluster names.Cluster
+---@return string
+function M.last12(cluster) return cluster.id:sub(-12) end
+
+-- "orders-0f2c6e9d41b7": what both IAM and KMS allow in a name, no longer than `max`.
+local function stem(cluster, max)
+  local tail = "-" .. M.last12(cluster)
+  return cluster.name:gsub("[^%w_-]", "-"):sub(1, max - #tail) .. tail
+end
+
+--- The name of a cluster's role: crdb-cmek-<name>-<last 12 of its UUID>.
+---@param cluster names.Cluster
+---@return string
+function M.role(cluster)
+  return PREFIX .. "-" .. stem(cluster, ROLE_MAX - #PREFIX - 1)
+end
+
+--- The alias of a cluster's key of one generation: alias/crdb-cmek-<name>-<last12>-g<N>.
+---@param cluster names.Cluster
+---@param generation integer?  1 when absent
+---@return string
+function M.alias(cluster, generation)
+  return ("alias/%s-%s-g%d"):format(PREFIX, stem(cluster, ROLE_MAX), generation or 1)
+end
+
+--- The generation that an alias of this cluster stands for; nil when it is none of them.
+---@param cluster names.Cluster
+---@param alias string
+---@return integer?
+function M.generation(cluster, alias)
+  local head = M.alias(cluster, 1):sub(1, -2)
+  if alias:sub(1, #head) ~= head then return nil end
+  return math.tointeger(alias:sub(#head + 1):match "^[1-9]%d*$")
+end
+
+return M
