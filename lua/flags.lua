@@ -38,22 +38,22 @@ end
 --- Takes the first argument that is neither a flag of ours nor its value: the recipe, or the run.
 ---@param word string         the command
 ---@param arguments string[]
----@return string? name, string[] rest
+---@return string? name, string[] rest, integer? position
 function M.first(word, arguments)
-  local rest, name, skip = {}, nil, false
-  for _, argument in ipairs(arguments) do
+  local rest, name, position, skip = {}, nil, nil, false
+  for i, argument in ipairs(arguments) do
     local flag
     for _, candidate in ipairs(COMMON) do
       if belongs(candidate, word) and spelling(candidate[1]) == argument then flag = candidate end
     end
     if not name and not skip and argument:sub(1, 1) ~= "-" then
-      name = argument
+      name, position = argument, i
     else
       rest[#rest + 1] = argument
     end
     skip = flag ~= nil and flag.value ~= nil
   end
-  return name, rest
+  return name, rest, position
 end
 
 local function add(parser, spec, group)

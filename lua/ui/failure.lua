@@ -16,9 +16,6 @@ local M = {}
 --- The exit statuses that scripts rely on.
 M.DONE, M.FAILED, M.USAGE, M.PENDING, M.CREDENTIALS, M.UNFINISHED, M.FINDINGS = 0, 1, 2, 3, 4, 5, 6
 
---- The fields of cmek.error/1's `error`.
-local FIELDS <const> = { "what", "service", "operation", "region", "code", "message", "request_id", "next" }
-
 --- Ends the command.
 ---@param failure { status: integer, message: string, what: string?, next: string? }
 function M.raise(failure)
@@ -50,11 +47,7 @@ end
 --- What was raised, as the `error` of a document.
 ---@return table
 function M.document(value)
-  if type(value) ~= "table" then return { message = tostring(value) } end
-  local document = {}
-  for _, field in ipairs(FIELDS) do document[field] = value[field] end
-  document.message = document.message or tostring(value)
-  return document
+  return require("engine.failure").document(value)
 end
 
 return M
