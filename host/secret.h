@@ -11,11 +11,12 @@
 #define SECRET_FORMS 4         /* as it is, and in base64 at each of the three places it can have in a group */
 #define SECRET_MASK_MIN 6      /* a shorter text is too common to be masked wherever it stands */
 
-/* One spelling of a secret to look for, in the list of those that begin with the same byte. */
+/* One form of a secret to look for in a text, in the list of those that begin with the same byte. */
 struct secret_form {
-  unsigned char *text;                 /* owned, secure heap; NULL: none */
+  const struct secret *of;
+  int before;                          /* -1: as it is; else in base64, with so many bytes before it in its group of three */
   size_t length;
-  struct secret_form *previous, *next;
+  struct secret_form *next, **link;    /* link: what points here; NULL while in no list */
 };
 
 struct secret {

@@ -35,19 +35,19 @@ struct sigv4_cache;
 struct sigv4_cache *sigv4_cache_new(void);              /* NULL: no memory */
 void sigv4_cache_free(struct sigv4_cache *cache);       /* NULL is fine */
 
-/* The stages. Each appends to out and returns false when memory ends or a name, the method or the stamp is malformed. */
-bool sigv4_canonical_request(const struct sigv4_request *request, struct bytes *out);
+/* The stages. Each appends to out and returns false when memory ends or when a name, the method or the stamp is malformed. */
+bool sigv4_canonical_request(struct sigv4_cache *cache, const struct sigv4_request *request, struct bytes *out);
 bool sigv4_signed_headers(const struct sigv4_request *request, struct bytes *out);
-bool sigv4_string_to_sign(const struct sigv4_request *request, const struct bytes *canonical, struct bytes *out);
+bool sigv4_string_to_sign(struct sigv4_cache *cache, const struct sigv4_request *request, const struct bytes *canonical, struct bytes *out);
 bool sigv4_signature(struct sigv4_cache *cache, const struct sigv4_request *request, const struct bytes *string_to_sign,
                      char signature[SIGV4_SIGNATURE]);
 
 /* All of them: the value of the Authorization header. */
 bool sigv4_authorization(struct sigv4_cache *cache, const struct sigv4_request *request, struct bytes *out);
 
-/* What the query form adds: the request's query grown by X-Amz-Algorithm ... X-Amz-Security-Token (token NULL: none), without the
- * signature. Set as the query of the same request, without an X-Amz-Date header, it goes through the stages above. */
-bool sigv4_presign_query(const struct sigv4_request *request, unsigned expires, const char *token, struct bytes *out);
+/* The query form: the request's query grown by X-Amz-Algorithm ... X-Amz-Security-Token (NULL: no token), without the signature. Set as
+ * the query of the same request, whose headers hold no X-Amz-Date, it goes through the stages above. */
+bool sigv4_presign_query(const struct sigv4_request *request, unsigned expires, const char *session_token, struct bytes *out);
 
 /* Appends the text with all but A-Z a-z 0-9 - . _ ~ as %XX. */
 bool sigv4_encode(const void *text, size_t length, struct bytes *out);
