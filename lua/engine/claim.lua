@@ -1,0 +1,142 @@
+--- Whose a generation is: the key that holds its alias, as seen by reading the alias back. A key of an own attempt that came
+--- too late is tagged, disabled and reported; no key outside one's own attempts is touched.
+local failure = require "engine.failure"
+local keys = require "engine.keys"
+local names = require "names"
+
+local M = {}
+
+--- Seconds for a key that was just made to be seen by the operations that work on it.
+M.VISIBLE = 120
+
+--- The ID of the key that an alias points to now; nil when it is not seen.
+---@param context engine.Context
+---@param region string
+---@param alias string
+---@return string?
+function M.holder(context, region, alias)
+  local entry = context.session.kms.find_alias { region = region, name = alias }
+  return entry and entry.TargetKeyId
+end
+
+-- Asks for the alias. True when somebody certainly has it now; false when it must be asked again.
+local function ask(context, region, alias, id)
+  local codes = { AlreadyExistsException = true, NotFoundException = true, KMSInvalidStateException = true, uncertain = true }
+  local done, refused = context:try(codes, function()
+    return context:write(function()
+      return context.session.kms.create_alias { region = region, AliasName = alias, TargetKeyId = id }
+    end)
+  end)
+  return done ~= nil or refused.code == "AlreadyExistsException"
+end
+
+--- Claims an alias for a key and reads back who has it: this key, or the one that was faster.
+---@param context engine.Context
+---@param region string
+---@param alias string
+---@param id string     the key's ID
+---@return string holder  ID of the key that has the alias
+function M.claim(context, region, alias, id)
+  local asked = false
+  local holder = context:poll {
+    reason = ("waiting until KMS shows who has %s in %s"):format(alias, region), bound = context.LAG,
+    check = function()
+      asked = asked or ask(context, region, alias, id)
+      return M.holder(context, region, alias)
+    end,
+  }
+  if holder then return holder end
+  failure.raise {
+    code = "not_ready", service = "kms", operation = "ListAliases", region = region,
+    what = ("claiming %s in %s for key %s"):format(alias, region, id),
+    message = ("KMS does not show the alias after %d s"):format(context.LAG), next = "cmek resume",
+  }
+end
+
+--- The key that was faster, once it is sure whose it is. Raises when it is not this cluster's, or not usable.
+---@param context engine.Context
+---@param cluster table
+---@param region string
+---@param alias string
+---@param id string
+---@return engine.Key
+function M.winner(context, cluster, region, alias, id)
+  local key = keys.owned(context, region, id)
+  local what = ("claiming %s in %s"):format(alias, region)
+  if not key then
+    failure.raise { code = "not_ready", service = "kms", region = region, what = what, next = "cmek resume",
+      message = ("it points to key %s, which KMS does not show"):format(id) }
+  end
+  local foreign = keys.foreign(key, cluster)
+  if foreign then context:refuse { service = "kms", region = region, what = what, message = "it points to a key that is not ours: " .. foreign } end
+  if key.state ~= "Enabled" then
+    context:refuse { service = "kms", region = region, what = what,
+      message = ("it points to %s, which is %s: enable that key, or take the alias from it"):format(key.arn, key.state) }
+  end
+  return key
+end
+
+-- What proves that a key is of this attempt: its own tag, read from KMS itself.
+local function prove(context, attempt)
+  return context:poll {
+    reason = ("key %s is new and does not show its tags yet"):format(attempt.key), bound = context.LAG,
+    check = function()
+      local answer = context:try({ NotFoundException = true }, function()
+        return context.session.kms.list_resource_tags { region = attempt.region, KeyId = attempt.key }
+      end)
+      local tag = answer and keys.tags(answer.Tags)[names.TAG_ATTEMPT]
+      if tag then return tag == attempt.id end
+    end,
+  }
+end
+
+-- Whether the Cloud names a key, in any status. Asked anew: this decides what is disabled.
+local function named(context, cluster, arn)
+  for _, region in ipairs(context.session.cloud.cmek(cluster.id).region_infos or {}) do
+    for _, info in ipairs(region.key_infos or {}) do
+      if info.spec and info.spec.uri == arn then return true end
+    end
+  end
+  return false
+end
+
+-- A change to a key that may be too new to be changed.
+local function change(context, attempt, fn)
+  local done = context:poll {
+    reason = ("key %s is new and cannot be changed yet"):format(attempt.key), bound = M.VISIBLE,
+    check = function()
+      return (context:try({ NotFoundException = true, KMSInvalidStateException = true }, function() return context:write(fn) end))
+    end,
+  }
+  if not done then
+    failure.raise { code = "not_ready", service = "kms", region = attempt.region, what = ("setting key %s aside"):format(attempt.key),
+      message = ("KMS refuses to change it after %d s"):format(M.VISIBLE), next = "cmek resume" }
+  end
+end
+
+--- Sets the key of an own attempt aside, because another key has its alias: tags it, disables it, says so.
+---@param context engine.Context
+---@param cluster table
+---@param attempt engine.Attempt  its key is known
+---@param holder string           ID of the key that has the alias
+function M.set_aside(context, cluster, attempt, holder)
+  local region, key, kms = attempt.region, attempt.key, context.session.kms
+  if not prove(context, attempt) then
+    failure.raise { code = "not_ready", service = "kms", region = region, what = ("setting key %s aside"):format(key),
+      message = ("it does not show the tag %s=%s, so it is left alone"):format(names.TAG_ATTEMPT, attempt.id), next = "cmek resume" }
+  end
+  if named(context, cluster, key) then
+    context.attempts:settle(attempt, "named")
+    context:warn(("%s lost %s to key %s, but the cluster names it: it is left as it is"):format(key, attempt.alias, holder), region)
+    return
+  end
+  change(context, attempt, function()
+    return kms.tag_resource { region = region, KeyId = key, Tags = { { TagKey = names.TAG_STATE, TagValue = names.LOST_RACE } } }
+  end)
+  change(context, attempt, function() return kms.disable_key { region = region, KeyId = key } end)
+  context.attempts:settle(attempt, "lost-race")
+  context:warn(("%s was made for %s, which key %s already has: it is tagged %s=%s and disabled; it is used by nothing"):format(
+    key, attempt.alias, holder, names.TAG_STATE, names.LOST_RACE), region)
+end
+
+return M

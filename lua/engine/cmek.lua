@@ -1,0 +1,79 @@
+--- What the Cloud says of a cluster's CMEK, taken apart: CMEKClusterInfo in, answers out.
+local sorted = require "sorted"
+
+local M = {}
+
+--- Statuses of a key that the cluster depends on, or is about to.
+local LIVE <const> = { ENABLED = true, ENABLING = true, ROTATING = true, DISABLING = true, REVOKING = true, REVOKED = true, REVOKE_FAILED = true,
+  DISABLE_FAILED = true }
+
+--- A region's info; nil when the Cloud names none.
+---@param info table    CMEKClusterInfo
+---@param region string
+function M.region(info, region)
+  for _, entry in ipairs(info.region_infos or {}) do
+    if entry.region == region then return entry end
+  end
+end
+
+--- The keys that a region uses or is about to use: ARN and status, by ARN.
+---@param info table
+---@param region string
+---@return { uri: string, auth_principal: string?, status: string }[]
+function M.live(info, region)
+  local by_uri, list = {}, {}
+  for _, key in ipairs((M.region(info, region) or {}).key_infos or {}) do
+    local spec = key.spec or {}
+    if LIVE[key.status] and spec.uri then by_uri[spec.uri] = { uri = spec.uri, auth_principal = spec.auth_principal, status = key.status } end
+  end
+  for _, key in sorted(by_uri) do list[#list + 1] = key end
+  return list
+end
+
+--- The latest info of one wanted key: same ARN, same role.
+---@param info table
+---@param spec { region: string, key_spec: { uri: string, auth_principal: string } }
+---@return table? CMEKKeyInfo
+function M.key(info, spec)
+  local found
+  for _, key in ipairs((M.region(info, spec.region) or {}).key_infos or {}) do
+    local have = key.spec or {}
+    local same = have.uri == spec.key_spec.uri and have.auth_principal == spec.key_spec.auth_principal
+    if same and (not found or (key.updated_at or "") >= (found.updated_at or "")) then found = key end
+  end
+  return found
+end
+
+--- How a wanted region stands: "enabled", "pending", "failed", or "absent" when the Cloud does not name that key.
+---@param info table
+---@param spec table
+---@return string state, string? message
+function M.state(info, spec)
+  local key, region = M.key(info, spec), M.region(info, spec.region)
+  if not key then return "absent" end
+  local status = region.status or ""
+  for _, one in ipairs { key.status or "", status } do
+    if one:find "_FAILED$" then
+      local hint = key.user_message and key.user_message ~= "" and key.user_message or "the Cloud gives no reason"
+      return "failed", ("%s: region %s, key %s: %s"):format(spec.region, status, key.status, hint)
+    end
+  end
+  if key.status == "ENABLED" and status == "ENABLED" then return "enabled" end
+  if key.status == "DISABLED" or key.status == "DISABLE_FAILED" then return "absent" end
+  return "pending"
+end
+
+--- A text that changes whenever the Cloud's account of a wanted set changes: what was read before a request and after it can be told apart.
+---@param info table
+---@param specs table[]
+---@return string
+function M.signature(info, specs)
+  local parts = { info.status or "" }
+  for _, spec in ipairs(specs) do
+    local key, region = M.key(info, spec) or {}, M.region(info, spec.region) or {}
+    parts[#parts + 1] = ("%s=%s/%s/%s"):format(spec.region, region.status, key.status, key.updated_at)
+  end
+  return table.concat(parts, " ")
+end
+
+return M

@@ -1,0 +1,158 @@
+--- What the resources work with: the services, reads that are made once, waits that are explained, writes that are counted.
+---@class engine.Context
+---@field session table      session.lua's: cloud, iam, kms, tagging, clock, tasks, door
+---@field tasks task.Scheduler
+---@field clock table
+---@field mode "plan"|"run"|"verify"
+---@field run_id string
+---@field attempts engine.Attempts
+---@field wrote boolean       something was made or changed, or may have been
+---@field changed_at number?  when something was last changed by this run, also before it was resumed; seconds since the epoch
+local Context = { __name = "engine.Context" }
+Context.__index = Context
+
+local failure = require "engine.failure"
+local refusal = require "refusal"
+local task = require "task"
+
+local M = {}
+
+--- Seconds that KMS, IAM, the tag index and the Cloud may show an older state: what was not seen for so long is not there.
+Context.LAG = 300
+
+local DELAYS <const> = { 1, 2, 4, 5 }   -- then 5 again
+
+---@param options { session: table, mode: string, run_id: string, listener: fun(event: table) }
+---@return engine.Context
+function M.new(options)
+  return setmetatable({
+    session = options.session, tasks = options.session.tasks, clock = options.session.clock, mode = options.mode,
+    run_id = options.run_id, listener = options.listener, reads = {}, wrote = false, set_aside = {}, warned = {},
+  }, Context)
+end
+
+--- Whether nobody can say if the service acted.
+function M.uncertain(raised)
+  return refusal.is(raised) and (raised.kind == "lost" or math.tointeger(raised.status or 0) >= 500)
+end
+
+-- Reads ------------------------------------------------------------------------------------------------------------
+
+--- Starts a read that others will share, unless it has been started.
+---@param key string        what is read
+---@param fn fun(): any
+function Context:begin(key, fn)
+  if not self.reads[key] then self.reads[key] = self.tasks.spawn(fn) end
+end
+
+--- A read that is made once in a run: its value, or what it raised.
+---@param key string
+---@param fn fun(): any
+---@return any
+function Context:once(key, fn)
+  self:begin(key, fn)
+  local value = self.reads[key].wait()
+  if value == task.CANCELLED then error(value, 0) end
+  return value
+end
+
+--- Who we are in AWS.
+---@return { account: string, arn: string, user_id: string, source: string }
+function Context:identity()
+  return self:once("identity", function() return self.session:identity() end)
+end
+
+--- The CMEK state of a cluster, as it was when the plan was made.
+---@param cluster table
+---@return table  CMEKClusterInfo
+function Context:cmek(cluster)
+  return self:once("cmek " .. cluster.id, function() return self.session.cloud.cmek(cluster.id) end)
+end
+
+--- The aliases of a region, as they were when the plan was made.
+---@param region string
+---@return table[]
+function Context:aliases(region)
+  return self:once("aliases " .. region, function() return self.session.kms.list_aliases { region = region }.Aliases or {} end)
+end
+
+-- Refusals ---------------------------------------------------------------------------------------------------------
+
+--- Calls fn; a refusal with one of the codes comes back, anything else is raised.
+---@param codes table<string, true>  `uncertain = true`: also when nobody can say whether the service acted
+---@param fn fun(): any
+---@return any value, table? refusal   value is true where the service answers nothing
+function Context.try(_, codes, fn)
+  local ok, value = pcall(fn)
+  if ok then return value == nil or value end
+  if refusal.is(value) and (codes[value.code] or codes.uncertain and M.uncertain(value)) then return nil, value end
+  error(value, 0)
+end
+
+--- Makes a change: afterwards something was made, or, when the answer was lost, may have been.
+---@param fn fun(): any
+---@return any
+function Context:write(fn)
+  local ok, value = pcall(fn)
+  if ok or M.uncertain(value) then
+    self.wrote = true
+    self.changed_at = self.clock.now()
+  end
+  if not ok then error(value, 0) end
+  return value
+end
+
+--- Raises that something is not ours to change.
+---@param fields table  as engine.failure has them
+function Context.refuse(_, fields)
+  fields.code = "refused"
+  failure.raise(fields)
+end
+
+-- Waits ------------------------------------------------------------------------------------------------------------
+
+--- Waits, and says for what.
+---@param reason string
+---@param seconds number
+function Context:wait(reason, seconds)
+  self.listener { kind = "waiting", reason = reason, seconds = seconds }
+  self.tasks.sleep(seconds)
+end
+
+--- Checks until there is a value or the bound has passed; the last check is made after it.
+---@param options { reason: string, bound: number, check: (fun(): any), delays: number[]?, since: number? }
+---  bound: seconds, counted from `since` (now); delays: seconds before the 2nd, 3rd … check
+---@return any  nil: not within the bound
+function Context:poll(options)
+  local deadline = (options.since or self.clock.now()) + options.bound
+  local delays = options.delays or DELAYS
+  for count = 1, math.huge do
+    local late = self.clock.now() >= deadline
+    local value = options.check()
+    if value ~= nil then return value end
+    if late then return nil end
+    local pause = delays[math.min(count, #delays)]
+    self:wait(options.reason, math.max(0.1, math.min(pause, deadline - self.clock.now())))
+  end
+end
+
+-- Telling ----------------------------------------------------------------------------------------------------------
+
+--- Something the user should know; each text is told once.
+---@param text string
+---@param region string?
+function Context:warn(text, region)
+  local key = (region or "") .. " " .. text
+  if self.warned[key] then return end
+  self.warned[key] = true
+  table.insert(self.warned, { text = text, region = region })
+  self.listener { kind = "warning", text = text, region = region }
+end
+
+--- A line of the run's journal.
+---@param entry table
+function Context:note(entry)
+  if self.mode == "run" then self.session.door:note(entry) end
+end
+
+return M

@@ -1,0 +1,46 @@
+--- What the engine and the resources raise themselves: a precondition that does not hold, a thing that is not ours, a wait that is over.
+---@class engine.Failure
+---@field what string?     what was being done
+---@field message string   what is wrong, with the value, and what would be right
+---@field next string?     what to do or type
+---@field code string      "precondition", "refused", "not_ready"
+---@field region string?
+---@field service string?
+local Failure = { __name = "engine.Failure" }
+Failure.__index = Failure
+
+function Failure:__tostring()
+  local text = self.what and self.what .. ": " .. self.message or self.message
+  return self.next and text .. "\nnext: " .. self.next or text
+end
+
+local M = {}
+
+local FIELDS <const> = { "what", "service", "operation", "region", "code", "message", "request_id", "next" }
+
+--- Raises a failure.
+---@param fields { message: string, code: string, what: string?, next: string?, region: string?, service: string? }
+function M.raise(fields)
+  error(setmetatable(fields, Failure), 0)
+end
+
+--- Whether this was raised here, with this code when one is given.
+---@param value any
+---@param code string?
+---@return boolean
+function M.is(value, code)
+  return getmetatable(value) == Failure and (code == nil or value.code == code)
+end
+
+--- Anything that was raised, as the `error` of a report.
+---@param value any
+---@return table
+function M.document(value)
+  if type(value) ~= "table" then return { message = tostring(value) } end
+  local document = {}
+  for _, field in ipairs(FIELDS) do document[field] = value[field] end
+  document.message = document.message or tostring(value)
+  return document
+end
+
+return M

@@ -1,0 +1,108 @@
+--- KMS keys as they are now: metadata, policy, tags and rotation of one key, read together.
+local names = require "names"
+local time = require "engine.time"
+
+local M = {}
+
+---@class engine.Key
+---@field id string
+---@field arn string
+---@field state string         KeyState
+---@field metadata table       KeyMetadata
+---@field policy string?       JSON text; nil when it could not be read
+---@field tags table<string, string>
+---@field rotation { enabled: boolean?, period: integer? }  nil fields: KMS did not say
+---@field unreadable table<string, table>  by part, the refusal
+
+--- Tags as KMS lists them, by key.
+---@param list { TagKey: string, TagValue: string }[]?
+---@return table<string, string>
+function M.tags(list)
+  local map = {}
+  for _, tag in ipairs(list or {}) do map[tag.TagKey] = tag.TagValue end
+  return map
+end
+
+-- A part of a key; what may not be read, or does not exist for such keys, is left out and noted.
+local function part(context, unreadable, name, fn)
+  local answer, refused = context:try({ AccessDeniedException = true, UnsupportedOperationException = true, UnknownOperationException = true }, fn)
+  if refused then unreadable[name] = refused end
+  return answer or {}
+end
+
+local function parts(context, region, id)
+  local kms, unreadable = context.session.kms, {}
+  local function reader(name, operation)
+    return function()
+      return part(context, unreadable, name, function() return operation { region = region, KeyId = id } end)
+    end
+  end
+  local read = context.tasks.all {
+    function() return kms.describe_key { region = region, KeyId = id } end,
+    reader("policy", kms.get_key_policy),
+    reader("tags", kms.list_resource_tags),
+    reader("rotation", kms.get_key_rotation_status),
+  }
+  return unreadable, table.unpack(read)
+end
+
+--- A key and all that belongs to it. Raises KMS's refusal when there is no such key.
+---@param context engine.Context
+---@param region string
+---@param id string  or ARN
+---@return engine.Key
+function M.describe(context, region, id)
+  local unreadable, description, policy, tags, rotation = parts(context, region, id)
+  local metadata = description.KeyMetadata
+  return {
+    id = metadata.KeyId, arn = metadata.Arn, region = region, state = metadata.KeyState, metadata = metadata,
+    policy = policy.Policy, tags = M.tags(tags.Tags), unreadable = unreadable,
+    rotation = { enabled = rotation.KeyRotationEnabled, period = rotation.RotationPeriodInDays },
+  }
+end
+
+--- The same; nil while KMS does not show the key.
+function M.find(context, region, id)
+  return (context:try({ NotFoundException = true }, function() return M.describe(context, region, id) end))
+end
+
+--- Whether a key was made so lately that its tags may not show yet.
+---@param context engine.Context
+---@param key engine.Key
+---@return boolean
+function M.is_young(context, key)
+  local created = time.epoch(key.metadata.CreationDate)
+  return created ~= nil and context.clock.now() - created < context.LAG
+end
+
+--- A key whose owner can be told: its cluster's tag is seen, or it is old enough for its tags to be complete.
+--- nil when KMS does not show it within the lag.
+---@param context engine.Context
+---@param region string
+---@param id string
+---@return engine.Key?
+function M.owned(context, region, id)
+  return context:poll {
+    reason = ("key %s in %s is new and does not show its tags yet"):format(id, region), bound = context.LAG,
+    check = function()
+      local key = M.find(context, region, id)
+      if key and (key.tags[names.TAG_CLUSTER] or key.unreadable.tags or not M.is_young(context, key)) then return key end
+    end,
+  } or M.find(context, region, id)
+end
+
+--- Why a key is not this cluster's; nil when it is.
+---@param key engine.Key
+---@param cluster table
+---@return string?
+function M.foreign(key, cluster)
+  local owner = key.tags[names.TAG_CLUSTER]
+  if owner == cluster.id then return nil end
+  if key.unreadable.tags then
+    return ("the tags of %s may not be read, so it cannot be said whose it is: allow kms:ListResourceTags on it"):format(key.arn)
+  end
+  if owner then return ("%s belongs to another cluster, %s (tag %s)"):format(key.arn, owner, names.TAG_CLUSTER) end
+  return ("%s was not made by cmek (it has no tag %s): it is left alone until it is adopted"):format(key.arn, names.TAG_CLUSTER)
+end
+
+return M

@@ -1,0 +1,413 @@
+--- A KMS key of one region and generation, with its alias, policy, tags and rotation. Whoever holds the alias is the key.
+local claim = require "engine.claim"
+local cmek = require "engine.cmek"
+local failure = require "engine.failure"
+local json = require "json"
+local keys = require "engine.keys"
+local names = require "names"
+local policies = require "policy"
+local principal = require "engine.principal"
+local unknown = require "unknown"
+
+local M = {}
+
+M.kind = "key"
+
+--- What it may call, by service.
+M.actions = {
+  kms = { "ListAliases", "ListKeys", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus",
+    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "DisableKey" },
+  tagging = { "GetResources" }, iam = { "GetRole" }, cloud = { "GetCMEKClusterInfo" },
+}
+
+--- The checks of verify, in order.
+M.checks = {
+  { id = "key.exists", severity = "high" }, { id = "key.owner", severity = "high" }, { id = "key.state", severity = "high" },
+  { id = "key.policy", severity = "high" }, { id = "key.rotation", severity = "medium" }, { id = "key.tags", severity = "low" },
+}
+
+local KEPT <const> = { KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", KeyManager = "CUSTOMER" }   -- fixed for life
+local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
+  PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
+local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
+
+--- Fills in what was left out. A generation that is not named is the one in use, else the first.
+---@param want { cluster: table, region: string, generation: integer?, policy: table|string, rotation: integer? }  rotation: days
+function M.defaults(want)
+  want.alias = names.alias(want.cluster, want.generation)
+end
+
+function M.name(want) return want.alias end
+function M.region(want) return want.region end
+
+-- Reading ----------------------------------------------------------------------------------------------------------
+
+--- Starts what `find` reads, before it is asked for.
+function M.foresee(context, want)
+  context:begin("aliases " .. want.region, function()
+    return context.session.kms.list_aliases { region = want.region }.Aliases or {}
+  end)
+end
+
+-- The alias of this cluster that points to a key.
+local function alias_of(want, aliases, uri)
+  for _, entry in ipairs(aliases) do
+    if entry.TargetKeyId and uri:sub(-#entry.TargetKeyId) == entry.TargetKeyId and names.generation(want.cluster, entry.AliasName) then
+      return entry
+    end
+  end
+end
+
+local function entry_named(aliases, alias)
+  for _, entry in ipairs(aliases) do
+    if entry.AliasName == alias and entry.TargetKeyId then return entry end
+  end
+end
+
+-- A key in use that no alias of ours is seen on: perhaps ours, and the alias is not seen yet.
+local function alias_in_use(context, want, uri)
+  local region = uri:match "^arn:[^:]*:kms:([^:]*):"
+  if region ~= want.region then return nil end
+  local key = context:try({ AccessDeniedException = true }, function() return keys.find(context, region, uri) or false end)
+  if not key or key.tags[names.TAG_CLUSTER] ~= want.cluster.id then return nil end
+  return context:poll {
+    reason = ("waiting until KMS shows the alias of %s"):format(uri), bound = context.LAG,
+    check = function() return alias_of(want, context.session.kms.list_aliases { region = region }.Aliases or {}, uri) end,
+  }
+end
+
+local function not_ours(want, live)
+  local uris = {}
+  for i, key in ipairs(live) do uris[i] = ("%s (%s)"):format(key.uri, key.status) end
+  return { refused = ("the cluster already uses %s in %s, which is not cmek's: adopt it, or leave it in use"):format(
+    table.concat(uris, " and "), want.region) }
+end
+
+-- The alias whose key the cluster uses, else the one that is wanted; and, when the cluster uses another key, why not.
+local function choose(context, want, aliases)
+  local live = cmek.live(context:cmek(want.cluster), want.cluster_region or want.region)
+  for _, key in ipairs(live) do
+    local entry = alias_of(want, aliases, key.uri) or alias_in_use(context, want, key.uri)
+    if entry then return want.generation and entry_named(aliases, want.alias) or entry end
+  end
+  if #live > 0 then return nil, not_ours(want, live) end
+  return entry_named(aliases, want.alias)
+end
+
+-- Attempts whose key is the one that has the alias are done; a crash may have come before that was written down.
+local function settle_claimed(context, want, key)
+  for _, attempt in ipairs(context.attempts:open(want.region, want.alias)) do
+    if key.tags[names.TAG_ATTEMPT] == attempt.id then
+      context.attempts:learn(attempt, key.arn)
+      context.attempts:settle(attempt, "claimed")
+    end
+  end
+end
+
+--- The key that holds the alias, as KMS shows it now; nil when the alias is not seen.
+--- A key with `refused` stands for one that is not ours.
+function M.find(context, want)
+  M.foresee(context, want)
+  local entry, refused = choose(context, want, context:aliases(want.region))
+  if not entry then return refused end
+  local generation = names.generation(want.cluster, entry.AliasName)
+  if generation then want.alias = entry.AliasName end
+  local key = keys.owned(context, want.region, entry.TargetKeyId)
+  if not key then
+    return { refused = ("the alias %s points to key %s, which KMS does not show"):format(entry.AliasName, entry.TargetKeyId) }
+  end
+  settle_claimed(context, want, key)
+  return key
+end
+
+-- Judging ----------------------------------------------------------------------------------------------------------
+
+-- A session's ARN does not tell its role's path, so the role may be named under any.
+local function named_by_role(want, identity)
+  local role = identity.arn:match ":assumed%-role/([^/]+)/"
+  return role ~= nil and policies.json(want.policy):find("/" .. role .. '"', 1, true) ~= nil
+end
+
+-- Would the caller still be allowed to change the policy? KMS refuses it otherwise.
+local function lockout(context, want)
+  local identity = context:identity()
+  if named_by_role(want, identity) then return nil end
+  local partition = identity.arn:match "^arn:([^:]+)"
+  local verdict = policies.evaluate {
+    principal = { arn = identity.arn, account = identity.account, unique_id = identity.user_id }, action = "kms:PutKeyPolicy",
+    resource = ("arn:%s:kms:%s:%s:key/new"):format(partition, want.region, identity.account), resource_account = identity.account,
+    resource_kind = "key", resource_policy = want.policy, unseen = { "identity policies" },
+  }
+  if verdict.verdict == "denied" then
+    return ("under the wanted key policy %s could not change it again, which KMS refuses; name it with --admin as well: %s"):format(
+      identity.arn, verdict.text)
+  end
+end
+
+local function unusable(have)
+  if have.state ~= "Enabled" then
+    return ("%s is %s: %s"):format(have.arn, have.state, MENDS[have.state] or "it cannot be used"), "state"
+  end
+  for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
+    local value = have.metadata[field]
+    if value ~= nil and value ~= KEPT[field] then
+      return ("%s has %s %s, and CMEK needs %s, which cannot be changed"):format(have.arn, field, value, KEPT[field]), "state"
+    end
+  end
+end
+
+local function orphaned(want, have)
+  if #M.differences(want, have) == 0 then return nil end
+  local orphan = policies.orphans { Version = "2012-10-17", Statement = policies.foreign(want.policy, have.policy) }[1]
+  if orphan then
+    return ("the key policy's %s names %s, a role or user that was deleted, so KMS takes no new policy with it: remove that statement"):format(
+      orphan.statement, orphan.id), "policy"
+  end
+end
+
+--- Why the key is not touched; nil when it is this cluster's and usable.
+---@return string? reason, string? check
+function M.refusal(context, want, have)
+  if not have then return lockout(context, want) end
+  if have.refused then return have.refused, "owner" end
+  local foreign = keys.foreign(have, want.cluster)
+  if foreign then return ("the alias %s points to a key that is not ours: %s"):format(want.alias, foreign), "owner" end
+  local reason, check = unusable(have)
+  if reason then return reason, check end
+  if have.policy == nil then
+    return ("the policy of %s may not be read: allow kms:GetKeyPolicy on it"):format(have.arn), "policy"
+  end
+  return orphaned(want, have)
+end
+
+local function rotation_difference(want, have)
+  if not want.rotation or have.enabled == nil then return nil end   -- what KMS leaves out is unknown, never drift
+  if not have.enabled then return { check = "rotation", field = "rotation", have = "off", want = want.rotation } end
+  if have.period and math.tointeger(have.period) ~= want.rotation then
+    return { check = "rotation", field = "rotation", have = have.period, want = want.rotation }
+  end
+end
+
+function M.differences(want, have)
+  local list = {}
+  for _, difference in ipairs(policies.differences(want.policy, have.policy)) do
+    list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
+  end
+  list[#list + 1] = rotation_difference(want, have.rotation)
+  if not have.unreadable.tags and have.tags[names.TAG_REGION] ~= want.region then
+    list[#list + 1] = { check = "tags", field = "tags." .. names.TAG_REGION, have = have.tags[names.TAG_REGION], want = want.region }
+  end
+  return list
+end
+
+--- What is no difference and still worth a word.
+function M.warnings(want, have)
+  local list = {}
+  for _, statement in ipairs(policies.foreign(want.policy, have.policy)) do
+    list[#list + 1] = { check = "policy", field = "policy", have = json.encode(statement),
+      text = ("the policy of %s has a statement that is not cmek's, which is kept: %s"):format(have.arn, json.encode(statement)) }
+  end
+  return list
+end
+
+--- Parts that could not be read, by check.
+function M.unreadable(have)
+  local list = {}
+  for check, refused in require("sorted")(have.unreadable or {}) do list[check] = tostring(refused) end
+  if have.rotation and have.rotation.enabled == nil and not list.rotation then list.rotation = "KMS does not say whether it rotates" end
+  return list
+end
+
+--- Why there is work although nothing differs: attempts of this run whose end is not known.
+function M.pending(context, want)
+  local open = context.attempts:open(want.region, want.alias)
+  if #open > 0 then return ("the end of %d earlier attempt(s) of this run at making a key is not known; they are looked up first"):format(#open) end
+end
+
+--- What the recipe gets.
+function M.result(want, have)
+  return { region = want.region, alias = want.alias, generation = names.generation(want.cluster, want.alias),
+    arn = have and have.arn or unknown.new("ARN of key " .. want.alias .. " in " .. want.region) }
+end
+
+-- Changing ---------------------------------------------------------------------------------------------------------
+
+--- Starts what `create` reads, while the steps before it are done.
+function M.prepare(context, want)
+  context:begin("keys " .. want.region, function()
+    return context.session.kms.list_keys { region = want.region }.Keys or {}
+  end)
+end
+
+local function before(context, want)
+  M.prepare(context, want)
+  local ids = {}
+  for i, key in ipairs(context:once("keys " .. want.region)) do ids[i] = key.KeyId end
+  return ids
+end
+
+local function tags(context, want, attempt)
+  local list = {}
+  for _, tag in ipairs {
+    { names.TAG_CLUSTER, want.cluster.id }, { names.TAG_REGION, want.region }, { names.TAG_RUN, context.run_id }, { names.TAG_ATTEMPT, attempt.id },
+  } do
+    list[#list + 1] = { TagKey = tag[1], TagValue = tag[2] }
+  end
+  return list
+end
+
+-- Sends CreateKey, once for every definite refusal of a role that is still new. The ARN; nil when the outcome is unknown.
+local function send(context, want, attempt)
+  local answer = principal.put(context, { policy = want.policy, what = ("making a key for %s in %s"):format(want.alias, want.region) }, function()
+    local made, lost = context:try({ uncertain = true }, function()
+      attempt.at = context.clock.now()
+      return context:write(function()
+        return context.session.kms.create_key {
+          region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = "AWS_KMS", Policy = policies.json(want.policy),
+          Description = ("CMEK of CockroachDB cluster %s"):format(want.cluster.name), Tags = tags(context, want, attempt),
+        }
+      end)
+    end)
+    return made or lost
+  end)
+  return answer.KeyMetadata and answer.KeyMetadata.Arn
+end
+
+-- A new attempt. True when its key is known.
+local function make(context, want)
+  local attempt = context.attempts:begin { cluster = want.cluster.id, region = want.region, alias = want.alias, before = before(context, want) }
+  local ok, arn = pcall(send, context, want, attempt)
+  if not ok then
+    if require("refusal").is(arn) or failure.is(arn) then context.attempts:settle(attempt, "refused") end
+    error(arn, 0)
+  end
+  if arn then context.attempts:learn(attempt, arn) end
+  return attempt
+end
+
+-- The first own attempt that has a key: an open one, else a new one.
+local function own_attempt(context, want)
+  for count = 0, ATTEMPTS_MAX do
+    for _, attempt in ipairs(context.attempts:open(want.region, want.alias)) do
+      if context.attempts:find(attempt) then return attempt end
+    end
+    if count < ATTEMPTS_MAX then make(context, want) end
+  end
+  failure.raise { code = "not_ready", service = "kms", operation = "CreateKey", region = want.region,
+    what = ("making a key for %s in %s"):format(want.alias, want.region), next = "cmek resume",
+    message = ("%d attempts were lost on the way and made no key"):format(ATTEMPTS_MAX) }
+end
+
+-- A change to a key that may be too new to be changed.
+local function patiently(context, want, what, fn)
+  local done = context:poll {
+    reason = ("the key in %s is new and cannot be changed yet"):format(want.region), bound = claim.VISIBLE,
+    check = function()
+      return (context:try({ NotFoundException = true, KMSInvalidStateException = true, DisabledException = true }, function()
+        return context:write(fn)
+      end))
+    end,
+  }
+  if done == nil then
+    failure.raise { code = "not_ready", service = "kms", region = want.region, what = what, next = "cmek resume",
+      message = ("KMS refuses to change the new key after %d s"):format(claim.VISIBLE) }
+  end
+end
+
+local function rotate(context, want, id)
+  patiently(context, want, "switching the rotation of the key on", function()
+    return context.session.kms.enable_key_rotation { region = want.region, KeyId = id, RotationPeriodInDays = want.rotation }
+  end)
+end
+
+-- Own statements as wanted, foreign ones as found a moment before.
+local function put_policy(context, want, id)
+  local kms, what = context.session.kms, ("setting the policy of key %s in %s"):format(id, want.region)
+  principal.put(context, { policy = want.policy, what = what }, function()
+    local found = kms.get_key_policy { region = want.region, KeyId = id }.Policy
+    if #policies.differences(want.policy, found) == 0 then return true end
+    return context:write(function()
+      return kms.put_key_policy { region = want.region, KeyId = id, PolicyName = "default",
+        Policy = policies.json(policies.merge(want.policy, found)) }
+    end)
+  end)
+end
+
+local function tag(context, want, id)
+  patiently(context, want, "tagging the key", function()
+    return context.session.kms.tag_resource { region = want.region, KeyId = id, Tags = { { TagKey = names.TAG_REGION, TagValue = want.region } } }
+  end)
+end
+
+-- The key once it is seen, usable and ours, and as `fits` wants it.
+local function wait_for(context, want, id, fits)
+  local last
+  local have = context:poll {
+    reason = ("waiting until KMS shows the key in %s as it was made"):format(want.region), bound = context.LAG,
+    check = function()
+      last = keys.find(context, want.region, id)
+      local seen = last and last.state == "Enabled" and last.policy and not keys.foreign(last, want.cluster)
+      if seen and (not fits or fits(last)) then return last end
+    end,
+  }
+  if have then return have end
+  failure.raise { code = "not_ready", service = "kms", region = want.region, what = ("waiting for key %s in %s"):format(id, want.region),
+    message = ("after %d s KMS does not show it as it was made%s"):format(context.LAG, last and "; it is " .. last.state or ""),
+    next = "cmek resume" }
+end
+
+-- Every open attempt but the one that has the alias ends here: its key is set aside, or it made none.
+local function end_attempts(context, want, holder)
+  for _, attempt in ipairs(context.attempts:open(want.region, want.alias)) do
+    local arn = context.attempts:find(attempt)
+    if arn and arn:sub(-#holder) == holder then
+      context.attempts:settle(attempt, "claimed")
+    elseif arn then
+      claim.set_aside(context, want.cluster, attempt, holder)
+    end
+  end
+end
+
+local function mend(context, want, have)
+  local checks = {}
+  for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
+  if checks.policy then put_policy(context, want, have.id) end
+  if checks.rotation then rotate(context, want, have.id) end
+  if checks.tags then tag(context, want, have.id) end
+  if next(checks) == nil then return have end
+  return wait_for(context, want, have.id, function(key) return #M.differences(want, key) == 0 end)
+end
+
+--- Makes the key: an own attempt's key claims the alias, or gives way to the key that was faster.
+function M.create(context, want, step)
+  local attempt = own_attempt(context, want)
+  local id = attempt.key:match "[^/]+$"
+  step.arn = attempt.key
+  local holder, seen
+  context.tasks.all {
+    function() holder = claim.claim(context, want.region, want.alias, id) end,
+    function()
+      if want.rotation then rotate(context, want, id) end
+      seen = keys.find(context, want.region, id)
+    end,
+  }
+  if holder ~= id then
+    local winner = claim.winner(context, want.cluster, want.region, want.alias, holder)
+    end_attempts(context, want, holder)
+    step.arn = winner.arn
+    return mend(context, want, winner)
+  end
+  context.attempts:settle(attempt, "claimed")
+  end_attempts(context, want, holder)
+  local complete = seen and seen.state == "Enabled" and seen.policy and not keys.foreign(seen, want.cluster)
+  return mend(context, want, complete and seen or wait_for(context, want, id))
+end
+
+--- Repairs what differs, and ends what an earlier attempt left open.
+function M.update(context, want, have, step)
+  step.arn = have.arn
+  end_attempts(context, want, have.id)
+  return mend(context, want, have)
+end
+
+return M

@@ -1,0 +1,189 @@
+--- The IAM role that CockroachDB Cloud assumes: its trust policy, and the tags that say whose it is. It gets no permissions.
+local failure = require "engine.failure"
+local json = require "json"
+local names = require "names"
+local policies = require "policy"
+
+local M = {}
+
+M.kind = "role"
+
+--- What it may call, by service.
+M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy" } }
+
+--- The checks of verify, in order.
+M.checks = {
+  { id = "role.exists", severity = "high" }, { id = "role.owner", severity = "high" },
+  { id = "role.trust", severity = "high" }, { id = "role.permissions", severity = "medium" },
+}
+
+--- Fills in what was left out: the name carries the cluster.
+---@param want { cluster: table, name: string?, trust: table|string }
+function M.defaults(want)
+  if want.name == nil then want.name = names.role(want.cluster) end
+end
+
+function M.name(want) return want.name end
+function M.region() return nil end
+
+-- Reading ----------------------------------------------------------------------------------------------------------
+
+local function tags_of(list)
+  local map = {}
+  for _, tag in ipairs(list or {}) do map[tag.Key] = tag.Value end
+  return map
+end
+
+-- What a part of the role says; false when it may not be read.
+local function part(context, fn)
+  local answer, refused = context:try({ AccessDenied = true, NoSuchEntity = true }, fn)
+  return answer or (refused.code == "NoSuchEntity" and {} or false)
+end
+
+local function permissions(context, name)
+  local iam = context.session.iam
+  local read = context.tasks.all {
+    function() return part(context, function() return iam.list_attached_role_policies { RoleName = name } end) end,
+    function() return part(context, function() return iam.list_role_policies { RoleName = name } end) end,
+  }
+  if not (read[1] and read[2]) then return nil end
+  local list = {}
+  for _, policy in ipairs(read[1].AttachedPolicies or {}) do list[#list + 1] = policy.PolicyArn or policy.PolicyName end
+  for _, policy in ipairs(read[2].PolicyNames or {}) do list[#list + 1] = policy end
+  table.sort(list)
+  return list
+end
+
+-- The role as IAM shows it now; nil when it is not seen, or when its ARN is not an ARN yet.
+local function look(context, name)
+  local role = context.session.iam.find_role { RoleName = name }
+  if not role or not tostring(role.Arn):find("^arn:") then return nil end
+  local tags = role.Tags
+  if tags == nil then   -- left out of the answer, which says nothing about them
+    tags = part(context, function() return context.session.iam.list_role_tags { RoleName = name } end)
+    tags = tags and tags.Tags or {}
+  end
+  return { arn = role.Arn, id = role.RoleId, trust = role.AssumeRolePolicyDocument, tags = tags_of(tags), created = role.CreateDate }
+end
+
+--- Starts what `find` reads, before it is asked for.
+function M.foresee(context, want)
+  context:begin("role " .. want.name, function() return look(context, want.name) or false end)
+  context:begin("permissions " .. want.name, function() return permissions(context, want.name) or false end)
+end
+
+--- The role of that name; nil when there is none.
+function M.find(context, want)
+  M.foresee(context, want)
+  local have = context:once("role " .. want.name) or nil
+  if have then have.permissions = context:once("permissions " .. want.name) or nil end
+  return have
+end
+
+-- Judging ----------------------------------------------------------------------------------------------------------
+
+--- Why the role is not touched; nil when it is this cluster's.
+function M.refusal(_, want, have)
+  local owner = have and have.tags[names.TAG_CLUSTER]
+  if not have or owner == want.cluster.id then return nil end
+  if owner then
+    return ("%s belongs to another cluster, %s (tag %s): name another role with --role"):format(have.arn, owner, names.TAG_CLUSTER), "owner"
+  end
+  return ("%s was not made by cmek (it has no tag %s): it is left alone until it is adopted, or name another role with --role"):format(
+    have.arn, names.TAG_CLUSTER), "owner"
+end
+
+function M.differences(want, have)
+  local list = {}
+  for _, difference in ipairs(policies.differences(want.trust, have.trust)) do
+    list[#list + 1] = { check = "trust", field = "trust." .. difference.field, have = difference.have, want = difference.want }
+  end
+  return list
+end
+
+--- What is no difference and still worth a word.
+function M.warnings(want, have)
+  local list = {}
+  for _, name in ipairs(have.permissions or {}) do
+    list[#list + 1] = { check = "permissions", field = "permissions", have = name,
+      text = ("the role %s has the permissions of %s attached; it needs none"):format(want.name, name) }
+  end
+  for _, statement in ipairs(policies.foreign(want.trust, have.trust)) do
+    list[#list + 1] = { check = "trust", field = "trust", have = json.encode(statement),
+      text = ("the role %s also trusts what this statement says, which is kept: %s"):format(want.name, json.encode(statement)) }
+  end
+  return list
+end
+
+--- Parts that could not be read, by check.
+function M.unreadable(have)
+  return { permissions = have.permissions == nil and "the role's policies may not be listed" or nil }
+end
+
+--- What the recipe gets.
+function M.result(want, have)
+  return { name = want.name, arn = have and have.arn or require("unknown").new("ARN of role " .. want.name) }
+end
+
+-- Changing ---------------------------------------------------------------------------------------------------------
+
+-- The role once it is seen, and as `fits` wants it.
+local function wait_for(context, want, reason, fits)
+  local have = context:poll {
+    reason = reason, bound = context.LAG,
+    check = function()
+      local role = look(context, want.name)
+      if role and (not fits or fits(role)) then return role end
+    end,
+  }
+  if have then return have end
+  failure.raise { code = "not_ready", service = "iam", operation = "GetRole", what = "waiting for the role " .. want.name,
+    message = ("IAM does not show it as it was made after %d s"):format(context.LAG), next = "cmek resume" }
+end
+
+local function tags(context, want)
+  return {
+    { Key = names.TAG_CLUSTER, Value = want.cluster.id },
+    { Key = names.TAG_RUN, Value = context.run_id },
+  }
+end
+
+-- Role names are unique in an account, so asking twice cannot make two.
+local function ask(context, want)
+  local iam = context.session.iam
+  return context:poll {
+    reason = "the answer to CreateRole was lost; looking whether the role is there", bound = context.LAG,
+    check = function()
+      local done, refused = context:try({ EntityAlreadyExists = true, uncertain = true }, function()
+        return context:write(function()
+          return iam.create_role { RoleName = want.name, AssumeRolePolicyDocument = policies.json(want.trust), Tags = tags(context, want),
+            Description = ("Lets CockroachDB Cloud use the CMEK keys of cluster %s"):format(want.cluster.name) }
+        end)
+      end)
+      if done or refused.code == "EntityAlreadyExists" or iam.find_role { RoleName = want.name } then return true end
+    end,
+  }
+end
+
+--- Makes the role and waits until it is seen. One that somebody else of this cluster made meanwhile is as good.
+function M.create(context, want)
+  ask(context, want)
+  return M.update(context, want)
+end
+
+--- Repairs the trust policy: own statements as wanted, foreign ones as found a moment before.
+function M.update(context, want)
+  local have = wait_for(context, want, "waiting until IAM shows the role " .. want.name)
+  local reason = M.refusal(context, want, have)
+  if reason then context:refuse { service = "iam", what = "making the role " .. want.name, message = reason } end
+  if #M.differences(want, have) == 0 then return have end
+  context:write(function()
+    return context.session.iam.update_assume_role_policy { RoleName = want.name,
+      PolicyDocument = policies.json(policies.merge(want.trust, have.trust)) }
+  end)
+  return wait_for(context, want, ("waiting until IAM shows the new trust of %s"):format(want.name), function(role)
+    return #M.differences(want, role) == 0
+  end)
+end
+
+return M
