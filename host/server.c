@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -230,7 +231,17 @@ static bool flag_field(lua_State *L, int table, const char *name)
   return set;
 }
 
-/* Runs under lua_pcall: the server's userdata, the request and the answer to fill -> delay in seconds. */
+static void announce_more(struct evkeyvalq *headers, size_t length)
+{
+  char text[32];
+  snprintf(text, sizeof text, "%zu", 2 * length + 1);
+  evhttp_add_header(headers, "Content-Length", text);
+  evhttp_add_header(headers, "Connection", "close");
+}
+
+/* Runs under lua_pcall: the server's userdata, the request and the answer to fill -> delay in seconds.
+ * A response is {status=, headers={{name, value}…}, body=, delay=seconds, close=true: no answer, the connection just ends,
+ * cut=true: the body is said to be longer than what comes before the connection ends}. */
 static int call_handler(lua_State *L)
 {
   struct evhttp_request *request = lua_touserdata(L, 2);
@@ -240,14 +251,15 @@ static int call_handler(lua_State *L)
   lua_call(L, 1, 1);
   luaL_checktype(L, 4, LUA_TTABLE);
   a->status = (int)number_field(L, 4, "status", 200);
-  a->drop = flag_field(L, 4, "drop");
+  bool cut = flag_field(L, 4, "cut");
+  a->drop = !cut && flag_field(L, 4, "close");
   lua_Number delay = number_field(L, 4, "delay", 0);
   fill_headers(L, 4, evhttp_request_get_output_headers(request));
-  if (flag_field(L, 4, "close"))
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
   size_t length = 0;
   lua_getfield(L, 4, "body");
   const char *body = luaL_optlstring(L, -1, "", &length);
+  if (cut)
+    announce_more(evhttp_request_get_output_headers(request), length);
   if (evbuffer_add(a->body, body, length) != 0)
     return luaL_error(L, "no memory for a body of %I bytes", (lua_Integer)length);
   lua_pushnumber(L, delay);
