@@ -179,7 +179,7 @@ local cases = {
     { StringLike = { ["aws:SourceArn"] = "arn:aws:someservice:*:111122223333:finance/*" } },
     { ["aws:SourceArn"] = "arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt" }, "allowed" },
   { "ArnLike minds case", says.arn, { ArnLike = { ["aws:PrincipalArn"] = iam .. "B*" } }, {}, "denied" },
-  { "a lone * is no ARN", says.arn, { ArnLike = { ["aws:PrincipalArn"] = "*" } }, {}, "denied" },
+  { "a lone * has not six components", says.arn, { ArnLike = { ["aws:PrincipalArn"] = "*" } }, {}, "unknown" },
   { "ArnNotEquals", says.alike, { ArnNotEquals = { ["aws:PrincipalArn"] = iam .. "eve" } }, {}, "allowed" },
   { "ArnNotLike", says.alike, { ArnNotLike = { ["aws:PrincipalArn"] = iam .. "*" } }, {}, "denied" },
   { "ArnLike without the key", says.missing, { ArnLike = { ["aws:SourceArn"] = "arn:aws:iam::*:user/*" } }, {}, "denied" },

@@ -426,6 +426,33 @@ for _, case in ipairs(cases) do
   end
 end
 
+-- Cases that an evaluator gets wrong, by the reason they should have.
+local function wrong_verdicts(evaluate)
+  local wrong = {}
+  for _, case in ipairs(cases) do
+    if evaluate(request_of(case[3])).verdict ~= case[4] then wrong[case[5] or "allow"] = (wrong[case[5] or "allow"] or 0) + 1 end
+  end
+  return wrong
+end
+
+test["policy: these cases catch an evaluator that does not see Deny"] = function()
+  test.equal(wrong_verdicts(policy.evaluate), {})
+  local faulty = dofile("tests/faults/policy_deny_ignored.lua")(require("policy.evaluate"))
+  test.truthy(wrong_verdicts(faulty.evaluate).explicit_deny >= 10)
+end
+
+test["policy: these cases catch an evaluator that does not see conditions"] = function()
+  local function without(document)
+    local text = type(document) == "table" and policy.json(document) or document
+    return (text:gsub('"Condition":%b{}', '"Sid":"x"'))
+  end
+  local wrong = wrong_verdicts(function(request)
+    if request.resource_policy then request.resource_policy = without(request.resource_policy) end
+    return policy.evaluate(request)
+  end)
+  test.truthy(wrong.trust >= 2)
+end
+
 test["policy: every case names AWS's words"] = function()
   for _, case in ipairs(cases) do
     test.truthy(type(case[2]) == "string" and #case[2] > 10, case[1])

@@ -164,7 +164,8 @@ local function cut(pattern)
   return list
 end
 
---- ArnLike: "each of the six colon-delimited components of the ARN is checked separately".
+--- ArnLike: "each of the six colon-delimited components of the ARN is checked separately". A pattern that has not six
+--- is MAYBE: AWS does not say.
 ---@return integer answer, string? why
 function M.arn(pattern, text, resolve)
   local whole, have = pattern, parts(text)
@@ -174,7 +175,8 @@ function M.arn(pattern, text, resolve)
     whole, resolve = value, nil
   end
   local want = cut(whole)
-  if not want or not have then return M.NO end
+  if not want then return M.MAYBE end
+  if not have then return M.NO end
   local answer = M.YES
   for i = 1, 6 do
     local part, why = M.like(want[i], have[i], resolve)
