@@ -1,0 +1,11 @@
+/* terminal.h -- questions to whoever sits at the terminal, for other C files. */
+#ifndef TERMINAL_H
+#define TERMINAL_H
+
+#include <stddef.h>
+
+/* Writes the question to the controlling terminal (/dev/tty; else stdin when it is a terminal) and reads one line of an answer,
+ * without its end. Returns its length; 0: an empty line; -1: no terminal, the end of input, a signal, or an answer that does not fit. */
+int terminal_ask(const char *question, char *answer, size_t size);
+
+#endif
