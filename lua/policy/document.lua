@@ -194,8 +194,8 @@ local kinds = {
   service_control = { principal = false, resource = true, id = false, sid = "^[%w]*$" },
   session         = { principal = false, resource = true, id = false, sid = "^[%w]*$" },
   trust           = { principal = true, resource = false, id = true, sid = "^[%w]*$" },
-  key             = { principal = true, resource = true, id = true, sid = "^[%w%s_.:/=+@,-]*$", limit = 32768 },
-  resource        = { principal = true, resource = true, id = true, sid = "^[%w%s_.:/=+@,-]*$" },
+  key             = { principal = true, resource = true, id = true, sid = "", limit = 32768 },
+  resource        = { principal = true, resource = true, id = true, sid = "" },
 }
 
 local function fail(message, ...) error({ message = message:format(...) }, 0) end

@@ -191,8 +191,8 @@ end)
 -- out, on which the peer must agree with cmek's verdict on the case as it was.
 local rows = {
   { name = "conditions on kms:EncryptionContext:KEY, which iam-simulate does not know",
-    aws = "kms:EncryptionContext:context-key: control access to a KMS key based on the encryption context in a request for a cryptographic operation. "
-      .. "(KMS Developer Guide, Condition keys)",
+    aws = "kms:EncryptionContext:context-key: control access to a KMS key based on the encryption context in a request for a cryptographic "
+      .. "operation. (KMS Developer Guide, Condition keys)",
     applies = function(case)
       return case.context["kms:EncryptionContext:app"] ~= nil
         or any(case, each_condition, function(_, key) return key:lower() == "kms:encryptioncontext:app" end)
@@ -254,7 +254,8 @@ local rows = {
       for name in pairs(empty) do case.context[name] = nil end
     end },
   { name = "a key statement without Resource",
-    aws = "A key policy statement without a Resource is accepted by KMS and has no effect. (KMS Developer Guide, Key policies)",
+    aws = "If either of the required Resource or Action elements are missing from a key policy statement, the policy statement has no effect. "
+      .. "(KMS API Reference, PutKeyPolicy)",
     applies = function(case)
       return case.kind == "key" and any(case, each_statement, function(statement, place)
         return place == "resource_policy" and not statement.Resource and not statement.NotResource
@@ -291,8 +292,8 @@ local doubts = {
       .. "the entire account containing the principal. (IAM User Guide, NotPrincipal)",
     applies = function(case) return any(case, each_statement, function(statement) return statement.NotPrincipal ~= nil end) end },
   { name = "an ARN operator with a pattern that has not six components",
-    aws = "Each of the six colon-delimited components of the ARN is checked separately. (IAM User Guide, ARN condition operators; what fewer do is not "
-      .. "said)",
+    aws = "Each of the six colon-delimited components of the ARN is checked separately. (IAM User Guide, ARN condition operators; what fewer do "
+      .. "is not said)",
     applies = function(case)
       return any(case, each_condition, function(name, _, wants)
         return any_of(list_of(wants), function(want) return name:find("Arn", 1, true) and not want:find("^arn:.*:.*:.*:.*:") end)
