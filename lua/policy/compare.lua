@@ -6,8 +6,8 @@ local sorted = require("sorted")
 
 local M = {}
 
-local function normal(policy, partition)
-  local form, message = document.normalise(policy, partition)
+local function normal(policy, like)
+  local form, message = document.normalise(policy, like)
   if not form then error("cannot compare policies: " .. message, 0) end
   return form
 end
@@ -161,7 +161,7 @@ end
 ---@return { field: string, have: any, want: any, orphans: string[]? }[]  have nil: it is missing; orphans: ids of deleted principals
 function M.differences(want, have)
   local wanted = normal(want)
-  local found = have ~= nil and normal(have, wanted.partition) or { statements = {} }
+  local found = have ~= nil and normal(have, want) or { statements = {} }
   local list = {}
   if have ~= nil and wanted.version ~= found.version then
     list[1] = { field = "Version", want = wanted.version, have = found.version }
@@ -184,7 +184,7 @@ function M.foreign(want, have)
   local wanted = normal(want)
   local list = {}
   if have == nil then return list end
-  local _, foreign = pair(wanted, normal(have, wanted.partition))
+  local _, foreign = pair(wanted, normal(have, want))
   for index, statement in ipairs(foreign) do list[index] = statement.raw end
   return list
 end
@@ -207,7 +207,7 @@ end
 ---@return boolean
 function M.equal(one, other, options)
   local left = normal(one)
-  local right = normal(other, left.partition)
+  local right = normal(other, one)
   if left.version ~= right.version or left.id ~= right.id then return false end
   local function all(form)
     local list = {}
@@ -327,7 +327,7 @@ end
 ---@return boolean covered, string? what is missing
 function M.covers(want, have)
   local wanted = normal(want)
-  local found = normal(have, wanted.partition)
+  local found = normal(have, want)
   for _, statement in ipairs(wanted.statements) do
     if statement.effect == "Allow" then
       local fine, what = statement_covered(statement, found)

@@ -85,6 +85,7 @@ end
 local function set(value)
   value = drop_null(value)
   if value == nil then return nil end
+  if type(value) == "string" then return { value } end
   local list, seen = {}, {}
   for _, member in ipairs(is_list(value) and value or { value }) do
     local text = type(member) == "table" and write(member, {}) or tostring(member)
@@ -110,16 +111,26 @@ local function partition_of(document)
   return write(document, {}):match('"arn:(aws[%w-]*):')
 end
 
+local function has_account_number(names)
+  for _, name in ipairs(names) do
+    if #name == 12 and name:find("^%d+$") then return true end
+  end
+end
+
+-- partition() is asked only where a bare account number stands.
 local function principals(value, partition)
   value = drop_null(value)
   if value == nil then return nil end
   if value == "*" then return { AWS = { "*" } } end
   if type(value) ~= "table" or is_list(value) then return { malformed = set(value) } end
   local map = {}
-  for kind, names in sorted(value) do
+  for kind, names in pairs(value) do
     local list = set(names) or {}
-    for i, name in ipairs(list) do list[i] = kind == "AWS" and M.account_arn(name, partition) or name end
-    if #list > 0 then map[kind] = set(list) end
+    if kind == "AWS" and has_account_number(list) then
+      for i, name in ipairs(list) do list[i] = M.account_arn(name, partition()) end
+      list = set(list)
+    end
+    if #list > 0 then map[kind] = list end
   end
   return map
 end
@@ -128,9 +139,9 @@ local function conditions(value)
   value = drop_null(value)
   if type(value) ~= "table" then return nil end
   local block, any = {}, false
-  for name, keys in sorted(value) do
+  for name, keys in pairs(value) do
     local lower = {}
-    for key, values in sorted(type(keys) == "table" and keys or {}) do
+    for key, values in pairs(type(keys) == "table" and keys or {}) do
       lower[key:lower()] = set(values) or {}
       any = true
     end
@@ -144,7 +155,7 @@ for _, name in ipairs(statement_order) do known[name] = true end
 
 local function rest_of(object)
   local rest
-  for name, value in sorted(object) do
+  for name, value in pairs(object) do
     if not known[name] and value ~= json.null then
       rest = rest or {}
       rest[name] = value
@@ -169,19 +180,23 @@ end
 
 --- The normal form: lists are sets, principals maps of lists with accounts as root ARNs, condition keys lower-case,
 --- values text, an empty Condition none.
----@param partition string?  of bare account numbers when no ARN in the document names one; default aws
----@return { version: string, id: string?, partition: string, statements: table[] }? normal, string? message
-function M.normalise(document, partition)
+---@param like string|table|nil  a document whose partition bare account numbers take when this one names none; else aws
+---@return { version: string, id: string?, statements: table[] }? normal, string? message
+function M.normalise(document, like)
   local value, message = M.parse(document)
   if not value then return nil, message end
   local list = drop_null(value.Statement)
   if type(list) ~= "table" then return nil, "the policy has no Statement" end
   if not is_list(list) and next(list) ~= nil then list = { list } end
-  local normal = { version = drop_null(value.Version) or "2008-10-17", id = drop_null(value.Id),
-    partition = partition_of(value) or partition or "aws", statements = {} }
+  local found = nil
+  local function of_document()
+    found = found or partition_of(value) or like and partition_of(M.parse(like) or {}) or "aws"
+    return found
+  end
+  local normal = { version = drop_null(value.Version) or "2008-10-17", id = drop_null(value.Id), statements = {} }
   for index, raw in ipairs(list) do
     if type(raw) ~= "table" or is_list(raw) then return nil, ("statement %d of the policy is no object"):format(index) end
-    normal.statements[index] = statement(raw, index, normal.partition)
+    normal.statements[index] = statement(raw, index, of_document)
   end
   return normal
 end

@@ -117,11 +117,19 @@ local function narrow(list)
   return found and copy
 end
 
+-- Most patterns are plain, or end in their only wildcard: no need to take them apart. nil: they are of another kind.
+local function simple(pattern, text)
+  local at = pattern:find("[*?$]")
+  if not at then return pattern == text and M.YES or M.NO end
+  if at == #pattern and pattern:byte(at) == 42 then return text:sub(1, at - 1) == pattern:sub(1, -2) and M.YES or M.NO end
+end
+
 --- Does the whole text match the pattern with * and ?
 ---@return integer answer NO or YES; MAYBE when a variable cannot be known
 ---@return string? why "unresolved" when a variable has no value: the pattern matches nothing
 function M.like(pattern, text, resolve)
-  if pattern == "*" then return M.YES end
+  local quick = simple(pattern, text)
+  if quick then return quick end
   local list, why = tokens(pattern, resolve)
   if not list then return why == "unseen" and M.MAYBE or M.NO, why end
   return loose(list, characters(text)) and M.YES or M.NO
@@ -140,7 +148,10 @@ end
 ---@return integer answer, string? why
 function M.resource(pattern, text, resolve)
   if pattern == "*" then return M.YES end
-  local list, why = tokens(complete(pattern), resolve)
+  pattern = complete(pattern)
+  local quick = simple(pattern, text)
+  if quick then return quick end
+  local list, why = tokens(pattern, resolve)
   if not list then return why == "unseen" and M.MAYBE or M.NO, why end
   local place = characters(text)
   if not loose(list, place) then return M.NO end

@@ -28,21 +28,21 @@ function M.caller(principal)
   return {
     arn = arn, kind = kind,
     account = principal.account or arn:match("^arn:[^:]*:[^:]*:[^:]*:(%d+):"),
-    partition = arn:match("^arn:([^:]+):") or "aws",
     role_arn = kind == "session" and (principal.role_arn or role_of(arn)) or kind == "role" and arn or nil,
     unique_id = principal.unique_id and principal.unique_id:match("^[^:]+"),
     user_id = principal.unique_id,
   }
 end
 
-local function root_arn(who) return ("arn:%s:iam::%s:root"):format(who.partition, who.account or "") end
+-- The account that an entry names, by root ARN (an account is in one partition only) or bare number.
+local function account_in(entry) return entry:match("^arn:[^:]*:iam::(%d+):root$") or entry:match("^%d+$") end
 
 -- What an entry of Principal.AWS says about the caller: the kind of grant, or nil. "A statement for the account"
 -- delegates; a role's ARN is limited by boundary and session policy; the rest grants directly.
 local function grant_of(entry, who)
   if entry == "*" then return "direct" end
   if who.kind == "service" or who.kind == "federated" then return nil end
-  if entry == root_arn(who) or entry == who.account then return "account" end
+  if who.account and account_in(entry) == who.account then return "account" end
   if entry == who.arn then return who.kind == "role" and "role" or "direct" end
   if entry == who.role_arn then return "role" end
   if who.unique_id and entry == who.unique_id then return who.role_arn and "role" or "direct" end
@@ -69,23 +69,21 @@ end
 -- might deny access to the entire account": all of session, role and account excepts for certain, some of them maybe.
 -- "NotPrincipal with a Deny effect will always deny any IAM principal that has a permissions boundary attached."
 local function excepted(principals, who, bounded)
-  local listed, wanted = 0, {}
-  for _, arn in ipairs { who.arn, who.role_arn ~= who.arn and who.role_arn or "", root_arn(who) } do
-    if arn ~= "" then wanted[arn] = true end
-  end
-  if who.kind == "service" then wanted = { [who.arn] = true } end
-  local total = 0
-  for arn in sorted(wanted) do
-    total = total + 1
-    for _, list in sorted(principals) do
-      for _, entry in ipairs(list) do
-        if entry == "*" then return YES end
-        if entry == arn then listed = listed + 1 end
-      end
+  local wanted, listed, missing = {}, {}, 0
+  for _, name in ipairs { who.arn, who.role_arn or who.arn, who.kind ~= "service" and who.account or who.arn } do wanted[name] = true end
+  if who.kind == "root" then wanted[who.arn] = nil end
+  for _, list in sorted(principals) do
+    for _, entry in ipairs(list) do
+      if entry == "*" then return YES end
+      local name = account_in(entry) or entry
+      if wanted[name] then listed[name] = true end
     end
   end
-  if bounded or listed == 0 then return NO end
-  return listed == total and YES or MAYBE
+  for name in sorted(wanted) do
+    if not listed[name] then missing = missing + 1 end
+  end
+  if bounded or next(listed) == nil then return NO end
+  return missing == 0 and YES or MAYBE
 end
 
 --- Does the statement speak of the caller?
