@@ -32,7 +32,7 @@ function M.new(options)
 end
 
 --- Whether nobody can say if the service acted.
-function M.uncertain(raised)
+function Context.uncertain(raised)
   return refusal.is(raised) and (raised.kind == "lost" or math.tointeger(raised.status or 0) >= 500)
 end
 
@@ -79,14 +79,21 @@ end
 -- Refusals ---------------------------------------------------------------------------------------------------------
 
 --- Calls fn; a refusal with one of the codes comes back, anything else is raised.
----@param codes table<string, true>  `uncertain = true`: also when nobody can say whether the service acted
+---@param codes table<string, true>|fun(refused: table): any  `uncertain = true`: also when nobody can say whether the service acted
 ---@param fn fun(): any
 ---@return any value, table? refusal   value is true where the service answers nothing
 function Context.try(_, codes, fn)
   local ok, value = pcall(fn)
   if ok then return value == nil or value end
-  if refusal.is(value) and (codes[value.code] or codes.uncertain and M.uncertain(value)) then return nil, value end
-  error(value, 0)
+  if not refusal.is(value) then error(value, 0) end
+  local caught
+  if type(codes) == "function" then
+    caught = codes(value)
+  else
+    caught = value.code and codes[value.code] or codes.uncertain and Context.uncertain(value)
+  end
+  if not caught then error(value, 0) end
+  return nil, value
 end
 
 --- Makes a change: afterwards something was made, or, when the answer was lost, may have been.
@@ -94,7 +101,7 @@ end
 ---@return any
 function Context:write(fn)
   local ok, value = pcall(fn)
-  if ok or M.uncertain(value) then
+  if ok or Context.uncertain(value) then
     self.wrote = true
     self.changed_at = self.clock.now()
   end

@@ -2,7 +2,6 @@
 local access = require "engine.access"
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
-local refusal = require "refusal"
 
 local M = {}
 
@@ -112,7 +111,9 @@ function M.warnings() return {} end
 function M.unreadable() return {} end
 
 --- Why there is work although nothing differs: it is being enabled.
+---@return string? reason, boolean? writes
 function M.pending(_, want, have)
+  if not have then return nil end
   for _, spec in ipairs(want.region_specs) do
     if cmek.state(have.info, spec) == "pending" then return ("%s is being enabled; it is waited for"):format(spec.region) end
   end
@@ -162,8 +163,9 @@ local function says(refused, ...)
   return false
 end
 
--- What a refusal of the POST means: "busy", "access", "already", or nil for what is final.
+-- What a refusal of the POST means: "busy", "access", "already", or nil for what is final or unknown.
 local function meaning(refused)
+  if refused.kind ~= nil and refused.kind ~= "refused" then return nil end
   if refused.status == 503 or says(refused, "lock") then return "busy" end
   if says(refused, "already enabled", "already been enabled") or refused.status == 409 then return "already" end
   if (refused.status == 400 or refused.status == 403) and says(refused, "permission", "assume", "kms") and says(refused, "key", "kms", "role") then
@@ -194,36 +196,38 @@ local function judge_access(context, want, refused, first)
     ACCESS_BOUND // 60, "What cannot be seen from here", table.concat(access.UNSEEN, ", ")))
 end
 
--- The answer was lost: only the Cloud can say whether it took the request. True when it did.
+-- Whether the Cloud has taken the request since `old` was read, from us or from another operator.
+local function taken(context, want, old)
+  local info, signature = look(context, want)
+  return signature ~= old and accepted(want, info)
+end
+
+-- The answer was lost, or says that it is done: only the Cloud can say what it has.
 local function look_for_outcome(context, want, old)
   return context:poll {
-    reason = "the answer to enabling CMEK was lost; asking the Cloud whether it took the request", bound = context.LAG,
-    check = function()
-      local info, signature = look(context, want)
-      if accepted(want, info) and signature ~= old then return true end
-    end,
+    reason = "asking the Cloud whether it took the request to enable CMEK", bound = context.LAG,
+    check = function() return taken(context, want, old) or nil end,
   } or false
 end
 
--- One sending. True when the Cloud has taken the request, from us or from another operator.
+-- One sending. True when the Cloud has taken the request.
 local function send(context, want, old, first)
-  local done, refused = context:try({ uncertain = true }, function()
-    local ok, value = pcall(context.write, context, function() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end)
-    if ok then return value end
-    if not refusal.is(value) or value.kind ~= "refused" or (value.status or 0) >= 500 and value.status ~= 503 then error(value, 0) end
-    return { refused = value }
+  local done, refused = context:try(function(refused) return meaning(refused) or context.uncertain(refused) end, function()
+    return context:write(function() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end)
   end)
-  if refused then return look_for_outcome(context, want, old) end
-  refused = done.refused
-  if not refused then return true end
+  if done then return true end
   local kind = meaning(refused)
-  if kind == "already" then return look_for_outcome(context, want, "") end
   if kind == "busy" then
     wait_for_lock(context, want)
-    return accepted(want, (look(context, want)))
+    return taken(context, want, old)
+  elseif kind == "access" then
+    judge_access(context, want, refused, first)
+    return false
+  elseif look_for_outcome(context, want, kind == "already" and "" or old) then
+    return true
+  elseif kind == "already" then
+    no_access(want, refused, "It does not show the wanted keys, so it was enabled with others")
   end
-  if kind ~= "access" then error(refused, 0) end
-  judge_access(context, want, refused, first)
   return false
 end
 

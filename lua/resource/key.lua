@@ -157,7 +157,7 @@ local function unusable(have)
 end
 
 local function orphaned(want, have)
-  if #M.differences(want, have) == 0 then return nil end
+  if not want.policy or #M.differences(want, have) == 0 then return nil end
   local orphan = policies.orphans { Version = "2012-10-17", Statement = policies.foreign(want.policy, have.policy) }[1]
   if orphan then
     return ("the key policy's %s names %s, a role or user that was deleted, so KMS takes no new policy with it: remove that statement"):format(
@@ -190,7 +190,7 @@ end
 
 function M.differences(want, have)
   local list = {}
-  for _, difference in ipairs(policies.differences(want.policy, have.policy)) do
+  for _, difference in ipairs(want.policy and policies.differences(want.policy, have.policy) or {}) do
     list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
   list[#list + 1] = rotation_difference(want, have.rotation)
@@ -219,10 +219,15 @@ function M.unreadable(have)
 end
 
 --- Why there is work although nothing differs: attempts of this run whose end is not known.
+---@return string? reason, boolean? writes
 function M.pending(context, want)
   local open = context.attempts:open(want.region, want.alias)
-  if #open > 0 then return ("the end of %d earlier attempt(s) of this run at making a key is not known; they are looked up first"):format(#open) end
+  if #open == 0 then return nil end
+  return ("it is not known how %d earlier attempt(s) of this run at making this key ended; that is looked up first"):format(#open), true
 end
+
+--- Takes over what the plan found out about a thing's name.
+function M.again(want, planned) want.alias = planned.alias end
 
 --- What the recipe gets.
 function M.result(want, have)

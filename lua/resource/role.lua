@@ -120,6 +120,8 @@ function M.unreadable(have)
   return { permissions = have.permissions == nil and "the role's policies may not be listed" or nil }
 end
 
+function M.pending() return nil end
+
 --- What the recipe gets.
 function M.result(want, have)
   return { name = want.name, arn = have and have.arn or require("unknown").new("ARN of role " .. want.name) }

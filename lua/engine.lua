@@ -1,0 +1,318 @@
+--- The engine: runs a recipe as a plan, as a run with its plan before it, or as a verification.
+-- A run is two passes over the recipe: the first reads, compares and lists the steps; after the question the second does
+-- them, with what the first has read. Nothing is remembered between runs: the services are the state, the journal only
+-- says which attempts of this run have an end that nobody knows.
+--
+-- Events for the listener, each with `kind`:
+--   planned { step }         a step was compared                  step-start { step }   its change begins
+--   step-done { step }       it is as wanted                      step-failed { step, error }
+--   waiting { reason, seconds }                                   warning { text, region? }
+--   say { text }             the recipe's own words               plan { report }       the plan of a run, before the question
+-- Steps are as the documents have them (lua/engine/report.lua).
+---@class Engine
+---@field mode "plan"|"run"|"verify"
+---@field recipe { name: string, touches: string[], run: function }
+---@field context engine.Context
+---@field steps table[]         in the order of the recipe
+---@field cluster table?        the first cluster that was read
+---@field identity table?
+---@field handed_over table?    what the recipe handed over
+---@field checked table[]       checks made, with their results
+---@field findings table[]      of verify
+local Engine = { __name = "Engine" }
+Engine.__index = Engine
+
+local attempts = require "engine.attempt"
+local context = require "engine.context"
+local failure = require "engine.failure"
+local report = require "engine.report"
+local time = require "engine.time"
+
+local M = {}
+
+local RESOURCES <const> = { role = "iam", key = "kms", cluster_cmek = "cloud" }   -- the service that each is a thing of
+local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
+  confirm_writes = true, confirm_irreversible = true, ask = true }
+
+-- What the journal of the run says, when it is resumed: whether something was changed, and when last.
+local function remember(self, entries)
+  for _, entry in ipairs(entries) do
+    if entry.kind == "request" and (entry.effect == "write" or entry.effect == "irreversible") then
+      self.context.wrote = true
+      self.context.changed_at = math.max(self.context.changed_at or 0, time.epoch(entry.time) or 0)
+    end
+  end
+end
+
+--- An engine for one recipe and its arguments.
+---@param options {
+---  session: table,                session.lua's
+---  recipe: table,                 recipe.load's
+---  arguments: table,              as arguments.resolve gives them; a function is a default that wants the cluster
+---  mode: "plan"|"run"|"verify",
+---  run_id: string?,
+---  entries: table[]?,             the lines of its journal, when a run is resumed
+---  listener: (fun(event: table))?,
+---  confirm_writes: (fun(question: string, plan: table): boolean?, string?)?,
+---  confirm_irreversible: (fun(text: string, cluster_name: string): boolean?, string?)?,
+---  ask: (fun(question: string): string?)? }
+---@return Engine
+function M.new(options)
+  for name in require("sorted")(options) do
+    if not OPTIONS[name] then error(("engine.new: unknown field '%s'"):format(name), 2) end
+  end
+  local self = setmetatable({
+    mode = options.mode, recipe = options.recipe, arguments = options.arguments or {}, options = options, session = options.session,
+    steps = {}, by_key = {}, checked = {}, findings = {}, answers = {},
+    listener = options.listener or function() end,
+  }, Engine)
+  self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
+  self.context.attempts = attempts.new(self.context, options.entries)
+  remember(self, options.entries or {})
+  return self
+end
+
+--- The exit status that belongs to what was raised.
+---@param raised any
+---@param wrote boolean  whether something was made, or may have been
+---@return integer
+function M.status_of(raised, wrote)
+  if wrote then return 5 end
+  if type(raised) ~= "table" then return 1 end
+  return raised.kind == "credentials" and 4 or 1
+end
+
+-- Beginning --------------------------------------------------------------------------------------------------------
+
+--- The module of a kind of thing.
+---@param kind string
+function Engine.resource(_, kind)
+  if not RESOURCES[kind] then error(("ensure: there is no kind '%s'; there are cluster_cmek, key and role"):format(tostring(kind)), 0) end
+  return require("resource." .. kind)
+end
+
+-- The services that the recipe's resources need beside those that it names: the door opens these and no others.
+local function services(self)
+  local set, list = { sts = true }, {}
+  for _, service in ipairs(self.recipe.touches) do set[service] = true end
+  self.touched = set
+  local all = {}
+  for service in require("sorted")(set) do all[service] = true end
+  for kind, service in require("sorted")(RESOURCES) do
+    if set[service] then
+      for needed in require("sorted")(self:resource(kind).actions) do all[needed] = true end
+    end
+  end
+  for service in require("sorted")(all) do list[#list + 1] = service end
+  return list
+end
+
+-- Reads that nearly every recipe begins with: their answers travel together.
+local function set_off(self)
+  local here, session = self.context, self.session
+  session.door:touches(services(self))
+  if self.touched.cloud then
+    local cluster = self.arguments.cluster
+    if type(cluster) == "string" then here:begin("cluster " .. cluster, function() return session.cloud.find_cluster(cluster) end) end
+    here:begin("organization", function() return session.cloud.organization() end)
+  end
+  if self.touched.iam or self.touched.kms then here:begin("identity", function() return session:identity() end) end
+end
+
+--- Starts what a resource will read; nothing when the recipe does not touch its service.
+---@param kind string
+---@param want table
+function Engine:foresee(kind, want)
+  if not self.touched[RESOURCES[kind]] then return end
+  local resource = self:resource(kind)
+  resource.defaults(want)
+  resource.foresee(self.context, want)
+end
+
+-- Runs the recipe's function in a pass: "plan", "do" or "verify".
+local function pass(self, name)
+  self.phase = name
+  if self.recipe.bind then self.recipe:bind(require("engine.environment").of(self)) end
+  local arguments = {}
+  for key, value in pairs(self.arguments) do arguments[key] = value end   -- order cannot be seen
+  return self.recipe.run(arguments)
+end
+
+--- One check of preflight or verify, with its result.
+---@param check { id: string, object: string?, region: string?, result: "ok"|"finding"|"unknown", text: string? }
+function Engine:checked_as(check)
+  if self.phase ~= "do" then self.checked[#self.checked + 1] = check end
+end
+
+--- Something that is not as it should be.
+---@param finding { id: string, severity: string, object: string?, region: string?, field: string?, have: any, want: any, mend: string? }
+function Engine:found(finding)
+  self.findings[#self.findings + 1] = finding
+  self:checked_as { id = finding.id, object = finding.object, region = finding.region,
+    result = finding.severity == "unknown" and "unknown" or "finding", text = type(finding.have) == "string" and finding.have or nil }
+end
+
+-- Plan -------------------------------------------------------------------------------------------------------------
+
+local RIGHT <const> = {
+  role = { create = "iam:CreateRole", change = "iam:UpdateAssumeRolePolicy" }, key = { create = "kms:CreateKey" },
+}
+
+-- Refuses the steps that IAM itself says we may not do; what it does not say is tried.
+local function judge_rights(self)
+  local decisions, message = require("preflight").rights(self.context)
+  local needed = {}
+  for _, step in ipairs(self.steps) do
+    local action = (RIGHT[step.kind] or {})[step.action]
+    if action then needed[#needed + 1] = { step = step, action = action } end
+  end
+  for _, need in ipairs(needed) do
+    local decision = decisions[need.action] or "unknown"
+    self:checked_as { id = "rights." .. need.action, result = decision == "denied" and "finding" or decision == "unknown" and "unknown" or "ok" }
+    if decision == "denied" then
+      need.step.action, need.step.irreversible = "refuse", nil
+      need.step.reason = ("%s is not allowed to %s (IAM's policy simulator): allow it, or use other credentials"):format(
+        self.context:identity().arn, need.action)
+    end
+  end
+  if message and #needed > 0 then self:checked_as { id = "rights", result = "unknown", text = message } end
+end
+
+local function plan_pass(self)
+  set_off(self)
+  pass(self, "plan")
+  self.identity = self.identity or self.context.reads.identity and self.context:identity()
+  self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
+  judge_rights(self)
+  return report.plan(self)
+end
+
+--- What a run would do. Raises what stands in its way.
+---@return table report  cmek.plan/1
+function Engine:plan()
+  return plan_pass(self)
+end
+
+-- Run --------------------------------------------------------------------------------------------------------------
+
+local function question(plan)
+  local summary = plan.summary
+  return ("Create %d, change %d, delete %d?"):format(summary.create, summary.change, summary.delete)
+end
+
+-- Asks for the right to write, and for what cannot be undone. nil when granted, else why not.
+local function declined(self, plan)
+  local irreversible = {}
+  for _, step in ipairs(self.steps) do
+    if step.irreversible then irreversible[#irreversible + 1] = step end
+  end
+  local summary = plan.summary
+  if summary.create + summary.change + summary.delete == 0 then return nil end
+  local ok, reason = self.options.confirm_writes(question(plan), plan)
+  if not ok then return reason or "declined" end
+  for _, step in ipairs(irreversible) do
+    local text = ("%s %s cannot be undone: %s. Type the cluster's name to go on: "):format(step.kind, step.name, step.reason or "")
+    ok, reason = self.options.confirm_irreversible(text, self.cluster.name)
+    if not ok then return reason or "declined" end
+  end
+end
+
+-- Whether there is anything to do or to wait for.
+local function pending(self, plan)
+  for _, step in ipairs(self.steps) do
+    if step.pending then return true end
+  end
+  return plan.summary.create + plan.summary.change + plan.summary.delete > 0
+end
+
+-- Reads of later steps set off while the first are done.
+local function prepare(self)
+  for _, step in ipairs(self.steps) do
+    if step.action == "create" and step.resource.prepare then step.resource.prepare(self.context, step.want) end
+  end
+end
+
+local function stopped(self)
+  local signal = self.session.door.stopping and self.session.door:stopping()
+  return signal and (signal == "SIGTERM" and 143 or 130) or nil
+end
+
+-- The report and exit status of a run that did not come to its end.
+local function unfinished(self, raised)
+  local wrote = self.context.wrote
+  local document = report.failure(failure.document(raised))
+  document.made = report.made(self)
+  if wrote then document.next = ("cmek resume %s"):format(self.context.run_id) .. (document.next and document.next ~= "cmek resume"
+    and "; before that: " .. document.next or "") end
+  local status = not wrote and stopped(self) or M.status_of(raised, wrote)
+  return report.run(self, wrote and "unfinished" or "failed", document), status
+end
+
+local function refused(self)
+  local list = {}
+  for _, step in ipairs(self.steps) do
+    if step.action == "refuse" then list[#list + 1] = ("%s %s: %s"):format(step.kind, step.name, step.reason) end
+  end
+  return #list > 0 and { what = "planning", code = "refused", message = table.concat(list, "\n") } or nil
+end
+
+local function do_pass(self)
+  local ok, raised = pcall(function()
+    prepare(self)
+    pass(self, "do")
+    self.context.tasks.check()
+  end)
+  if not ok then return unfinished(self, raised) end
+  return report.run(self, "done"), 0
+end
+
+--- Plans, asks, does. Raises what stood in the way before anything was made.
+---@return table report  cmek.run/1
+---@return integer status  exit status
+function Engine:run()
+  local plan = plan_pass(self)
+  self.listener { kind = "plan", report = plan }
+  local wrong = refused(self)
+  if wrong then return report.run(self, self.context.wrote and "unfinished" or "failed", wrong), M.status_of(wrong, self.context.wrote) end
+  if not pending(self, plan) then
+    for _, step in ipairs(self.steps) do step.result = "done" end
+    return report.run(self, "done"), 0
+  end
+  local reason = declined(self, plan)
+  if reason then
+    return report.run(self, "declined", { what = "asking before anything is changed", message = reason, code = "declined" }), 1
+  end
+  return do_pass(self)
+end
+
+-- Verify -----------------------------------------------------------------------------------------------------------
+
+--- Whether everything is still as the recipe wants it.
+---@return table report  cmek.verify/1
+---@return integer status  0, or 6 with findings
+function Engine:verify()
+  set_off(self)
+  pass(self, "verify")
+  self.identity = self.identity or self.context.reads.identity and self.context:identity()
+  self.organization = self.context.reads.organization and self.context:once("organization")
+  return report.verify(self), #self.findings > 0 and 6 or 0
+end
+
+--- Does what the engine was made for, in a task.
+---@return table report
+---@return integer status  exit status; a plan with refused steps gives 1
+function Engine:execute()
+  if self.mode == "run" then return self:run() end
+  if self.mode == "verify" then return self:verify() end
+  local plan = self:plan()
+  return plan, plan.summary.refused > 0 and 1 or 0
+end
+
+--- The report of a run as it stands, for a program that has to end now.
+---@param raised any  what ended it
+---@return table report, integer status
+function Engine:abandoned(raised)
+  return unfinished(self, raised)
+end
+
+return M

@@ -1,0 +1,196 @@
+--- `ensure` and `read`: what a recipe says shall be, compared, made, or verified, by the pass that is running.
+local copy = require "engine.copy"
+local failure = require "engine.failure"
+local report = require "engine.report"
+
+local M = {}
+
+local function key_of(resource, want)
+  return table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
+end
+
+local function wanted(engine, kind, given)
+  if type(given) ~= "table" then error(("ensure: '%s' wants a table of what it shall be"):format(tostring(kind)), 0) end
+  local resource = engine:resource(kind)
+  local want = copy.plain(given, function(fn) return fn(given.cluster) end)
+  resource.defaults(want)
+  return resource, want
+end
+
+-- Plan -------------------------------------------------------------------------------------------------------------
+
+local function warn(engine, resource, want, have)
+  for _, warning in ipairs(resource.warnings(want, have)) do engine.context:warn(warning.text, resource.region(want)) end
+end
+
+-- Fills the step in with what was found.
+local function compare(engine, step)
+  local resource, want, context = step.resource, step.want, engine.context
+  step.have = resource.find(context, want)
+  step.name = resource.name(want)
+  local reason = resource.refusal(context, want, step.have)
+  if reason then
+    step.action, step.reason = "refuse", reason
+    return
+  end
+  local waits, writes = resource.pending(context, want, step.have)
+  step.pending = waits
+  if not step.have then
+    step.action, step.irreversible, step.reason = "create", resource.irreversible ~= nil, resource.irreversible or waits
+    return
+  end
+  step.arn = step.have.arn
+  step.differences = resource.differences(want, step.have)
+  warn(engine, resource, want, step.have)
+  step.action = (#step.differences > 0 or writes) and "change" or "none"
+  step.irreversible = resource.irreversible ~= nil and #step.differences > 0
+  step.reason = waits or step.irreversible and resource.irreversible or nil
+end
+
+local function new_step(engine, resource, want)
+  local key = key_of(resource, want)
+  if engine.by_key[key] then error(("ensure: %s stands in the recipe twice"):format(key), 0) end
+  local step = { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource, want = want,
+    action = "none", differences = {} }
+  engine.by_key[key] = step
+  table.insert(engine.steps, step)
+  return step
+end
+
+local function plan(engine, resource, want)
+  local step = new_step(engine, resource, want)
+  compare(engine, step)
+  engine.listener { kind = "planned", step = report.step(step) }
+  local usable = step.action ~= "refuse" and step.action ~= "create" and step.have or nil
+  step.outcome = resource.result(want, usable)
+  return step.outcome
+end
+
+-- Do ---------------------------------------------------------------------------------------------------------------
+
+local function unplanned(resource, want)
+  failure.raise { code = "precondition", what = "running the recipe",
+    message = ("it asks for %s, which its plan did not show: a recipe must ask for the same in both passes"):format(key_of(resource, want)) }
+end
+
+-- The change itself; what it comes to is the thing as it is now.
+local function change(engine, step, want)
+  local resource, context = step.resource, engine.context
+  if not step.have then return resource.create(context, want, step) end
+  if step.action == "change" or step.pending then return resource.update(context, want, step.have, step) end
+  if #resource.differences(want, step.have) > 0 then unplanned(resource, want) end
+  return step.have
+end
+
+local function carry_out(engine, step, want)
+  local quiet = step.action == "none" and not step.pending
+  if not quiet then engine.listener { kind = "step-start", step = report.step(step) } end
+  local ok, have = pcall(change, engine, step, want)
+  if not ok then
+    step.result = (have ~= require("task").CANCELLED or step.arn and step.action ~= "none") and "failed" or "skipped"
+    if have ~= require("task").CANCELLED then
+      engine.listener { kind = "step-failed", step = report.step(step, true), error = failure.document(have) }
+    end
+    error(have, 0)
+  end
+  step.arn, step.result = have.arn or step.arn, "done"
+  if not quiet then engine.listener { kind = "step-done", step = report.step(step, true) } end
+  return have
+end
+
+local function act(engine, resource, want)
+  local step = engine.by_key[key_of(resource, want)] or unplanned(resource, want)
+  if resource.again then resource.again(want, step.want) end
+  local have = carry_out(engine, step, want)
+  step.outcome = resource.result(want, have)
+  return step.outcome
+end
+
+-- Verify -----------------------------------------------------------------------------------------------------------
+
+local function mend(engine) return ("cmek run %s"):format(engine.recipe.name) end
+
+-- What each check came to: findings and unknowns by check, from what was found.
+local function judge(engine, resource, want, have)
+  local by_check = {}
+  local function add(check, finding)
+    by_check[check] = by_check[check] or {}
+    table.insert(by_check[check], finding)
+  end
+  if not have then
+    add("exists", { have = "missing", want = "present" })
+    return by_check
+  end
+  local reason, check = resource.refusal(engine.context, want, have)
+  if reason then
+    add(check or "owner", { have = reason })
+    if have.refused or check == "owner" or have.policy == nil and resource.kind == "key" then return by_check end
+  end
+  for _, difference in ipairs(resource.differences(want, have)) do add(difference.check, difference) end
+  for _, warning in ipairs(resource.warnings(want, have)) do
+    add(warning.check, { field = warning.field, have = warning.have, text = warning.text, severity = "medium" })
+  end
+  for part, message in require("sorted")(resource.unreadable(have)) do
+    add(part, { have = message, severity = "unknown" })
+  end
+  return by_check
+end
+
+local function verify(engine, resource, want)
+  local ok, have = pcall(resource.find, engine.context, want)
+  local name, region = resource.name(want), resource.region(want)
+  if not ok then
+    if not require("refusal").is(have) then error(have, 0) end
+    engine:found { id = resource.kind .. ".exists", severity = "unknown", object = name, region = region, have = tostring(have), want = "readable" }
+    return resource.result(want, nil)
+  end
+  local by_check = judge(engine, resource, want, have)
+  for _, check in ipairs(resource.checks) do
+    local part = check.id:match "%.(.+)$"
+    for _, finding in ipairs(by_check[part] or {}) do
+      engine:found { id = check.id, severity = finding.severity or check.severity, object = name, region = region, field = finding.field,
+        have = finding.have, want = finding.want, mend = mend(engine) }
+    end
+    if not by_check[part] and have then engine:checked_as { id = check.id, object = name, region = region, result = "ok" } end
+  end
+  return resource.result(want, have and not have.refused and have or nil)
+end
+
+local PASSES <const> = { plan = plan, ["do"] = act, verify = verify }
+
+--- What shall be.
+---@param engine table
+---@param kind string
+---@param given table  plain data
+---@return table  what is known of the thing; in a plan, unknown values for what only creation can tell
+function M.ensure(engine, kind, given)
+  local resource, want = wanted(engine, kind, given)
+  return PASSES[engine.phase](engine, resource, want)
+end
+
+-- Read -------------------------------------------------------------------------------------------------------------
+
+local function missing(resource, want)
+  local region = resource.region(want)
+  failure.raise { code = "precondition", region = region, what = "reading what must be there",
+    message = ("there is no %s %s%s"):format(resource.kind, resource.name(want), region and " in " .. region or ""),
+    next = "make it first: cmek run console" }
+end
+
+--- What must be: a thing that this recipe ensures, or one that is there already. Raises when it is missing or not ours.
+---@param engine table
+---@param kind string
+---@param given table
+---@return table
+function M.read(engine, kind, given)
+  local resource, want = wanted(engine, kind, given)
+  local step = engine.by_key[key_of(resource, want)]
+  if step then return step.outcome end
+  local have = resource.find(engine.context, want)
+  if not have then missing(resource, want) end
+  local reason = resource.refusal(engine.context, want, have)
+  if reason then failure.raise { code = "refused", region = resource.region(want), what = "reading what must be there", message = reason } end
+  return resource.result(want, have)
+end
+
+return M

@@ -1,0 +1,128 @@
+--- The world of a recipe, apart from the safe part of Lua: what it says, reads and waits with, and the services it touches.
+local ensure = require "engine.ensure"
+local names = require "names"
+local policies = require "policy"
+local unknown = require "unknown"
+
+local M = {}
+
+-- A table that can be read and not changed.
+local function closed(functions, behind)
+  return setmetatable({}, {
+    __index = function(_, name)
+      local value = functions[name]
+      if value == nil and behind then value = behind[name] end
+      return value
+    end,
+    __newindex = function(_, name) error(("the library is not changed by a recipe (field '%s')"):format(tostring(name)), 2) end,
+    __metatable = false,
+  })
+end
+
+-- Documents for the account that the credentials are of, unless the recipe names another.
+local function documents(engine)
+  local function fill(options, fields)
+    local filled = {}
+    for name, value in pairs(options) do filled[name] = value end   -- order cannot be seen
+    for _, field in ipairs(fields) do
+      if filled[field] == nil then
+        local identity = engine.context:identity()
+        filled[field] = field == "account" and identity.account or identity.arn:match "^arn:([^:]+)"
+      end
+    end
+    return filled
+  end
+  return closed({
+    cmek = function(options) return policies.cmek(fill(options, { "account", "partition" })) end,
+    cross_account = function(options) return policies.cross_account(fill(options, { "partition" })) end,
+  }, policies)
+end
+
+-- The Cloud's facts are read once for both passes of a run.
+local function cloud(engine)
+  local context, session = engine.context, engine.session
+  return closed({
+    organization = function()
+      engine.organization = context:once("organization", function() return session.cloud.organization() end)
+      return engine.organization
+    end,
+    find_cluster = function(text) return M.cluster(engine, text) end,
+  }, session.cloud)
+end
+
+--- A cluster, by name, UUID or console URL; its regions can be talked to from here on.
+---@param engine table
+---@param text string
+---@return table
+function M.cluster(engine, text)
+  local cluster = engine.context:once("cluster " .. tostring(text), function() return engine.session.cloud.find_cluster(text) end)
+  engine.cluster = engine.cluster or cluster
+  if cluster.cloud_provider == "AWS" then
+    for _, region in ipairs(cluster.regions or {}) do engine.session.door:region(region.name) end
+  end
+  return cluster
+end
+
+local function read(engine, kind, what)
+  if kind == "cluster" then return M.cluster(engine, what) end
+  if kind == "cmek" then return engine.context:cmek(what) end
+  return ensure.read(engine, kind, what)
+end
+
+local function handover(engine, role, keys)
+  local specs = require("handover").specs(role, keys)
+  if engine.phase == "do" or not unknown.has(specs) then engine.handed_over = specs end
+  return specs
+end
+
+-- In a plan something that is not so yet is unknown, not waited for.
+local function wait(engine, reason, check, options)
+  if engine.phase ~= "do" then
+    local value = check()
+    if value == nil or value == false then return unknown.new(reason) end
+    return value
+  end
+  local bound = options and options.bound or 600
+  local value = engine.context:poll { reason = reason, bound = bound, check = function() return check() or nil end }
+  if value == nil then error(("%s: not within %g seconds"):format(reason, bound), 0) end
+  return value
+end
+
+local function ask(engine, question)
+  if engine.answers[question] == nil then
+    local answer = engine.options.ask and engine.options.ask(question)
+    if answer == nil then error(("nobody is there to answer: %s"):format(question), 0) end
+    engine.answers[question] = answer
+  end
+  return engine.answers[question]
+end
+
+--- The names that a recipe sees in the pass that is running.
+---@param engine table
+---@return table<string, any>
+function M.of(engine)
+  local session = engine.session
+  local world = {
+    ensure = function(kind, want) return ensure.ensure(engine, kind, want) end,
+    read = function(kind, what) return read(engine, kind, what) end,
+    preflight = function(cluster)
+      if engine.phase ~= "do" then require("preflight").run(engine, cluster) end
+    end,
+    handover = function(_, role, keys) return handover(engine, role, keys) end,
+    task = closed({ map = session.tasks.map, all = session.tasks.all }),
+    policy = documents(engine),
+    names = closed(names),
+    sorted = require "sorted",
+    wait = function(reason, check, options) return wait(engine, reason, check, options) end,
+    say = function(text)
+      if engine.phase == "do" or engine.mode ~= "run" then engine.listener { kind = "say", text = unknown.show(tostring(text)) } end
+    end,
+    ask = function(question) return ask(engine, question) end,
+  }
+  for _, service in ipairs(engine.recipe.touches) do
+    world[service] = service == "cloud" and cloud(engine) or closed(session[service] or {})
+  end
+  return world
+end
+
+return M

@@ -1,0 +1,124 @@
+--- The documents of plan, run and verify: cmek.plan/1, cmek.run/1, cmek.verify/1.
+local json = require "json"
+local sorted = require "sorted"
+local unknown = require "unknown"
+
+local M = {}
+
+local COUNTS <const> = { create = "create", change = "change", delete = "delete", none = "unchanged", refuse = "refused" }
+
+local function shown(value)
+  if value == nil then return json.null end
+  return unknown.show(value)
+end
+
+--- A step as documents and events show it.
+---@param step table
+---@param whole boolean?  with what became of it
+---@return table
+function M.step(step, whole)
+  local differences = json.array {}
+  for i, difference in ipairs(step.differences) do
+    differences[i] = { field = difference.field, have = shown(difference.have), want = shown(difference.want) }
+  end
+  return {
+    kind = step.kind, name = step.name, region = step.region or json.null, action = step.action, reason = step.reason or json.null,
+    irreversible = step.irreversible and true or false, differences = differences,
+    arn = whole and (step.arn or json.null) or nil, result = whole and (step.result or "skipped") or nil,
+  }
+end
+
+local function steps(engine, whole)
+  local list = json.array {}
+  for i, step in ipairs(engine.steps) do list[i] = M.step(step, whole) end
+  return list
+end
+
+local function warnings(engine)
+  local list = json.array {}
+  for i, warning in ipairs(engine.context.warned) do list[i] = { text = warning.text, region = warning.region or json.null } end
+  return list
+end
+
+--- How many steps there are of each kind.
+---@return { create: integer, change: integer, delete: integer, unchanged: integer, refused: integer }
+function M.summary(engine)
+  local summary = { create = 0, change = 0, delete = 0, unchanged = 0, refused = 0 }
+  for _, step in ipairs(engine.steps) do
+    local name = COUNTS[step.action]
+    summary[name] = summary[name] + 1
+  end
+  return summary
+end
+
+-- Whose cluster, in which account.
+local function run(engine)
+  local cluster, organization, identity = engine.cluster, engine.organization, engine.identity
+  return {
+    recipe = engine.recipe.name,
+    cluster = cluster and { id = cluster.id, name = cluster.name } or json.null,
+    organization = organization and { id = organization.id, name = organization.name, label = organization.label } or json.null,
+    aws = identity and { account_id = identity.account, arn = identity.arn } or json.null,
+  }
+end
+
+local function preflight(engine)
+  local list = json.array {}
+  for i, check in ipairs(engine.checked) do list[i] = { id = check.id, result = check.result, text = check.text } end
+  return list
+end
+
+--- cmek.plan/1
+function M.plan(engine)
+  return { schema = "cmek.plan/1", run = run(engine), summary = M.summary(engine), steps = steps(engine), warnings = warnings(engine),
+    preflight = preflight(engine) }
+end
+
+--- What this run made or changed, also when it is not complete: the failure must name it.
+---@return { kind: string, name: string, region: string?, arn: string?, complete: boolean }[]
+function M.made(engine)
+  local list = json.array {}
+  for _, step in ipairs(engine.steps) do
+    if step.action ~= "none" and step.action ~= "refuse" and (step.result == "done" or step.arn) then
+      list[#list + 1] = { kind = step.kind, name = step.name, region = step.region or json.null, arn = step.arn or json.null,
+        complete = step.result == "done" }
+    end
+  end
+  return list
+end
+
+--- cmek.run/1
+---@param status "done"|"failed"|"declined"|"unfinished"
+---@param failure table?  the `error`
+function M.run(engine, status, failure)
+  local head = run(engine)
+  head.id, head.status = engine.context.run_id, status
+  local set_aside = json.array {}
+  for i, key in ipairs(engine.context.attempts:set_aside()) do set_aside[i] = key end
+  return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
+    handover = engine.handed_over or json.null, set_aside = set_aside, made = M.made(engine), error = failure }
+end
+
+--- cmek.verify/1
+function M.verify(engine)
+  local checked, findings = json.array {}, json.array {}
+  for i, check in ipairs(engine.checked) do
+    checked[i] = { id = check.id, object = check.object or json.null, region = check.region or json.null, result = check.result, text = check.text }
+  end
+  for i, finding in ipairs(engine.findings) do
+    findings[i] = { id = finding.id, severity = finding.severity, object = finding.object or json.null, region = finding.region or json.null,
+      field = finding.field or json.null, have = shown(finding.have), want = shown(finding.want), mend = finding.mend }
+  end
+  return { schema = "cmek.verify/1", run = run(engine), checked = checked, findings = findings, warnings = warnings(engine) }
+end
+
+--- A failure as text for one field: nothing of a secret, no unknown's mark.
+---@param document table
+---@return table
+function M.failure(document)
+  local copy = {}
+  for name, value in sorted(document) do copy[name] = type(value) == "string" and unknown.show(value) or value end
+  return copy
+end
+
+return M

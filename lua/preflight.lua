@@ -1,0 +1,137 @@
+--- What must hold before anything is made: the cluster can have CMEK, and we know who we are in AWS.
+local failure = require "engine.failure"
+local json = require "json"
+local names = require "names"
+
+local M = {}
+
+-- Each fact of the cluster: what must be so, and what to say when it is not.
+local FACTS <const> = {
+  { id = "cluster.plan", fits = function(c) return c.plan == "ADVANCED" or c.plan == "DEDICATED" end,
+    text = function(c) return ("its plan is %s, and CMEK needs ADVANCED"):format(c.plan) end },
+  { id = "cluster.cloud", fits = function(c) return c.cloud_provider == "AWS" end,
+    text = function(c) return ("it runs on %s, and this recipe makes keys in AWS, for clusters on AWS"):format(c.cloud_provider) end },
+  { id = "cluster.network", fits = function(c) return c.network_visibility == "PRIVATE" end,
+    text = function(c)
+      return ("its network is %s, and CMEK needs a private cluster with advanced security, which can be chosen only when a cluster is made")
+        :format(c.network_visibility or "not known to be private")
+    end },
+  { id = "cluster.state", fits = function(c) return c.state == "CREATED" or c.state == "LOCKED" end,
+    text = function(c)
+      if c.state == "CREATING" then return "it is still being created (state CREATING): run this again when its state is CREATED" end
+      return ("its state is %s, and must be CREATED"):format(c.state)
+    end },
+  { id = "cluster.account", fits = function(c) return tostring(c.account_id or ""):find "^%d%d%d%d%d%d%d%d%d%d%d%d$" ~= nil end,
+    text = function(c)
+      return ("the Cloud names '%s' as its AWS account, and a 12-digit account is needed to trust"):format(tostring(c.account_id or ""))
+    end },
+}
+
+local function said(cluster) return ("cluster %s (%s)"):format(cluster.name, cluster.id) end
+
+-- Checks the cluster; in verify each check is listed, else what is wrong is raised, all of it at once.
+local function check_cluster(engine, cluster)
+  local wrong = {}
+  for _, fact in ipairs(FACTS) do
+    if fact.fits(cluster) then
+      engine:checked_as { id = fact.id, object = cluster.name, result = "ok" }
+    else
+      wrong[#wrong + 1] = fact.text(cluster)
+      engine:found { id = fact.id, severity = "high", object = cluster.name, have = fact.text(cluster), mend = "use another cluster" }
+    end
+  end
+  if #wrong > 0 and engine.mode ~= "verify" then
+    failure.raise { code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = table.concat(wrong, "; "),
+      next = "cmek status lists the clusters and why one is not eligible" }
+  end
+  return #wrong == 0
+end
+
+local function check_account(engine, cluster, identity)
+  if identity.account ~= cluster.account_id then
+    engine:checked_as { id = "aws.account", object = identity.account, result = "ok" }
+    return
+  end
+  local text = ("the AWS credentials are of account %s, which is the account that CockroachDB Cloud uses for this cluster; yours is another one")
+    :format(identity.account)
+  engine:found { id = "aws.account", severity = "high", object = identity.account, have = text, mend = "use credentials of your own account" }
+  if engine.mode ~= "verify" then
+    failure.raise { code = "precondition", service = "sts", what = "checking the AWS account", message = text,
+      next = "choose other credentials with --profile or the AWS_* variables" }
+  end
+end
+
+-- What IAM's own simulator says of the rights that making things needs ----------------------------------------------------
+
+-- The ARN whose policies are simulated; nil for the account's root user, who needs none.
+local function source_arn(identity)
+  local partition, account, role = identity.arn:match "^arn:([^:]+):sts::(%d+):assumed%-role/([^/]+)/"
+  if role then return ("arn:%s:iam::%s:role/%s"):format(partition, account, role) end
+  return identity.arn:find ":user/" and identity.arn or nil
+end
+
+local function simulate(context, source, actions, resource)
+  return context.session.iam.simulate_principal_policy {
+    PolicySourceArn = source, ActionNames = json.array(actions), ResourceArns = json.array { resource },
+  }.EvaluationResults or {}
+end
+
+-- Decisions by action: "allowed", "denied", or "unknown" where it hangs on what only the request has.
+local function rights(context, role)
+  local identity = context:identity()
+  local source = source_arn(identity)
+  if not source then return {} end
+  local answers = context.tasks.all {
+    function() return simulate(context, source, { "kms:CreateKey" }, "*") end,
+    function() return simulate(context, source, { "iam:CreateRole", "iam:UpdateAssumeRolePolicy" }, role) end,
+  }
+  local decisions = {}
+  for _, results in ipairs(answers) do
+    for _, result in ipairs(results) do
+      local sure = #(result.MissingContextValues or {}) == 0
+      decisions[result.EvalActionName] = result.EvalDecision == "allowed" and "allowed" or sure and "denied" or "unknown"
+    end
+  end
+  return decisions
+end
+
+--- What can be said of our rights: by action "allowed", "denied" or "unknown"; {} when IAM does not say.
+---@param context engine.Context
+---@return table<string, string> decisions, string? message  why nothing can be said
+function M.rights(context)
+  if not context.reads.rights then return {} end
+  local ok, decisions = pcall(context.once, context, "rights")
+  if ok then return decisions end
+  if not require("refusal").is(decisions) then error(decisions, 0) end
+  return {}, "what these credentials may do is not known before it is tried: " .. tostring(decisions)
+end
+
+--- Starts the reads that a cluster's recipes need, all at once: their answers travel while others are read.
+local function foresee(engine, cluster, identity)
+  local context = engine.context
+  local partition = identity.arn:match "^arn:([^:]+)"
+  local name = type(engine.arguments.role) == "string" and engine.arguments.role or names.role(cluster)
+  context:begin("cmek " .. cluster.id, function() return context.session.cloud.cmek(cluster.id) end)
+  engine:foresee("role", { cluster = cluster, name = name })
+  for _, region in ipairs(cluster.regions or {}) do engine:foresee("key", { cluster = cluster, region = region.name }) end
+  if engine.mode ~= "verify" then
+    local role = ("arn:%s:iam::%s:role/%s"):format(partition, identity.account, name)
+    context:begin("rights", function() return rights(context, role) end)
+  end
+end
+
+--- Checks a cluster and the account before anything is made. Raises what is wrong, naming all of it; in verify it is a finding.
+---@param engine table
+---@param cluster table
+function M.run(engine, cluster)
+  if not check_cluster(engine, cluster) then return end
+  if cluster.state == "LOCKED" then
+    engine.context:warn(said(cluster) .. " is locked by another job; enabling CMEK will wait until it is free")
+  end
+  local identity = engine.context:identity()
+  engine.identity = identity
+  check_account(engine, cluster, identity)
+  foresee(engine, cluster, identity)
+end
+
+return M
