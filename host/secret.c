@@ -163,23 +163,23 @@ static bool escapes(char c)
   return c != '\0' && strchr("%\\&+-_", c) != NULL;
 }
 
-/* Reads %2F, also encoded again as %252F; gives how much of the text that took. */
-static size_t read_percent(const char *text, size_t left, unsigned char *byte)
+/* Reads %2F, and, when deep, what was encoded again as %252F; gives how much of the text that took. */
+static size_t read_percent(const char *text, size_t left, bool deep, unsigned char *byte)
 {
   unsigned char deeper;
   size_t at = 1;
   if (!hex_byte(text + at, left - at, byte))
     return 0;
-  for (at += 2; *byte == '%' && hex_byte(text + at, left - at, &deeper); at += 2)
+  for (at += 2; deep && *byte == '%' && hex_byte(text + at, left - at, &deeper); at += 2)
     *byte = deeper;
   return at;
 }
 
 /* The byte that is spelled at the beginning of the text otherwise than by itself; 0 when there is none, else how much of the text it takes. */
-static size_t read_spelling(const char *text, size_t left, unsigned char *byte)
+static size_t read_spelling(const char *text, size_t left, bool deep, unsigned char *byte)
 {
   if (*text == '%')
-    return read_percent(text, left, byte);
+    return read_percent(text, left, deep, byte);
   if (left >= 6 && memcmp(text, "\\u00", 4) == 0)
     return hex_byte(text + 4, 2, byte) ? 6 : 0;
   for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
@@ -193,30 +193,33 @@ static size_t read_spelling(const char *text, size_t left, unsigned char *byte)
 }
 
 /* How much of the text spells this byte, at its beginning; 0: none of it. */
-static size_t spelled(const char *text, size_t left, unsigned char want)
+static size_t spelled(const char *text, size_t left, bool deep, unsigned char want)
 {
   unsigned char byte;
-  size_t length = escapes(*text) ? read_spelling(text, left, &byte) : 0;
-  if (length > 0 && byte == want)
-    return length;
-  if (want == '%' && left >= 3 && memcmp(text, "%25", 3) == 0)
-    return 3;
-  return (unsigned char)*text == want;
+  size_t length = escapes(*text) ? read_spelling(text, left, deep, &byte) : 0;
+  return length > 0 && byte == want ? length : (unsigned char)*text == want;
 }
 
-/* How much of the text, at its beginning, is this form of a secret in whatever spelling; 0: it is not there. */
-static size_t match(const struct secret_form *form, const char *text, size_t left)
+/* How much of the text, at its beginning, spells this form of a secret; 0: it is not there. */
+static size_t match_spelled(const struct secret_form *form, const char *text, size_t left, bool deep)
 {
-  if (form->before == RAW && form->length <= left && memcmp(text, form->of->data, form->length) == 0)
-    return form->length;
   size_t at = 0;
   for (size_t i = 0; i < form->length; i++) {
-    size_t length = at < left ? spelled(text + at, left - at, form_byte(form, i)) : 0;
+    size_t length = at < left ? spelled(text + at, left - at, deep, form_byte(form, i)) : 0;
     if (length == 0)
       return 0;
     at += length;
   }
   return at;
+}
+
+/* The same, tried plainest first: a secret may itself look like something encoded. */
+static size_t match(const struct secret_form *form, const char *text, size_t left)
+{
+  if (form->before == RAW && form->length <= left && memcmp(text, form->of->data, form->length) == 0)
+    return form->length;
+  size_t length = match_spelled(form, text, left, false);
+  return length > 0 ? length : match_spelled(form, text, left, true);
 }
 
 static size_t longest(const struct secret_form *forms, const char *text, size_t left)
@@ -237,7 +240,7 @@ size_t secret_mask(lua_State *L, char *text, size_t length)
   for (size_t i = 0; live != NULL && i < length; i++) {
     unsigned char byte;
     size_t found = longest(live->first[(unsigned char)text[i]], text + i, length - i);
-    if (escapes(text[i]) && read_spelling(text + i, length - i, &byte) > 0) {
+    if (escapes(text[i]) && read_spelling(text + i, length - i, true, &byte) > 0) {
       size_t other = longest(live->first[byte], text + i, length - i);
       found = other > found ? other : found;
     }
@@ -328,8 +331,9 @@ static int secret_environment(lua_State *L)
 {
   const char *value = getenv(luaL_checkstring(L, 1)), *audience = luaL_checkstring(L, 2);
   if (value == NULL || *value == '\0')
-    return 0;
-  secret_push(L, value, strlen(value), audience);
+    lua_pushnil(L);
+  else
+    secret_push(L, value, strlen(value), audience);
   return 1;
 }
 
