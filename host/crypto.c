@@ -84,6 +84,13 @@ static struct data check_data(lua_State *L, int index)
   return d;
 }
 
+/* What cannot be decoded or opened. */
+static int nothing(lua_State *L)
+{
+  lua_pushnil(L);
+  return 1;
+}
+
 static struct algorithms *algorithms(lua_State *L)
 {
   return lua_touserdata(L, lua_upvalueindex(1));
@@ -228,7 +235,7 @@ static int crypto_unhex(lua_State *L)
     out[i / 2] = (char)byte;
   }
   if (!ok)
-    return 0;
+    return nothing(L);
   luaL_pushresultsize(&buffer, d.length / 2);
   return 1;
 }
@@ -279,7 +286,7 @@ static int crypto_unbase64(lua_State *L)
   for (size_t i = 0; i < d.length - padding; i++) {
     int value = base64_value(d.bytes[i]);
     if (value < 0)
-      return 0;
+      return nothing(L);
     bits = bits << 6 | (unsigned)value;
     count += 6;
     if (count >= 8) {
@@ -288,7 +295,7 @@ static int crypto_unbase64(lua_State *L)
     }
   }
   if (d.length % 4 != 0 || (bits & ((1U << count) - 1)) != 0)
-    return 0;
+    return nothing(L);
   luaL_pushresultsize(&buffer, length);
   return 1;
 }
@@ -394,13 +401,13 @@ static int crypto_aes_gcm_open(lua_State *L)
 {
   struct gcm g = check_gcm(L, false);
   if (g.text.length < TAG)
-    return 0;
+    return nothing(L);
   g.text.length -= TAG;
   luaL_Buffer buffer;
   char *out = luaL_buffinitsize(L, &buffer, g.text.length + TAG);
   if (!gcm_open(&g, g.text.bytes + g.text.length, (unsigned char *)out)) {
     OPENSSL_cleanse(out, g.text.length);   /* not proved to be anybody's text */
-    return 0;
+    return nothing(L);
   }
   luaL_pushresultsize(&buffer, g.text.length);
   return 1;
@@ -493,9 +500,10 @@ static int crypto_rsa_oaep_wrap(lua_State *L)
   const char *hash = check_hash(L);
   unsigned char out[1024];
   size_t length = sizeof out;
+  const unsigned char *end = der.bytes + der.length;
   EVP_PKEY **key = key_new(L);
   *key = d2i_PUBKEY(NULL, &der.bytes, (long)der.length);
-  if (*key == NULL || !EVP_PKEY_is_a(*key, "RSA") || EVP_PKEY_get_size(*key) > (int)sizeof out)
+  if (*key == NULL || der.bytes != end || !EVP_PKEY_is_a(*key, "RSA") || EVP_PKEY_get_size(*key) > (int)sizeof out)
     return fail(L, "read an RSA public key in DER");
   if (!oaep_wrap(*key, d, hash, out, &length))
     return fail(L, "wrap by RSA-OAEP");
@@ -510,7 +518,7 @@ static int crypto_rsa_oaep_unwrap(lua_State *L)
   unsigned char out[1024];
   size_t length = sizeof out;
   if (!oaep_unwrap(key, d, check_hash(L), out, &length))
-    return 0;
+    return nothing(L);
   lua_pushlstring(L, (const char *)out, length);
   OPENSSL_cleanse(out, sizeof out);
   return 1;
