@@ -92,15 +92,18 @@ local function delete_due(simulation, here, now)
   end
 end
 
-local function settle(call, account, region)
+--- Does what has come due with an account's keys, in every region: families of keys span several.
+---@param call table
+---@param account string
+function M.settle(call, account)
   local known = call.state.aws[account]
-  local here = known and known.kms[region]
-  if not here then return end
-  delete_due(call.simulation, here, call.now)
-  for _, key in ipairs(here.keys) do
-    require("sim.kms_rotation").settle(call, key)
-    require("sim.kms_regions").settle(key, call.now)
-    require("sim.kms_import").settle(key, call.now)
+  for _, here in sorted(known and known.kms or {}) do
+    delete_due(call.simulation, here, call.now)
+    for _, key in ipairs(here.keys) do
+      require("sim.kms_rotation").settle(call, key)
+      require("sim.kms_regions").settle(key, call.now)
+      require("sim.kms_import").settle(key, call.now)
+    end
   end
 end
 
@@ -160,7 +163,7 @@ end
 ---@return table key
 function M.resolve(call, id, aliases, action)
   local account, kind, name = parse(call, id, aliases)
-  settle(call, account, call.region)
+  if account ~= call.caller.account then M.settle(call, account) end
   if kind == "alias" then
     local alias = find_alias(call, account, name)
     if not alias then missing(call, account, action, M.arn(call, account, name), true) end
@@ -263,7 +266,7 @@ end
 ---@return table? result
 function M.run(call, row)
   local p = check.parameters(call, row.parameters)
-  settle(call, call.caller.account, call.region)
+  M.settle(call, call.caller.account)
   if row.key == false then return row.run(call, p) end
   return row.run(call, p, M.key(call, p, row))
 end

@@ -2,6 +2,7 @@
 local auth = require("sim.auth")
 local check = require("sim.check")
 local json = require("json")
+local kms = require("sim.kms")
 local page = require("sim.page")
 local wire = require("sim.wire")
 
@@ -37,6 +38,7 @@ end
 
 -- A resource that never had a tag is not in the index; one that lost its tags is.
 local function indexed(call, p)
+  kms.settle(call, call.caller.account)
   local account = call.state.aws[call.caller.account]
   local region = account and account.kms[call.region]
   local list = {}
