@@ -142,6 +142,28 @@ function M.complete(short, index)
   return cluster
 end
 
+--- Puts the role and the key of `orders-enabled` into the simulated AWS, in the account of another team.
+---@param simulation table
+function M.seed(simulation)
+  if not (simulation:serves "aws" and simulation:serves "cloud") then return end
+  local policy = require "policy"
+  for _, short in ipairs(M.DEFAULT) do
+    for region, key in sorted(short.keys or {}) do
+      local account, key_id = key.uri:match ":(%d+):key/(.*)$"
+      local name = key.auth_principal:match "[^/]+$"
+      simulation:seed { [account] = {
+        iam = { roles = { { RoleName = name, AssumeRolePolicyDocument =
+          policy.json(policy.cross_account { account_id = short.account_id, external_id = M.ORGANIZATION.id }) } } },
+        kms = { [region] = {
+          keys = { { KeyId = key_id, CreationDate = EPOCH, Description = "CMEK of " .. short.name,
+            Policy = policy.json(policy.cmek { role = key.auth_principal, account = account }) } },
+          aliases = { { AliasName = "alias/" .. short.name .. "-cmek", TargetKeyId = key_id, CreationDate = EPOCH, LastUpdatedDate = EPOCH,
+            AliasArn = ("arn:aws:kms:%s:%s:alias/%s-cmek"):format(region, account, short.name) } },
+        } } } }
+    end
+  end
+end
+
 --- Whole clusters from a list of short descriptions; without one, the design's.
 ---@param list table?
 ---@return table
