@@ -345,7 +345,8 @@ test["the policy simulator answers for a role by the same evaluator"] = function
   local function decisions(region)
     local list = {}
     local results = aws:call("iam", "SimulatePrincipalPolicy", { PolicySourceArn = arn,
-      ActionNames = { "kms:Encrypt", "kms:CreateKey", "iam:GetRole" }, ContextEntries = { { ContextKeyName = "aws:RequestedRegion", ContextKeyType = "string", ContextKeyValues = { region } } } }).EvaluationResults
+      ActionNames = { "kms:Encrypt", "kms:CreateKey", "iam:GetRole" }, ContextEntries = { { ContextKeyName = "aws:RequestedRegion",
+        ContextKeyType = "string", ContextKeyValues = { region } } } }).EvaluationResults
     for index, result in ipairs(results) do list[index] = result.EvalActionName .. " " .. result.EvalDecision end
     return list
   end

@@ -313,7 +313,8 @@ test["another account needs both sides, and is not told whether the key exists"]
   local aws = client.new()
   local private, shared = aws:key(), aws:key { Policy = client.key_policy(ACCOUNT, "arn:aws:iam::345678901234:root") }
   local blind = "AccessDeniedException: User: arn:aws:iam::345678901234:user/operator is not authorized to perform: kms:DescribeKey on this \z
-    resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+    resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly \z
+    denies access"
   test.equal(aws:refusal("kms", "DescribeKey", { KeyId = arn_of(private) }, { who = client.OTHER }), blind)
   test.equal(aws:refusal("kms", "DescribeKey", { KeyId = arn_of(UNKNOWN) }, { who = client.OTHER }), blind)
   test.equal(metadata(aws, arn_of(shared), { who = client.OTHER }).AWSAccountId, ACCOUNT)
