@@ -170,8 +170,15 @@ end
 
 -- ---- RSA ----
 
+local rsa = {}   -- keys by name: making one takes long, and no sentence changes one
+
+local function rsa_key(name)
+  rsa[name] = rsa[name] or crypto.rsa_generate(2048)
+  return rsa[name]
+end
+
 test["what is wrapped by OAEP for a public key is unwrapped by its private key, with the same hash alone"] = function()
-  local key, other = crypto.rsa_generate(2048), crypto.rsa_generate(2048)
+  local key, other = rsa_key "one", rsa_key "other"
   local public = crypto.rsa_public(key)
   for _, hash in ipairs { "sha1", "sha256" } do
     for _, text in ipairs { "", "k", crypto.random(32), crypto.random(190) } do
@@ -188,7 +195,7 @@ test["what is wrapped by OAEP for a public key is unwrapped by its private key, 
 end
 
 test["a public key is written as a SubjectPublicKeyInfo of RSA, and read as nothing else"] = function()
-  local der = crypto.rsa_public(crypto.rsa_generate(2048))
+  local der = crypto.rsa_public(rsa_key "one")
   test.equal(#der, 294)
   test.equal(hex(der:sub(1, 24)), "30820122300d06092a864886f70d01010105000382010f00")
   for _, bad in ipairs { "", "no DER", der:sub(1, 100), der:sub(2), der .. "\0" } do
@@ -197,7 +204,7 @@ test["a public key is written as a SubjectPublicKeyInfo of RSA, and read as noth
 end
 
 test["OAEP refuses what does not fit, and hashes and sizes it does not know"] = function()
-  local key = crypto.rsa_generate(2048)
+  local key = rsa_key "one"
   local public = crypto.rsa_public(key)
   test.raises(function() crypto.rsa_oaep_wrap(public, ("k"):rep(191), "sha256") end, "cannot wrap by RSA-OAEP")
   test.raises(function() crypto.rsa_oaep_wrap(public, "k", "md5") end, "invalid option 'md5'")
