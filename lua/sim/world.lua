@@ -14,8 +14,17 @@ local M = {}
 ---@field handle fun(request: table): table     the simulated services: request to response, as server.new has them
 ---@field now? number                            start of the clock, seconds since the epoch
 ---@field latency? number                        seconds from door to service, and back
----@field network? fun(world: table, request: table): table?   what happens to one request: {up=, down=} seconds,
---- `unsent`/`lose_request`/`lose_answer` = text of the error that the door sees
+---@field network? fun(world: table, request: table): table?   what happens to one request; see sim.Way
+
+---@class sim.Way
+---@field up? number            seconds from the door to the service
+---@field down? number          seconds back
+---@field unsent? string        the request never leaves; the error that the door sees
+---@field lose_request? string  it leaves and never arrives
+---@field lose_answer? string   the service acts, and its answer never comes
+---@field give_up? number       seconds after which the door stops waiting; what is on its way still arrives
+---@field instead? fun(request: table): table   something between the two answers in the service's place
+---@field after? fun(request: table, response: table): table   changes the answer
 
 --- A world.
 ---@param options sim.WorldOptions
@@ -94,6 +103,17 @@ local function on_the_wire(request)
   return { method = request.method, target = target, headers = headers, body = request.body }
 end
 
+-- The answer comes back to the door.
+local function deliver(door, id, way, response)
+  if way.lose_answer then
+    door.http.complete(id, nil, way.lose_answer, "lost")
+  elseif response.close then
+    door.http.complete(id, nil, "the connection was closed before the whole answer came", "lost")
+  else
+    door.http.complete(id, response)
+  end
+end
+
 --- Called by the door: a request leaves. Its answer comes by door.http.complete.
 ---@param door table
 ---@param id integer
@@ -105,21 +125,18 @@ function World:start(door, id, request)
     self:after(up, function() door.http.complete(id, nil, way.unsent, "unsent") end)
     return
   end
+  if way.give_up then
+    self:after(way.give_up, function() door.http.complete(id, nil, ("no answer after %d s"):format(way.give_up), "lost") end)
+  end
   self:after(up, function()
     if way.lose_request then
       self:after(down, function() door.http.complete(id, nil, way.lose_request, "lost") end)
       return
     end
-    local response = self.handle(on_the_wire(request))
-    self:after(down + (response.delay or 0), function()
-      if way.lose_answer then
-        door.http.complete(id, nil, way.lose_answer, "lost")
-      elseif response.close then
-        door.http.complete(id, nil, "the connection was closed before the whole answer came", "lost")
-      else
-        door.http.complete(id, response)
-      end
-    end)
+    local wire = on_the_wire(request)
+    local response = way.instead and way.instead(wire) or self.handle(wire)
+    if way.after then response = way.after(wire, response) end
+    self:after(down + (response.delay or 0), function() deliver(door, id, way, response) end)
   end)
 end
 

@@ -1,0 +1,179 @@
+-- What must be true when everything has come to rest, each with a name. They look at the simulated services' state and at
+-- the journals, not at what cmek says of itself.
+
+local json = require "json"
+local names = require "names"
+
+local M = {}
+
+local function tags_of(list, key, value)
+  local map = {}
+  for _, tag in ipairs(list or {}) do map[tag[key]] = tag[value] end
+  return map
+end
+
+local function claimed(place, alias)
+  local found = {}
+  for _, entry in ipairs(place and place.aliases or {}) do
+    if entry.AliasName == alias then found[#found + 1] = entry.TargetKeyId end
+  end
+  return found
+end
+
+local function key_by_id(place, id)
+  for _, key in ipairs(place and place.keys or {}) do
+    if key.KeyId == id then return key end
+  end
+end
+
+local function list_of(value) return type(value) == "table" and value or { value } end
+
+-- The statement of a document that has this Sid.
+local function statement(document, sid)
+  for _, entry in ipairs(document.Statement) do
+    if entry.Sid == sid then return entry end
+  end
+end
+
+-- The same strings in any order.
+local function same_set(a, b)
+  local left, right = { table.unpack(list_of(a)) }, { table.unpack(list_of(b)) }
+  table.sort(left)
+  table.sort(right)
+  return table.concat(left, "\n") == table.concat(right, "\n")
+end
+
+local FIVE <const> = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*" }
+
+---@class torture.Rest
+---@field aws table       the account's part of the state
+---@field cluster table   of the state
+---@field regions string[]
+---@field organization string
+---@field account_id string   the cluster's
+---@field account string      the operator's
+---@field journals string[]   texts
+---@field output string       everything that was reported
+---@field secrets string[]
+---@field strangers { name: string, before: string, after: string }[]
+---@field foreign { region: string, sid: string }[]   statements that a colleague added to policies
+---@field wrongly_enabled string[]  keys that the Cloud took although their policy denies the role
+
+--- In order; each returns what is wrong, or nothing.
+M.list = {
+  { "one role", function(rest)
+    local count = 0
+    for _, role in ipairs(rest.aws.iam.roles) do
+      if tags_of(role.Tags, "Key", "Value")[names.TAG_CLUSTER] == rest.cluster.id then count = count + 1 end
+    end
+    if count ~= 1 then return ("%d roles"):format(count) end
+  end },
+
+  { "one claimed live key per region and generation", function(rest)
+    for _, region in ipairs(rest.regions) do
+      local place = rest.aws.kms[region]
+      local holders = claimed(place, names.alias(rest.cluster, 1))
+      if #holders ~= 1 then return ("%s: %d keys hold the alias"):format(region, #holders) end
+      local key = key_by_id(place, holders[1])
+      if key.KeyState ~= "Enabled" then return ("%s: the claimed key is %s"):format(region, key.KeyState) end
+      for _, other in ipairs(place.keys) do
+        local tags = tags_of(other.Tags, "TagKey", "TagValue")
+        if other ~= key and tags[names.TAG_CLUSTER] == rest.cluster.id and other.KeyState == "Enabled" then
+          return ("%s: %s lives beside the claimed key"):format(region, other.KeyId)
+        end
+      end
+    end
+  end },
+
+  { "the wanted policies", function(rest)
+    local role_arn = rest.cluster.cmek and rest.role_arn
+    for _, region in ipairs(rest.regions) do
+      local place = rest.aws.kms[region]
+      local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+      local use = statement(json.decode(key.Policy), "Allow use of the key for CMEK")
+      if not use or use.Effect ~= "Allow" or not same_set(use.Action, FIVE) or not same_set(use.Principal.AWS, role_arn) then
+        return ("%s: %s"):format(region, key.Policy)
+      end
+      if not key.Policy:find(("arn:aws:iam::%s:root"):format(rest.account), 1, true) then return region .. ": no administration" end
+    end
+    local trust = json.decode(rest.role.AssumeRolePolicyDocument)
+    local found
+    for _, entry in ipairs(trust.Statement) do
+      local condition = entry.Condition and entry.Condition.StringEquals
+      found = found or condition and condition["sts:ExternalId"] == rest.organization
+        and same_set(entry.Principal.AWS, ("arn:aws:iam::%s:root"):format(rest.account_id))
+    end
+    if not found then return "trust: " .. rest.role.AssumeRolePolicyDocument end
+  end },
+
+  { "a colleague's statements survive", function(rest)
+    for _, foreign in ipairs(rest.foreign) do
+      local place = rest.aws.kms[foreign.region]
+      local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+      if foreign.key == key.KeyId and not statement(json.decode(key.Policy), foreign.sid) then
+        return ("%s: the statement '%s' is gone"):format(foreign.region, foreign.sid)
+      end
+    end
+  end },
+
+  { "CMEK enabled with those keys", function(rest)
+    local cmek = rest.cluster.cmek
+    if cmek.status ~= "ENABLED" then return "status " .. tostring(cmek.status) end
+    for _, region in ipairs(rest.regions) do
+      local place = rest.aws.kms[region]
+      local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+      local fits = false
+      for _, info in ipairs(cmek.region_infos) do
+        for _, used in ipairs(info.key_infos) do
+          fits = fits or info.region == region and used.status == "ENABLED" and used.spec.uri == key.Arn
+            and used.spec.auth_principal == rest.role_arn
+        end
+      end
+      if not fits then return ("%s: %s is not in use"):format(region, key.Arn) end
+    end
+  end },
+
+  { "nothing that is denied is enabled", function(rest)
+    return rest.wrongly_enabled[1]
+  end },
+
+  { "every other key is quarantined and named in a journal", function(rest)
+    local journals = table.concat(rest.journals)
+    for _, region in ipairs(rest.regions) do
+      local place = rest.aws.kms[region]
+      local holder = claimed(place, names.alias(rest.cluster, 1))[1]
+      for _, key in ipairs(place.keys) do
+        local tags = tags_of(key.Tags, "TagKey", "TagValue")
+        if tags[names.TAG_CLUSTER] == rest.cluster.id and key.KeyId ~= holder then
+          if tags[names.TAG_STATE] ~= names.LOST_RACE or key.KeyState ~= "Disabled" then
+            return ("%s: %s is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
+          end
+          if not journals:find(key.KeyId, 1, true) then return ("%s: %s is in no journal"):format(region, key.KeyId) end
+        end
+      end
+    end
+  end },
+
+  { "nothing is scheduled for deletion", function(rest)
+    for _, region in ipairs(rest.regions) do
+      for _, key in ipairs(rest.aws.kms[region].keys) do
+        if key.KeyState == "PendingDeletion" then return key.KeyId end
+      end
+    end
+  end },
+
+  { "nothing of others is touched", function(rest)
+    for _, stranger in ipairs(rest.strangers) do
+      if stranger.before ~= stranger.after then return ("%s: %s -> %s"):format(stranger.name, stranger.before, stranger.after) end
+    end
+  end },
+
+  { "no secret in journal or output", function(rest)
+    local text = table.concat(rest.journals) .. rest.output
+    for _, secret in ipairs(rest.secrets) do
+      if text:find(secret, 1, true) then return "a secret of " .. #secret .. " characters" end
+    end
+  end },
+}
+
+return M

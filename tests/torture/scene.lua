@@ -1,0 +1,326 @@
+-- One history: a world, the simulated services in it, bad luck, colleagues, and one or two operators. All of it from a seed.
+
+local invariants = dofile "tests/torture/invariants.lua"
+local json = require "json"
+local names = require "names"
+local network = dofile "tests/torture/network.lua"
+local program = dofile "tests/torture/program.lua"
+local random = require "sim.random"
+local sim = require "sim"
+local world = require "sim.world"
+
+local Scene = {}
+Scene.__index = Scene
+
+local M = {}
+
+local ACCOUNT <const> = "210987654321"
+local CLUSTER <const> = "orders"
+local STRANGER <const> = "orders-one"
+local FAULTS_MAX <const> = 900      -- seconds of bad luck
+local COMMANDS_MAX <const> = 40     -- of one operator, before it is given up
+local ADMIN <const> = { Version = "2012-10-17", Statement = { { Effect = "Allow", Action = "*", Resource = "*" } } }
+local TRUST <const> = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"sts:AssumeRole"}]}'
+
+--- A line of the history.
+function Scene:say(format, ...)
+  self.history[#self.history + 1] = ("%9.3f  %s"):format(self.world.now - self.started, format:format(...))
+end
+
+-- ---- the services ----
+
+local function cluster_of(self, name)
+  for _, cluster in ipairs(self.simulation.state.cloud.clusters) do
+    if cluster.name == name then return cluster end
+  end
+  error("no cluster " .. name)
+end
+
+local function regions_of(cluster)
+  local list = {}
+  for _, region in ipairs(cluster.regions) do list[#list + 1] = region.name end
+  table.sort(list)
+  return list
+end
+
+-- Does the policy deny the role what CMEK needs? Read plainly: any Deny that names the role.
+local function denied(policy, role_arn)
+  for _, statement in ipairs(json.decode(policy).Statement) do
+    local principal = type(statement.Principal) == "table" and statement.Principal.AWS
+    if statement.Effect == "Deny" and principal == role_arn then return true end
+  end
+  return false
+end
+
+-- The Cloud took a specification: none of its keys may deny the role at this moment.
+local function judge_enabling(self)
+  local document = self.simulation:document()
+  for _, region in ipairs(self.regions) do
+    local place = document.aws[ACCOUNT].kms[region]
+    for _, key in ipairs(place and place.keys or {}) do
+      for _, role in ipairs(document.aws[ACCOUNT].iam.roles) do
+        if denied(key.Policy, role.Arn) then table.insert(self.wrongly_enabled, ("%s %s"):format(region, key.KeyId)) end
+      end
+    end
+  end
+end
+
+local function open_services(self, options)
+  local chance = random.new(options.seed ~ 0x5EED)
+  self.simulation = sim.new {
+    now = function() return self.world.now end,
+    random = function(count) return chance:bytes(count) end,
+    propagation = self.chance:chance(0.5) and 15 * self.chance:uniform() or 0,
+    index_lag = self.chance:chance(0.5) and 120 * self.chance:uniform() or 0,
+    stale = function()
+      if self.world.now >= self.faults_until or not chance:chance(self.stale_rate) then return 0 end
+      return 60 * chance:uniform()
+    end,
+  }
+  self.simulation.on_request = function(entry)
+    self:say("%s %s %s -> %s %s", entry.service, entry.operation, entry.region ~= json.null and entry.region or "-", entry.status,
+      entry.code ~= json.null and entry.code or "")
+    if entry.operation == "EnableCMEKSpec" and entry.status == 200 then judge_enabling(self) end
+  end
+end
+
+-- ---- colleagues ----
+
+local function call(self, service, operation, region, parameters)
+  return self.simulation:call {
+    principal = { arn = ("arn:aws:iam::%s:user/colleague"):format(ACCOUNT), account = ACCOUNT, kind = "user", identity = { ADMIN } },
+    service = service, operation = operation, region = region, parameters = parameters,
+  }
+end
+
+-- What was there before and is nobody's business: another cluster's key and role, and a key without tags.
+local function seed_strangers(self)
+  local stranger = cluster_of(self, STRANGER)
+  local region = self.regions[1]
+  local made = call(self, "kms", "CreateKey", region, { Tags = { { TagKey = names.TAG_CLUSTER, TagValue = stranger.id } } })
+  call(self, "kms", "CreateAlias", region, { AliasName = names.alias(stranger, 1), TargetKeyId = made.KeyMetadata.KeyId })
+  local plain = call(self, "kms", "CreateKey", region, { Description = "a colleague's" })
+  call(self, "iam", "CreateRole", nil, { RoleName = names.role(stranger), AssumeRolePolicyDocument = TRUST })
+  self.stranger_keys = { made.KeyMetadata.KeyId, plain.KeyMetadata.KeyId }
+end
+
+local function strangers(self)
+  local list = {}
+  local aws = self.simulation:document().aws[ACCOUNT]
+  for _, key in ipairs(aws.kms[self.regions[1]].keys) do
+    for _, id in ipairs(self.stranger_keys) do
+      if key.KeyId == id then list[#list + 1] = { name = id, text = json.encode(key) } end
+    end
+  end
+  for _, role in ipairs(aws.iam.roles) do
+    if role.RoleName == names.role(cluster_of(self, STRANGER)) then list[#list + 1] = { name = role.RoleName, text = json.encode(role) } end
+  end
+  return list
+end
+
+-- The key that holds the alias in a region now.
+local function claimed(self, region)
+  local place = self.simulation.state.aws[ACCOUNT].kms[region]
+  for _, alias in ipairs(place and place.aliases or {}) do
+    if alias.AliasName == names.alias(self.cluster, 1) then return alias.TargetKeyId end
+  end
+end
+
+local function change_policy(self, region, change)
+  local id = claimed(self, region)
+  local found = id and call(self, "kms", "GetKeyPolicy", region, { KeyId = id, PolicyName = "default" })
+  if not found then return nil end
+  local policy = json.decode(found.Policy)
+  change(policy.Statement)
+  local done = call(self, "kms", "PutKeyPolicy", region, { KeyId = id, PolicyName = "default", Policy = json.encode(policy) })
+  return done and id
+end
+
+-- Adds a statement of theirs and takes an action away from ours, so that cmek has to write the policy again.
+local function meddle(self, region)
+  local sid = "Colleague " .. region
+  local key = change_policy(self, region, function(statements)
+    for _, statement in ipairs(statements) do
+      if statement.Sid == "Allow use of the key for CMEK" and type(statement.Action) == "table" then table.remove(statement.Action) end
+    end
+    table.insert(statements, { Sid = sid, Effect = "Allow", Principal = { AWS = ("arn:aws:iam::%s:root"):format(ACCOUNT) },
+      Action = "kms:DescribeKey", Resource = "*" })
+  end)
+  if key then
+    self:say("a colleague changes the policy in %s", region)
+    table.insert(self.foreign, { region = region, sid = sid, key = key })
+  end
+end
+
+-- Denies the role the key for a time.
+local function deny(self, region)
+  local role = ("arn:aws:iam::%s:role/%s"):format(ACCOUNT, names.role(self.cluster))
+  local key = change_policy(self, region, function(statements)
+    table.insert(statements, { Sid = "Freeze", Effect = "Deny", Principal = { AWS = role }, Action = "kms:*", Resource = "*" })
+  end)
+  if not key then return end
+  self:say("a colleague denies the role the key in %s", region)
+  self.world:after(200, function()
+    self:say("the colleague takes it back")
+    change_policy(self, region, function(statements)
+      for at = #statements, 1, -1 do
+        if statements[at].Sid == "Freeze" then table.remove(statements, at) end
+      end
+    end)
+  end)
+end
+
+-- Colleagues act as soon as there is something to act on.
+local function watch(self, region, act, tries)
+  self.world:after(0.3, function()
+    if claimed(self, region) then return act(self, region) end
+    if tries > 0 then watch(self, region, act, tries - 1) end
+  end)
+end
+
+local function invite_colleagues(self)
+  for _, region in ipairs(self.regions) do
+    if self.chance:chance(0.2) then watch(self, region, meddle, 200) end
+    if self.chance:chance(0.15) then watch(self, region, deny, 200) end
+  end
+end
+
+-- ---- operators ----
+
+local ENVIRONMENT <const> = {
+  AWS_ACCESS_KEY_ID = "AKIASIMULATEDCMEK001", AWS_SECRET_ACCESS_KEY = "simulated/secret/not-a-real-one/00000001", AWS_REGION = "us-east-1",
+}
+
+-- One operator's days: commands until nothing is left to do. `ended` is called at the end of its program by the world.
+local function live(self, operator)
+  local word = self.chance:chance(0.3) and "plan" or "run"
+  for _ = 1, COMMANDS_MAX do
+    local status = program.command(operator, word)
+    local following = word == "plan" and "run" or program.next_word(operator, false)
+    if status == 0 and not following then return end
+    word = following or "run"
+    require("task").new(operator.door).run(function() operator.door.clock.sleep(5) end)
+  end
+end
+
+-- The same after a crash, and until it is quiet: a resume of what is open, then a run that finds nothing to do.
+local function recover(operator, crashed)
+  local word = program.next_word(operator, crashed) or "run"
+  for _ = 1, COMMANDS_MAX do
+    local status = program.command(operator, word)
+    if status == 0 and word == "run" then return end
+    word = status == 0 and "run" or program.next_word(operator, false) or "run"
+  end
+end
+
+local function start(self, operator, body)
+  local program_in_world = self.world:operate(body)
+  if not self.chance:chance(0.6) then return program_in_world end
+  self.world:after(self.chance:uniform() ^ 2 * 60, function()
+    if program_in_world.done then return end
+    self.world:crash(program_in_world)
+    program.crash(operator, self.chance)
+    operator.crashed = true
+  end)
+  return program_in_world
+end
+
+--- A history that has not begun.
+---@param options { seed: integer, calm: boolean? }  calm: without faults, crashes and colleagues
+function M.new(options)
+  local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, cluster_name = CLUSTER }, Scene)
+  self.chance = random.new(options.seed)
+  self.calm = options.calm
+  self.faults_until = math.huge
+  self.stale_rate = 0
+  self.world = world.new { seed = options.seed ~ 0xC0DE, handle = function(request) return self.simulation:handle(request) end,
+    network = function(...) return self.network and self.network(...) end }
+  self.started = self.world.now
+  open_services(self, options)
+  self.cluster = cluster_of(self, CLUSTER)
+  self.regions = regions_of(self.cluster)
+  self.environment = setmetatable({ COCKROACH_API_KEY = self.simulation.state.cloud and require("sim.cloud").KEY }, { __index = ENVIRONMENT })
+  return self
+end
+
+local function begin(self)
+  seed_strangers(self)
+  self.before = strangers(self)
+  if self.calm then return 1 end
+  local now = self.world.now
+  self.faults_until = now + FAULTS_MAX * self.chance:uniform()
+  self.stale_rate = 0.3 * self.chance:uniform()
+  self.network = network.new { chance = random.new(self.chance:bits()), rate = 0.15 * self.chance:uniform(), until_time = self.faults_until }
+  invite_colleagues(self)
+  return self.chance:chance(0.5) and 2 or 1
+end
+
+-- Everything has come to rest.
+local function rest_of(self, operators)
+  local document = self.simulation:document()
+  local rest = { aws = document.aws[ACCOUNT], regions = self.regions, organization = document.cloud.organization.id, account = ACCOUNT,
+    foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, journals = {}, strangers = {},
+    secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }
+  for _, cluster in ipairs(document.cloud.clusters) do
+    if cluster.name == CLUSTER then rest.cluster = cluster end
+  end
+  rest.account_id = rest.cluster.account_id
+  for _, role in ipairs(rest.aws.iam.roles) do
+    for _, tag in ipairs(role.Tags or {}) do
+      if tag.Key == names.TAG_CLUSTER and tag.Value == rest.cluster.id then rest.role, rest.role_arn = role, role.Arn end
+    end
+  end
+  local output = {}
+  for _, operator in ipairs(operators) do
+    for _, disk in ipairs(operator.disks) do table.insert(rest.journals, disk.text) end
+    for _, line in ipairs(operator.output) do output[#output + 1] = line end
+  end
+  rest.output = table.concat(output, "\n")
+  local after = strangers(self)
+  for index, thing in ipairs(self.before) do
+    rest.strangers[index] = { name = thing.name, before = thing.text, after = after[index] and after[index].text or "gone" }
+  end
+  return rest
+end
+
+-- The first invariant that does not hold; one that cannot be judged because an earlier one is broken does not hold either.
+local function judge(rest)
+  for _, invariant in ipairs(invariants.list) do
+    local ok, wrong = pcall(invariant[2], rest)
+    if wrong then return invariant[1], tostring(wrong), ok end
+  end
+end
+
+--- Runs the history to its end.
+---@return string? invariant   the name of what does not hold
+---@return string? detail
+function Scene:run()
+  local count = begin(self)
+  local operators = {}
+  for number = 1, count do
+    local operator = program.new(self, "operator-" .. number, self.environment)
+    operators[number] = operator
+    start(self, operator, function() live(self, operator) end)
+  end
+  local ok, raised = pcall(self.world.run, self.world)
+  if not ok then return "the program ends", tostring(raised) end
+  for _, program_in_world in ipairs(self.world.operators) do
+    if not program_in_world.crashed and not program_in_world.ok then return "no error of its own", tostring(program_in_world.result) end
+  end
+  self.faults_until = self.world.now
+  self:say("the faults end")
+  self.world.operators = {}
+  for _, operator in ipairs(operators) do
+    self.world:operate(function() recover(operator, operator.crashed) end)
+  end
+  ok, raised = pcall(self.world.run, self.world)
+  if not ok then return "the program ends", tostring(raised) end
+  for index, program_in_world in ipairs(self.world.operators) do
+    if not program_in_world.ok then return "no error of its own", tostring(program_in_world.result) end
+    if operators[index].status ~= 0 then return "it comes to rest", json.encode(operators[index].report.error or {}) end
+  end
+  while self.world:step() do end   -- what is still on its way arrives
+  return judge(rest_of(self, operators))
+end
+
+return M
