@@ -69,4 +69,5 @@ local entry = find(word)
 if not entry or not entry.raw then arguments, json = take_json(arguments) end
 local output = require("ui.output").new { json = json }
 local ok, result = pcall(dispatch, word, arguments, output)
-return ok and result or not ok and tell(result, output) or 0
+if ok then return result end
+return tell(result, output)

@@ -3,6 +3,7 @@
 
 local failure = require "ui.failure"
 local flags = require "flags"
+local runs = require "runs"
 
 local M = {}
 
@@ -87,6 +88,114 @@ function M.read(word, arguments, output)
   local resolved, given = require("arguments").resolve(recipe.args, sources, asker(output))
   if common.save_args then save_arguments(common.save_args, given) end
   return { recipe = recipe, arguments = resolved, given = given, common = common }
+end
+
+--- A door and a session for the command's own flags; nothing has gone over the network yet.
+---@param common table    the command's own flags
+---@param run_id string?  shown in the User-Agent
+---@param journal userdata?
+---@return table door, table session
+function M.connect(common, run_id, journal)
+  local agent = "cmek/" .. require "version" .. (run_id and " run/" .. run_id or "")
+  local door = require("door").new { user_agent = agent }
+  if journal then door:record(journal) end
+  local session = require("session").open {
+    door = door, environment = require("process").environment, profile = common.profile, region = common.region,
+  }
+  session:seal()
+  return door, session
+end
+
+--- Refuses credentials of another account than --account. In a task.
+---@param common table
+---@param session table
+function M.check_account(common, session)
+  if not common.account then return end
+  local identity = session:identity()
+  if identity.account ~= common.account then
+    failure.usage(("the AWS credentials are of account %s (%s), not of --account %s"):format(identity.account, identity.arn, common.account),
+      "name other credentials with --profile or AWS_PROFILE")
+  end
+end
+
+--- The engine's options for what a command does.
+local function engine_for(word, order, session, progress, extra)
+  local options = {
+    session = session, recipe = order.recipe, arguments = order.arguments, mode = word == "resume" and "run" or word,
+    listener = function(event) progress:tell(event) end,
+  }
+  for name, value in pairs(extra) do options[name] = value end   -- order cannot be seen
+  return require("engine").new(options)
+end
+
+--- Runs the engine as a task. Returns its report and status; raises what stopped it before anything was made.
+local function execute(engine, order, session, door)
+  local ok, report, status = pcall(session.tasks.run, function()
+    M.check_account(order.common, session)
+    return engine:execute()
+  end)
+  if ok then return report, status end
+  if engine.context.wrote then return engine:abandoned(report) end
+  local signal = door:stopping()
+  if signal then
+    failure.raise { status = signal == "SIGTERM" and 143 or 130, what = "stopped by " .. signal, message = "nothing was made" }
+  end
+  error(report, 0)
+end
+
+--- Plan or verify: reads only, keeps no journal.
+---@param word "plan"|"verify"
+---@param order table  M.read's
+---@param output ui.Output
+---@return table report, integer status
+function M.look(word, order, output)
+  local door, session = M.connect(order.common, nil)
+  local progress = require("ui.progress").new(output, door.clock)
+  local engine = engine_for(word, order, session, progress, {})
+  local report, status = execute(engine, order, session, door)
+  progress:clear()
+  return report, status
+end
+
+--- A run, new or taken up: asks, does, and writes its journal.
+---@param order table        M.read's, or what the journal of a run to resume says
+---@param output ui.Output
+---@param resumed runs.Run?
+---@return table report, integer status
+function M.act(order, output, resumed)
+  local directory = runs.directory(order.common.journal)
+  local clock = require("door").new { user_agent = "cmek" }.clock
+  local id = resumed and resumed.id or runs.new_id(clock)
+  local journal = resumed and runs.continue(resumed) or runs.create(directory, id)
+  local lock = resumed and resumed.lock or runs.hold(directory, id)
+  local door, session = M.connect(order.common, id, journal)
+  local progress = require("ui.progress").new(output, door.clock)
+  runs.begin(door, journal, directory, {
+    run = id, version = require "version", recipe = order.recipe.name, hash = order.recipe.hash, arguments = order.given,
+    profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil,
+  })
+  local engine = engine_for("run", order, session, progress, {
+    run_id = id, entries = resumed and resumed.entries,
+    confirm_writes = function(question)
+      progress:clear()
+      return door:permit_writes(question .. " [y/N] ")
+    end,
+    confirm_irreversible = function(text, name)
+      progress:clear()
+      output:note(text .. "\n")
+      return door:permit_irreversible("> ", name)
+    end,
+    ask = asker(output) and function(question)
+      progress:clear()
+      return output.terminal.read_line(question .. " ")
+    end or nil,
+  })
+  local ok, report, status = pcall(execute, engine, order, session, door)
+  progress:clear()
+  runs.finish(door, journal, ok and report.run or { status = "failed" })
+  lock:close()
+  if not ok then error(report, 0) end
+  return report, status
 end
 
 return M

@@ -91,13 +91,34 @@ function M.ids(directory)
   return ids
 end
 
---- The run to resume: the one named, else the newest that is not finished. Raises a usage failure when there is none.
+--- Holds a run, so that no other process takes it up meanwhile. Raises a failure when one has it.
+---@param directory string
+---@param id string
+---@return userdata lock  to be closed
+function M.hold(directory, id)
+  local lock, message = require("file").lock(path_of(directory, id))
+  if not lock then
+    failure.raise { status = failure.FAILED, what = ("taking up run %s"):format(id), message = "another cmek is at it: " .. message,
+      next = "wait for it, or end it with ^C" }
+  end
+  return lock
+end
+
+local function held(directory, id)
+  if not require("file").exists(path_of(directory, id)) then return nil, "no such journal" end
+  local lock = M.hold(directory, id)
+  local run, message = M.read(directory, id)
+  if run then run.lock = lock else lock:close() end
+  return run, message
+end
+
+--- The run to resume: the one named, else the newest that is not finished; held. Raises a usage failure when there is none.
 ---@param directory string
 ---@param id string?
----@return runs.Run
+---@return runs.Run  with its `lock`
 function M.unfinished(directory, id)
   if id then
-    local run, message = M.read(directory, id)
+    local run, message = held(directory, id)
     if not run then
       failure.usage(("there is no run '%s' to resume: %s"):format(id, message), "cmek runs lists them")
     end
@@ -106,7 +127,7 @@ function M.unfinished(directory, id)
   local ids = M.ids(directory)
   for i = #ids, 1, -1 do
     local run = M.read(directory, ids[i])
-    if run and (run.status == "unfinished" or run.status == "failed") then return run end
+    if run and (run.status == "unfinished" or run.status == "failed") then return held(directory, ids[i]) end
   end
   failure.usage(("there is no unfinished run in '%s'"):format(directory), "cmek runs lists them; --journal DIR names another directory")
 end
@@ -118,6 +139,32 @@ function M.continue(run)
   local journal, message = require("journal").continue(run.path, run.text)
   if not journal then unwritable(run.path, message) end
   return journal
+end
+
+local function note(door, journal, directory, line)
+  door:note(line)
+  local done, message = journal:sync()
+  if not done then unwritable(directory, message) end
+end
+
+--- Writes the first line of a run, or of its being taken up. Raises a failure when it does not reach the disk.
+---@param door table
+---@param journal userdata
+---@param directory string
+---@param line { run: string, recipe: string, arguments: table }
+function M.begin(door, journal, directory, line)
+  line.kind = "begin"
+  note(door, journal, directory, line)
+end
+
+--- Writes how a run ended, and closes its journal. Nothing more can be lost here: what cannot be written is not raised.
+---@param door table
+---@param journal userdata
+---@param run { status: string, cluster: table? }
+function M.finish(door, journal, run)
+  local cluster = type(run.cluster) == "table" and run.cluster.name or nil
+  pcall(door.note, door, { kind = "end", status = run.status, cluster = cluster })
+  journal:close()
 end
 
 return M

@@ -7,13 +7,18 @@ local M = {}
 local MARKS <const> = { create = "+", change = "~", delete = "-", none = "=", refuse = "x" }
 local COLOURS <const> = { create = "green", change = "yellow", delete = "red", none = "dim", refuse = "red" }
 
+-- Documents say null where there is nothing.
+local function present(value)
+  return value ~= nil and value ~= require("json").null
+end
+
 --- The lines that say where a run works: AWS account, ARN, organization and cluster.
 ---@param run table  the `run` of a report
 ---@return string
 function M.head(run)
   local lines = {}
-  if run.aws then lines[1] = ("AWS account %s as %s\n"):format(run.aws.account_id, run.aws.arn) end
-  local cluster, organization = run.cluster, run.organization
+  if present(run.aws) then lines[1] = ("AWS account %s as %s\n"):format(run.aws.account_id, run.aws.arn) end
+  local cluster, organization = present(run.cluster) and run.cluster, present(run.organization) and run.organization
   if organization then
     lines[#lines + 1] = ("organization %s (%s)"):format(organization.name or organization.label or "", organization.id)
     lines[#lines + 1] = cluster and ", " or "\n"
@@ -46,7 +51,7 @@ end
 
 local function explanation(step, output)
   local lines = {}
-  if step.reason and step.reason ~= "" then
+  if present(step.reason) and step.reason ~= "" then
     local lead = step.irreversible and "cannot be undone: " or ""
     lines[1] = output:paint(step.action == "refuse" and "red" or step.irreversible and "yellow" or "dim", lead .. step.reason)
   end
@@ -62,7 +67,7 @@ end
 ---@return string
 function M.steps(steps, output)
   local rows = {}
-  for i, step in ipairs(steps) do rows[i] = { M.mark(step), step.kind, step.region or "", step.name or "" } end
+  for i, step in ipairs(steps) do rows[i] = { M.mark(step), step.kind, present(step.region) and step.region or "", step.name } end
   local text, lines = columns.render(rows, " "), {}
   local at = 0
   for line in text:gmatch "[^\n]+" do

@@ -21,17 +21,19 @@ function M.handover(handover)
   return require("json").encode(handover, { indent = 2 }) .. "\n"
 end
 
+local function text(value)
+  return value ~= nil and value ~= require("json").null and value or ""
+end
+
 --- Things that this run made or changed, one a line; "" when there are none.
----@param steps table[]
+---@param made table[]  the `made` of a report
 ---@return string
-function M.made(steps)
+function M.made(made)
   local rows = {}
-  for _, step in ipairs(steps) do
-    if step.result == "done" and step.action ~= "none" then
-      rows[#rows + 1] = { step.kind, step.region or "", step.name or "", step.arn or "" }
-    end
+  for i, thing in ipairs(made) do
+    rows[i] = { thing.kind, text(thing.region), thing.name, text(thing.arn), thing.complete and "" or "(not finished)" }
   end
-  return #rows > 0 and "made so far:\n" .. columns.render(rows, "  ") or ""
+  return #rows > 0 and "made or changed:\n" .. columns.render(rows, "  ") or ""
 end
 
 --- A refusal of a service or another failure, line by line: what was done, the service's words, request ID, next command.
@@ -52,6 +54,49 @@ function M.failure(failure)
   if failure.request_id then lines[#lines + 1] = "request ID " .. failure.request_id end
   if failure.next then lines[#lines + 1] = "next: " .. failure.next end
   return table.concat(lines, "\n") .. "\n"
+end
+
+
+local function sum(report)
+  local summary = report.summary
+  if summary.create + summary.change + summary.delete == 0 then
+    return ("Nothing to do: all %d are as wanted.\n"):format(summary.unchanged)
+  end
+  return ("Done: %d created, %d changed, %d deleted (run %s)\n"):format(summary.create, summary.change, summary.delete, report.run.id)
+end
+
+--- What to type after a run that went well, and what the cluster has come to.
+local function after(report)
+  for _, step in ipairs(report.steps) do
+    if step.kind == "cluster_cmek" then return ("CMEK of cluster %s: ENABLED\n"):format(report.run.cluster.name) end
+  end
+  return ("next: cmek run enable --cluster %s\n"):format(report.run.cluster.name)
+end
+
+local function set_aside(report)
+  local lines = {}
+  for _, key in ipairs(report.set_aside or {}) do
+    lines[#lines + 1] = ("set aside, disabled, used by nobody: %s\n"):format(type(key) == "table" and (key.arn or key.id) or key)
+  end
+  return table.concat(lines)
+end
+
+--- Tells what a run came to: the document under --json; else keys and hand-over on stdout, what went wrong on stderr.
+---@param report table  cmek.run/1
+---@param output ui.Output
+function M.tell(report, output)
+  if output.json then output:document(report) end
+  local handover = text(report.handover)
+  if report.run.status == "done" then
+    if handover ~= "" then
+      output:result(M.keys(handover) .. "\n" .. M.handover(handover) .. "\n")
+    end
+    output:result(set_aside(report) .. sum(report))
+    if handover ~= "" then output:result(after(report)) end
+    return
+  end
+  local head = ("%s (run %s)\n"):format(report.run.status, report.run.id)
+  output:note(output:paint("red", head) .. M.failure(report.error) .. set_aside(report) .. M.made(report.made))
 end
 
 return M

@@ -1,0 +1,21 @@
+--- `cmek plan RECIPE`: what run would do. It reads only.
+local failure = require "ui.failure"
+local operation = require "operation"
+local plan = require "ui.plan"
+
+local M = {}
+
+---@param arguments string[]
+---@param output ui.Output
+---@return integer status  3 with --exit-code when something is pending
+function M.run(arguments, output)
+  local order = operation.read("plan", arguments, output)
+  if not order then return failure.DONE end
+  local report, status = operation.look("plan", order, output)
+  if output.json then output:document(report) end
+  output:result(plan.render(report, output))
+  if status == failure.DONE and order.common.exit_code and plan.pending(report.summary) then return failure.PENDING end
+  return status
+end
+
+return M

@@ -1,0 +1,38 @@
+--- `cmek resume [RUN]`: finishes a run that died, by its journal; without an ID the newest that is not finished.
+local failure = require "ui.failure"
+local flags = require "flags"
+local operation = require "operation"
+local runs = require "runs"
+
+local M = {}
+
+--- The order that the first line of the journal holds.
+local function order_of(run, common, output)
+  local begin = run.begin
+  local recipe = require("recipe").load(begin.recipe, { reserved = flags.reserved() })
+  if recipe.hash ~= begin.hash then
+    output:note(("the recipe '%s' has changed since run %s began\n"):format(begin.recipe, run.id))
+  end
+  local arguments, given = require("arguments").resolve(recipe.args, { { origin = "run " .. run.id, values = begin.arguments } })
+  common.profile, common.region = common.profile or begin.profile, common.region or begin.region
+  return { recipe = recipe, arguments = arguments, given = given, common = common }
+end
+
+---@param arguments string[]
+---@param output ui.Output
+---@return integer status
+function M.run(arguments, output)
+  local id, rest = flags.first("resume", arguments)
+  local common = flags.parse("resume", nil, {}, rest)
+  if common.help then
+    output:result(flags.help("resume", nil, {}) .. "\n")
+    return failure.DONE
+  end
+  local run = runs.unfinished(runs.directory(common.journal), id)
+  output:note(("resuming run %s: %s of %s\n"):format(run.id, run.begin.recipe, run.begin.time))
+  local report, status = operation.act(order_of(run, common, output), output, run)
+  require("ui.result").tell(report, output)
+  return status
+end
+
+return M

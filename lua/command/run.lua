@@ -1,0 +1,17 @@
+--- `cmek run RECIPE`: plans, asks, does.
+local operation = require "operation"
+
+local M = {}
+
+---@param arguments string[]
+---@param output ui.Output
+---@return integer status
+function M.run(arguments, output)
+  local order = operation.read("run", arguments, output)
+  if not order then return 0 end
+  local report, status = operation.act(order, output)
+  require("ui.result").tell(report, output)
+  return status
+end
+
+return M
