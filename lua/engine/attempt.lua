@@ -76,6 +76,16 @@ function Attempts:open(region, alias)
   return found
 end
 
+--- The one whose key has the alias, as this run has seen before; nil when there is none.
+---@param region string
+---@param alias string
+---@return engine.Attempt?
+function Attempts:claimed(region, alias)
+  for _, attempt in ipairs(self.list) do
+    if attempt.result == "claimed" and attempt.region == region and attempt.alias == alias then return attempt end
+  end
+end
+
 --- Begins an attempt: its line is in the journal's queue, so it is on disk before any later request leaves.
 ---@param options { cluster: string, region: string, alias: string, before: string[] }  before: IDs of all keys of the region
 ---@return engine.Attempt

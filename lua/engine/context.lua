@@ -6,6 +6,7 @@
 ---@field mode "plan"|"run"|"verify"
 ---@field run_id string
 ---@field attempts engine.Attempts
+---@field seen table<string, true>  ARNs of roles that IAM has shown
 ---@field wrote boolean       something was made or changed, or may have been
 ---@field changed_at number?  when something was last changed by this run, also before it was resumed; seconds since the epoch
 local Context = { __name = "engine.Context" }
@@ -27,7 +28,7 @@ local DELAYS <const> = { 1, 2, 4, 5 }   -- then 5 again
 function M.new(options)
   return setmetatable({
     session = options.session, tasks = options.session.tasks, clock = options.session.clock, mode = options.mode,
-    run_id = options.run_id, listener = options.listener, reads = {}, wrote = false, set_aside = {}, warned = {},
+    run_id = options.run_id, listener = options.listener, reads = {}, wrote = false, seen = {}, warned = {},
   }, Context)
 end
 

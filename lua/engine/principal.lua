@@ -28,11 +28,7 @@ local function judge(context, arn)
   local account, path = arn:match "^arn:[^:]*:iam::(%d+):role/(.+)$"
   if account ~= context:identity().account then return nil end
   local role = context.session.iam.find_role { RoleName = path:match "[^/]+$" }
-  if not role then
-    -- Made by this run a moment ago, and read where it is not known yet.
-    local lately = context.changed_at and context.clock.now() - context.changed_at < context.LAG
-    return lately and "new" or "missing"
-  end
+  if not role then return context.seen[arn] and "new" or "missing" end   -- seen before: read where it is not known yet
   local created = time.epoch(role.CreateDate)
   return created and context.clock.now() - created < context.LAG and "new" or "there"
 end

@@ -19,7 +19,7 @@ M.checks = { { id = "cluster_cmek.exists", severity = "high" }, { id = "cluster_
 --- Why making it cannot be taken back.
 M.irreversible = "CMEK stays enabled for the life of the cluster, and managed backups from before it can no longer be restored"
 
-local SETTLE <const> = { 0.5, 1, 2, 4, 8, 10 }   -- seconds between looks while it is enabled, as the vendor's provider does
+local SETTLE <const> = { 0.25, 0.25, 0.5, 0.5, 1, 1, 2, 4, 8, 10 }   -- seconds between looks while it is being enabled
 local SETTLE_BOUND <const> = 7200     -- seconds until every region is enabled
 local BUSY_BOUND <const> = 7200       -- seconds until the cluster is not locked any more
 local ACCESS_BOUND <const> = 600      -- seconds that a new role and key may need to be seen by CockroachDB

@@ -237,11 +237,12 @@ end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
 
---- Starts what `create` reads, while the steps before it are done.
+--- Starts what `create` reads, while the steps before it are done: the keys that are there, and whether somebody has the alias by now.
 function M.prepare(context, want)
   context:begin("keys " .. want.region, function()
     return context.session.kms.list_keys { region = want.region }.Keys or {}
   end)
+  context:begin("holder " .. want.region .. want.alias, function() return claim.holder(context, want.region, want.alias) or false end)
 end
 
 local function before(context, want)
@@ -290,8 +291,10 @@ local function make(context, want)
   return attempt
 end
 
--- The first own attempt that has a key: an open one, else a new one.
+-- The first own attempt that has a key: one that has the alias already, though KMS may not show it, an open one, else a new one.
 local function own_attempt(context, want)
+  local claimed = context.attempts:claimed(want.region, want.alias)
+  if claimed then return claimed end
   for count = 0, ATTEMPTS_MAX do
     for _, attempt in ipairs(context.attempts:open(want.region, want.alias)) do
       if context.attempts:find(attempt) then return attempt end
@@ -383,12 +386,22 @@ local function mend(context, want, have)
   return wait_for(context, want, have.id, function(key) return #M.differences(want, key) == 0 end)
 end
 
+-- The key that another operator was faster with.
+local function give_way(context, want, holder, step)
+  local winner = claim.winner(context, want.cluster, want.region, want.alias, holder)
+  step.arn = winner.arn
+  end_attempts(context, want, holder)
+  return mend(context, want, winner)
+end
+
 --- Makes the key: an own attempt's key claims the alias, or gives way to the key that was faster.
 function M.create(context, want, step)
+  M.prepare(context, want)
+  local holder = context:once("holder " .. want.region .. want.alias)
+  if holder then return give_way(context, want, holder, step) end
   local attempt = own_attempt(context, want)
-  local id = attempt.key:match "[^/]+$"
+  local id, seen = attempt.key:match "[^/]+$", nil
   step.arn = attempt.key
-  local holder, seen
   context.tasks.all {
     function() holder = claim.claim(context, want.region, want.alias, id) end,
     function()
@@ -396,13 +409,8 @@ function M.create(context, want, step)
       seen = keys.find(context, want.region, id)
     end,
   }
-  if holder ~= id then
-    local winner = claim.winner(context, want.cluster, want.region, want.alias, holder)
-    end_attempts(context, want, holder)
-    step.arn = winner.arn
-    return mend(context, want, winner)
-  end
-  context.attempts:settle(attempt, "claimed")
+  if holder ~= id then return give_way(context, want, holder, step) end
+  if not attempt.result then context.attempts:settle(attempt, "claimed") end
   end_attempts(context, want, holder)
   local complete = seen and seen.state == "Enabled" and seen.policy and not keys.foreign(seen, want.cluster)
   return mend(context, want, complete and seen or wait_for(context, want, id))

@@ -58,6 +58,7 @@ end
 local function look(context, name)
   local role = context.session.iam.find_role { RoleName = name }
   if not role or not tostring(role.Arn):find("^arn:") then return nil end
+  context.seen[role.Arn] = true
   local tags = role.Tags
   if tags == nil then   -- left out of the answer, which says nothing about them
     tags = part(context, function() return context.session.iam.list_role_tags { RoleName = name } end)
