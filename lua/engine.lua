@@ -26,7 +26,7 @@ local attempts = require "engine.attempt"
 local context = require "engine.context"
 local failure = require "engine.failure"
 local report = require "engine.report"
-local time = require "engine.time"
+local time = require "time"
 
 local M = {}
 
@@ -79,7 +79,8 @@ end
 function M.status_of(raised, wrote)
   if wrote then return 5 end
   if type(raised) ~= "table" then return 1 end
-  return raised.kind == "credentials" and 4 or 1
+  if raised.kind == "credentials" or raised.exit == "credentials" then return 4 end
+  return raised.exit == "usage" and 2 or 1
 end
 
 -- Beginning --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 --- Before propagation is blamed, this is asked.
 local keys = require "engine.keys"
 local policies = require "policy"
-local time = require "engine.time"
+local time = require "time"
 
 local M = {}
 

@@ -17,7 +17,7 @@ local failure = require "engine.failure"
 local names = require "names"
 local refusal = require "refusal"
 local sorted = require "sorted"
-local time = require "engine.time"
+local time = require "time"
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- KMS keys as they are now: metadata, policy, tags and rotation of one key, read together.
 local names = require "names"
-local time = require "engine.time"
+local time = require "time"
 
 local M = {}
 

@@ -3,7 +3,7 @@
 local failure = require "engine.failure"
 local sorted = require "sorted"
 local policies = require "policy"
-local time = require "engine.time"
+local time = require "time"
 
 local M = {}
 
