@@ -40,7 +40,8 @@ end
 function M.status(value)
   if type(value) ~= "table" then return M.FAILED end
   if M.is(value) then return value.status end
-  if value.kind == "credentials" then return M.CREDENTIALS end
+  if value.kind == "credentials" or value.exit == "credentials" then return M.CREDENTIALS end
+  if value.exit == "usage" then return M.USAGE end
   return M.FAILED
 end
 
