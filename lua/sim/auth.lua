@@ -256,15 +256,36 @@ local function all_powerful(caller, question)
   return only and only.Effect == "Allow" and only.Action == "*" and only.Resource == "*" and only.Condition == nil
 end
 
---- What policy.evaluate says about the caller and one action.
----@param call table
----@param question { action: string, resource: string, account: string?, policy: table?, kind: string?, context: table? }
----@return table verdict
-function M.evaluate(call, question)
+local function weak() return setmetatable({}, { __mode = "k" }) end
+
+-- Does a document say the same whatever the circumstances of the request?
+local function unconditional(memory, document)
+  local known = memory.unconditional[document]
+  if known == nil then
+    local text = json.encode(document)
+    known = not text:find('"Condition"', 1, true) and not text:find("${", 1, true)
+    memory.unconditional[document] = known
+  end
+  return known
+end
+
+-- Where the verdict of this question is kept, and under which name; nil when it hangs on more than names and two documents.
+-- Documents are replaced and never changed, so a verdict holds as long as they live.
+local function place_of(call, question)
   local caller, simulation = call.caller, call.simulation
-  local account = simulation.state.aws[caller.account]
-  question.levels = account and account.organization and account.organization.ServiceControlPolicies
-  if all_powerful(caller, question) then return { verdict = "allowed", reason = "allow" } end
+  local identity, document = caller.identity[1], question.policy
+  if #caller.identity ~= 1 or not document or caller.boundary or caller.session_policies or question.levels then return nil end
+  simulation.verdicts = simulation.verdicts or { unconditional = weak(), of = weak() }
+  local memory = simulation.verdicts
+  if not (unconditional(memory, identity) and unconditional(memory, document)) then return nil end
+  memory.of[document] = memory.of[document] or weak()
+  local verdicts = memory.of[document]
+  verdicts[identity] = verdicts[identity] or {}
+  return verdicts[identity], table.concat({ caller.arn, caller.unique_id or "", question.action, question.resource, question.account or "" }, "|")
+end
+
+local function ask(call, question)
+  local caller, simulation = call.caller, call.simulation
   return policy.evaluate {
     principal = { arn = caller.arn, account = caller.account, role_arn = caller.role_arn, unique_id = caller.unique_id, kind = caller.kind },
     action = question.action, resource = question.resource, resource_account = question.account or caller.account,
@@ -273,6 +294,20 @@ function M.evaluate(call, question)
     resource_policy = question.policy, resource_kind = question.kind, session = caller.session_policies,
     service_control = question.levels,
   }
+end
+
+--- What policy.evaluate says about the caller and one action.
+---@param call table
+---@param question { action: string, resource: string, account: string?, policy: table?, kind: string?, context: table? }
+---@return table verdict
+function M.evaluate(call, question)
+  local account = call.simulation.state.aws[call.caller.account]
+  question.levels = account and account.organization and account.organization.ServiceControlPolicies
+  if all_powerful(call.caller, question) then return { verdict = "allowed", reason = "allow" } end
+  local verdicts, name = place_of(call, question)
+  if not verdicts then return ask(call, question) end
+  verdicts[name] = verdicts[name] or ask(call, question)
+  return verdicts[name]
 end
 
 local sources = {

@@ -1,6 +1,7 @@
 --- Parameters against small tables: type, required, min, max, pattern, values; with the services' own words.
---- A rule is { type = "string"|"integer"|"boolean"|"list"|"map"|"structure"|"blob", required=, min=, max=, pattern = { as shown, Lua patterns … },
---- values = { … }, member = rule, members = { NAME = rule }, secret = true }; min and max count characters, members, bytes, or are bounds.
+--- A rule is { type = "string"|"integer"|"number"|"boolean"|"list"|"map"|"structure"|"blob", required=, min=, max=,
+--- pattern = { as shown, Lua patterns … }, values = { … }, member = rule, members = { NAME = rule }, secret = true };
+--- min and max count characters, members, bytes, or are bounds.
 local crypto = require("crypto")
 local json = require("json")
 local sorted = require("sorted")
@@ -23,7 +24,7 @@ local function wrong_type(value, wanted)
     ("Start of structure or map found where not expected"))
 end
 
-local words = { string = "a String", blob = "a Blob", integer = "an Integer", boolean = "a Boolean" }
+local words = { string = "a String", blob = "a Blob", integer = "an Integer", number = "a Double", boolean = "a Boolean" }
 
 local from_text = {
   integer = function(text) return math.tointeger(tonumber(text)) end,
@@ -52,9 +53,8 @@ local function read_json(rule, value)
     local bytes = type(value) == "string" and crypto.unbase64(value)
     return bytes or wrong_type(value, words.blob)
   end
-  if (kind == "string" and type(value) ~= "string") or (kind == "boolean" and type(value) ~= "boolean") then
-    wrong_type(value, words[kind])
-  end
+  local plain = kind == "string" or kind == "boolean" or kind == "number"
+  if plain and type(value) ~= kind then wrong_type(value, words[kind]) end
   return value
 end
 
@@ -100,6 +100,8 @@ function kinds.blob(problems, rule, path, value) length_problems(problems, rule,
 function kinds.integer(problems, rule, path, value) length_problems(problems, rule, path, value, value, "value") end
 
 function kinds.boolean() end
+
+function kinds.number() end
 
 function kinds.list(problems, rule, path, value)
   length_problems(problems, rule, path, "[" .. #value .. " members]", #value, "length")

@@ -109,7 +109,7 @@ function M.operations(kms)
         "RSA_AES_KEY_WRAP_SHA_256", "SM2PKE"),
       WrappingKeySpec = enum("RSA_2048", "RSA_3072", "RSA_4096", "SM2") } },
     ImportKeyMaterial = { write = true, run = import_key_material(kms), parameters = { KeyId = r.key, ImportToken = blob,
-      EncryptedKeyMaterial = blob, ValidTo = { type = "integer" }, KeyMaterialDescription = { type = "string", max = 256 },
+      EncryptedKeyMaterial = blob, ValidTo = { type = "number" }, KeyMaterialDescription = { type = "string", max = 256 },
       KeyMaterialId = { type = "string", min = 64, max = 64 },
       ExpirationModel = { type = "string", values = { "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE" } },
       ImportType = { type = "string", values = { "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL" } } } },

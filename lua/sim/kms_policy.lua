@@ -62,9 +62,9 @@ local function default_only(p)
   end
 end
 
-local function get_key_policy(call, p, key)
+local function get_key_policy(_, p, key)
   default_only(p)
-  return { Policy = principals.pretty(state.show_policy(call.simulation, key._policy)), PolicyName = "default" }
+  return { Policy = key.Policy, PolicyName = "default" }
 end
 
 local function put_key_policy(call, p, key)

@@ -289,7 +289,10 @@ local function keep_all(simulation, account)
     role._trust = role._trust or keep_text(simulation, role.AssumeRolePolicyDocument)
   end
   for _, region in sorted(account.kms) do
-    for _, key in ipairs(region.keys) do key._policy = key._policy or keep_text(simulation, key.Policy) end
+    for _, key in ipairs(region.keys) do
+      key._policy = key._policy or keep_text(simulation, key.Policy)
+      key.Policy = principals.pretty(M.show_policy(simulation, key._policy))
+    end
   end
 end
 
