@@ -202,7 +202,7 @@ static int terminal_read_hidden(lua_State *L)
     return 2;
   }
   char room[HIDDEN_MAX];
-  struct bytes line = {.max = HIDDEN_MAX - 1};
+  struct bytes line = {.max = HIDDEN_MAX - 2};   /* the terminal cuts a longer one without a word */
   enum line result = ask_silently(&tty, prompt, &line);
   tty_close(&tty);
   size_t length = line.length;
