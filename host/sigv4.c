@@ -479,7 +479,8 @@ static const struct prepared *signing_key(struct sigv4_cache *cache, const struc
   if (printed < 0 || (size_t)printed >= sizeof credential || !hash(cache, r->secret, r->secret_length, origin))
     return NULL;
   struct derived *d = find_derived(cache, credential, (size_t)printed);
-  if (d->length == (size_t)printed && CRYPTO_memcmp(d->origin, origin, HASH) == 0)
+  bool same = d->length == (size_t)printed && memcmp(d->credential, credential, (size_t)printed) == 0;   /* it may be one that gives way */
+  if (same && CRYPTO_memcmp(d->origin, origin, HASH) == 0)
     return &d->key;
   forget(d);
   if (!derive(cache, r, &d->key)) {
