@@ -91,6 +91,14 @@ test["a service whose clock is off says so in its Date"] = function()
   test.equal(list_keys(aws, { stamp = "20260201T091000Z" }).status, 200)
 end
 
+test["a client is known on every day of ten years"] = function()
+  local aws = client.new()
+  for day = 1, 3650, 7 do
+    aws.now = aws.now + 7 * 86400 + day % 5 * 3601
+    test.equal({ day, whoami(aws).status }, { day, 200 })
+  end
+end
+
 test["IAM takes a signature for any region"] = function()
   local aws = client.new()
   test.equal(aws:send({ service = "iam", operation = "ListRoles", region = "eu-west-1" }).status, 200)

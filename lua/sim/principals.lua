@@ -57,6 +57,7 @@ end
 local function with_principals(document, change)
   local bad
   local copy = each_statement(document, function(statement)
+    if type(statement) ~= "table" then return statement end
     local changed = {}
     for name, member in sorted(statement) do
       local wrong

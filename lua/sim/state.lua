@@ -257,9 +257,10 @@ function M.default_key_policy(partition, account)
 end
 
 -- What was described in a document: a policy that names somebody who is not there is kept as it is written.
-local function keep_text(simulation, text)
-  local document = json.decode(text)
-  return document and (M.keep_policy(simulation, document) or document)
+local function keep_text(simulation, text, owner)
+  local document, message = json.decode(text)
+  if type(document) ~= "table" then error(("the policy of %s is no JSON object: %s"):format(owner, message or text), 0) end
+  return M.keep_policy(simulation, document) or document
 end
 
 local function merge_account(simulation, number, from)
@@ -286,11 +287,11 @@ end
 
 local function keep_all(simulation, account)
   for _, role in ipairs(account.iam.roles) do
-    role._trust = role._trust or keep_text(simulation, role.AssumeRolePolicyDocument)
+    role._trust = role._trust or keep_text(simulation, role.AssumeRolePolicyDocument, role.Arn)
   end
   for _, region in sorted(account.kms) do
     for _, key in ipairs(region.keys) do
-      key._policy = key._policy or keep_text(simulation, key.Policy)
+      key._policy = key._policy or keep_text(simulation, key.Policy, key.Arn)
       key.Policy = principals.pretty(M.show_policy(simulation, key._policy))
     end
   end
