@@ -49,8 +49,9 @@ function M.new(door)
     local group = task.group
     if not group then return end
     group.pending = group.pending - 1
-    if not ok and group.failed == nil and task.results[1] ~= CANCELLED then
-      group.failed = { task.results[1] }
+    if not ok then
+      -- A member that was cancelled from further up has no result either: who waits for the group must not go on.
+      if group.failed == nil and task.results[1] ~= CANCELLED then group.failed = { task.results[1] } end
       group.cancelled = true
     end
     if group.pending > 0 then return end

@@ -248,6 +248,8 @@ function cloud.enable_cmek(world, call, id, specs)
   return cloud.cmek(world, call, id)
 end
 
+M.operations = { iam = iam, kms = kms, tagging = tagging, cloud = cloud }
+
 -- The world ------------------------------------------------------------------------------------------------------------------
 
 -- Every operation takes 50 ms there and 50 ms back; world.fault may change what becomes of it.

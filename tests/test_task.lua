@@ -109,3 +109,20 @@ test["several tasks may wait for one"] = function()
   end)
   test.equal(results, { "1read", "2read", "3read" })
 end
+
+test["a group whose members are cancelled from further up gives no results"] = function()
+  local tasks = scheduler()
+  local results
+  test.raises(function()
+    tasks.run(function()
+      tasks.all {
+        function() tasks.sleep(1) error("stop", 0) end,
+        function()
+          local ok, raised = pcall(tasks.map, { 1, 2 }, function(n) tasks.sleep(2) return n end)
+          results = { ok, raised == task.CANCELLED }
+        end,
+      }
+    end)
+  end, "stop")
+  test.equal(results, { false, true })
+end
