@@ -249,7 +249,7 @@ static void put_string(const struct writer *w, const struct place *place, const 
   put(w, "\"", 1);
   while (at < length) {
     unsigned char c = (unsigned char)text[at];
-    size_t character = json_utf8(text + at, length - at);
+    size_t character = c < 0x80 ? 1 : json_utf8(text + at, length - at);
     if (character == 0)
       refuse(w, place, "a string that is not UTF-8");
     if (c < ' ' || c == '"' || c == '\\') {
@@ -427,49 +427,52 @@ static void put_table(struct writer *w, const struct place *place)
   }
 }
 
+/* A table or userdata that goes into JSON as another value says which by its __json. Replaces the value on top. */
+static void replace_by_json(lua_State *L)
+{
+  if (luaL_getmetafield(L, -1, "__json") == LUA_TNIL)
+    return;
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 1);
+  lua_replace(L, -2);
+}
+
 /* The value on top of the stack, which is left there. */
 static void put_value(struct writer *w, const struct place *place)
 {
   lua_State *L = w->L;
-  luaL_checkstack(L, 10, "JSON");
   size_t length;
-  const struct secret *s = secret_test(L, -1);
-  if (s != NULL) {
-    put_secret(w, place, s);
-    return;
-  }
-  if (luaL_getmetafield(L, -1, "__json") != LUA_TNIL) {   /* a value that goes into JSON as another */
-    lua_pushvalue(L, -2);
-    lua_call(L, 1, 1);
-    lua_replace(L, -2);
-  }
+  luaL_checkstack(L, 10, "JSON");
+  const struct secret *s = lua_isuserdata(L, -1) ? secret_test(L, -1) : NULL;
+  if (lua_istable(L, -1) || lua_isuserdata(L, -1))
+    replace_by_json(L);
+  const char *text;
   switch (lua_type(L, -1)) {
     case LUA_TBOOLEAN:
       put(w, lua_toboolean(L, -1) ? "true" : "false", lua_toboolean(L, -1) ? 4 : 5);
-      break;
+      return;
     case LUA_TNUMBER:
       if (lua_isinteger(L, -1))
         put_integer(w, lua_tointeger(L, -1));
       else
         put_float(w, place, lua_tonumber(L, -1));
-      break;
-    case LUA_TSTRING: {
-      const char *text = lua_tolstring(L, -1, &length);
+      return;
+    case LUA_TSTRING:
+      text = lua_tolstring(L, -1, &length);
       put_string(w, place, text, length);
-      break;
-    }
+      return;
     case LUA_TTABLE:
       put_table(w, place);
-      break;
-    case LUA_TLIGHTUSERDATA:
-      if (lua_touserdata(L, -1) == NULL) {
-        put(w, "null", 4);
-        break;
-      }
-      /* fall through */
+      return;
     default:
-      refuse(w, place, lua_pushfstring(L, "a %s has no JSON form", luaL_typename(L, -1)));
+      break;
   }
+  if (s != NULL)
+    put_secret(w, place, s);
+  else if (lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == NULL)
+    put(w, "null", 4);
+  else
+    refuse(w, place, lua_pushfstring(L, "a %s has no JSON form", luaL_typename(L, -1)));
 }
 
 struct writing {

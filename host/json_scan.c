@@ -205,7 +205,7 @@ static bool read_plain(struct json_scan *s, struct bytes *into)
 {
   const char *start = s->at;
   while (s->at < s->end && *s->at != '"' && *s->at != '\\') {
-    size_t length = json_utf8(s->at, (size_t)(s->end - s->at));
+    size_t length = (unsigned char)*s->at < 0x80 ? 1 : json_utf8(s->at, (size_t)(s->end - s->at));
     if (length == 0)
       return fail(s, "not UTF-8");
     if ((unsigned char)*s->at < ' ')

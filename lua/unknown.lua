@@ -26,6 +26,7 @@ end
 
 function Unknown.__concat(one, other) return text_of(one) .. text_of(other) end
 Unknown.__tostring = text_of
+Unknown.__json = text_of
 
 --- An unknown value.
 ---@param description string  what it will be: "ARN of role crdb-cmek-orders"
