@@ -219,6 +219,11 @@ test["any refusal can be ordered, for one region and after some calls"] = functi
   test.equal(aws:refusal("sts", "GetCallerIdentity"):match("^%w+"), "ExpiredToken")
 end
 
+test["a fault of a kind that there is not is an error of the one who ordered it"] = function()
+  local aws = client.new { faults = { { kind = "flood" } } }
+  test.raises(function() aws:call("kms", "ListKeys") end, "there is no fault of kind 'flood'")
+end
+
 test["a stale read shows how things were, a write never"] = function()
   local lag = 0
   local aws = client.new { stale = function() return lag end }

@@ -20,7 +20,11 @@ local wire = require("sim.wire")
 
 local M = {}
 
+local kinds = { throttle = true, error = true, ["500"] = true, ["503html"] = true, expired = true, reset = true, lost_answer = true,
+  truncate = true, stall = true, stale = true, arn_is_id = true }
+
 local function fits(fault, call)
+  if not kinds[fault.kind] then error(("simulation.faults: there is no fault of kind '%s'"):format(tostring(fault.kind)), 0) end
   for _, name in ipairs { "service", "operation", "region" } do
     if fault[name] ~= nil and fault[name] ~= call[name] then return false end
   end
