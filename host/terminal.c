@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <openssl/crypto.h>
 
 #include "bytes.h"
+#include "disk.h"
 #include "host.h"
 #include "secret.h"
 
@@ -46,26 +46,6 @@ static const luaL_Reg functions[] = {
   {"write_error", terminal_write_error},   /* terminal.write_error(text) -> true | nil, message */
   {NULL, NULL}
 };
-
-/* ---- bytes in, bytes out ---- */
-
-/* All of it, or false with errno. A pipe that is full is waited for. */
-static bool write_all(int fd, const char *text, size_t length)
-{
-  while (length > 0) {
-    ssize_t written = write(fd, text, length);
-    if (written >= 0) {
-      text += written;
-      length -= (size_t)written;
-    } else if (errno == EAGAIN) {
-      struct pollfd ready = {fd, POLLOUT, 0};
-      (void)poll(&ready, 1, -1);
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
 
 enum line { LINE_WHOLE, LINE_TOO_LONG, LINE_NONE };
 
@@ -113,7 +93,7 @@ int terminal_ask(const char *question, char *answer, size_t size)
   int length = -1;
   if (!tty_open(&tty))
     return -1;
-  if (write_all(tty.out, question, strlen(question)) && read_line(tty.in, &line) == LINE_WHOLE) {
+  if (disk_write_all(tty.out, question, strlen(question)) && read_line(tty.in, &line) == LINE_WHOLE) {
     const char *text = line.length > 0 ? line.data : "";
     if (strlen(text) == line.length) {
       memcpy(answer, text, line.length + 1);
@@ -166,9 +146,9 @@ static enum line read_silently(const struct tty *tty, const char *prompt, struct
   catch_signals(before);
   enum line result = LINE_NONE;
   if (tcsetattr(tty->in, TCSAFLUSH, &hidden) == 0) {
-    if (write_all(tty->out, prompt, strlen(prompt)))
+    if (disk_write_all(tty->out, prompt, strlen(prompt)))
       result = read_line(tty->in, line);
-    (void)write_all(tty->out, "\n", 1);
+    (void)disk_write_all(tty->out, "\n", 1);
     while (tcsetattr(tty->in, TCSAFLUSH, &shown) != 0 && errno == EINTR)
       continue;
   }
@@ -247,7 +227,7 @@ static int terminal_read_line(lua_State *L)
 {
   const char *prompt = luaL_optstring(L, 1, "");
   if (isatty(STDIN_FILENO) == 1)
-    (void)write_all(STDERR_FILENO, prompt, strlen(prompt));
+    (void)disk_write_all(STDERR_FILENO, prompt, strlen(prompt));
   struct bytes line = {.max = LINE_MAX_BYTES};
   enum line result = read_line(STDIN_FILENO, &line);
   if (result == LINE_WHOLE)
@@ -265,7 +245,7 @@ static int write_text(lua_State *L, int fd)
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
   (void)fflush(stdout);              /* what print wrote comes first */
-  if (write_all(fd, text, length)) {
+  if (disk_write_all(fd, text, length)) {
     lua_pushboolean(L, 1);
     return 1;
   }
