@@ -273,17 +273,22 @@ static int base64_value(unsigned char c)
   return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+static size_t padding(struct data d)
+{
+  if (d.length == 0 || d.bytes[d.length - 1] != '=')
+    return 0;
+  return d.length > 1 && d.bytes[d.length - 2] == '=' ? 2 : 1;
+}
+
 /* Whole groups, padded, no bits set that no byte takes: so two texts never stand for the same bytes. */
 static int crypto_unbase64(lua_State *L)
 {
   struct data d = check_data(L, 1);
-  size_t padding = 0, length = 0;
-  while (padding < 2 && padding < d.length && d.bytes[d.length - 1 - padding] == '=')
-    padding++;
+  size_t end = d.length - padding(d), length = 0;
   luaL_Buffer buffer;
   char *out = luaL_buffinitsize(L, &buffer, d.length / 4 * 3 + 3);
   unsigned bits = 0, count = 0;
-  for (size_t i = 0; i < d.length - padding; i++) {
+  for (size_t i = 0; i < end; i++) {
     int value = base64_value(d.bytes[i]);
     if (value < 0)
       return nothing(L);
@@ -418,7 +423,7 @@ static int crypto_aes_gcm_open(lua_State *L)
 /* A key to be, NULL until it is there; owned by the userdata on the stack. */
 static EVP_PKEY **key_new(lua_State *L)
 {
-  EVP_PKEY **key = lua_newuserdatauv(L, sizeof *key, 0);
+  EVP_PKEY **key = lua_newuserdatauv(L, sizeof(EVP_PKEY *), 0);
   *key = NULL;
   luaL_setmetatable(L, RSA_KEY);
   return key;

@@ -81,7 +81,7 @@ static struct live *make_live(lua_State *L)
   struct live *live = find_live(L);
   if (live == NULL) {
     live = lua_newuserdatauv(L, sizeof *live, 0);
-    memset(live, 0, sizeof *live);
+    *live = (struct live){{NULL}};
     lua_rawsetp(L, LUA_REGISTRYINDEX, &live_key);
     make_metatable(L);
   }
@@ -263,24 +263,41 @@ static unsigned char *allocate(size_t size)
   return data != NULL ? data : OPENSSL_malloc(size);
 }
 
+/* Raises unless the audience is a word that fits. */
+static size_t check_audience(lua_State *L, const char *audience)
+{
+  size_t length = audience != NULL ? strlen(audience) : 0;
+  if (length == 0 || length >= sizeof ((struct secret *)0)->audience)
+    luaL_error(L, "a secret needs an audience of one word, like 'aws', got '%s'", audience != NULL ? audience : "nil");
+  return length;
+}
+
+/* Born wiped: whatever raises next, there is something for the collector to close. */
+static struct secret *secret_born(lua_State *L)
+{
+  struct secret *s = lua_newuserdatauv(L, sizeof *s, 0);
+  *s = (struct secret){0};
+  luaL_setmetatable(L, SECRET);
+  return s;
+}
+
 struct secret *secret_push(lua_State *L, const void *data, size_t length, const char *audience)
 {
-  if (audience == NULL || *audience == '\0' || strlen(audience) >= sizeof ((struct secret *)0)->audience)
-    luaL_error(L, "a secret needs an audience of one word, like 'aws', got '%s'", audience != NULL ? audience : "nil");
+  size_t word = check_audience(L, audience);
   if (length > LENGTH_MAX)
     luaL_error(L, "a secret holds at most %d bytes", LENGTH_MAX);
   struct live *live = make_live(L);
-  struct secret *s = lua_newuserdatauv(L, sizeof *s, 0);
-  memset(s, 0, sizeof *s);
-  luaL_setmetatable(L, SECRET);
+  struct secret *s = secret_born(L);
   s->data = allocate(length + 1);
-  if (s->data == NULL)
+  if (s->data == NULL) {
     luaL_error(L, "no memory for a secret");
+    return NULL;
+  }
   if (length > 0)
     memcpy(s->data, data, length);
   s->data[length] = '\0';
   s->length = length;
-  strcpy(s->audience, audience);
+  memcpy(s->audience, audience, word);
   for (int before = RAW; length >= SECRET_MASK_MIN && before <= 2; before++)
     form_link(live, s, &s->forms[before - RAW], before);
   return s;

@@ -5,37 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include "sigv4_key.h"
 
-#define ALGORITHM      "AWS4-HMAC-SHA256"
-#define TERMINATOR     "aws4_request"
-#define HASH           32             /* bytes of a SHA-256 */
-#define BLOCK          64             /* bytes of one of its blocks */
-#define KEYS           32             /* derived keys that a cache holds: ten regions of three services */
-#define CREDENTIAL_MAX 320            /* access key id/day/region/service/aws4_request */
-#define SECRET_MAX     1024
-
-/* A key made ready for HMAC: hashing starts from copies of these, the key's own blocks already behind them. */
-struct prepared {
-  EVP_MD_CTX *inner, *outer;          /* owned */
-};
-
-/* The key that signs one day's requests of one access key to one service in one region. */
-struct derived {
-  char credential[CREDENTIAL_MAX];    /* what it is for; empty: unused */
-  size_t length;
-  unsigned char origin[HASH];         /* SHA-256 of the secret it came from: the same key id may come with a new secret */
-  struct prepared key;
-};
-
-struct sigv4_cache {
-  EVP_MD *sha256;                     /* owned; fetched once, which costs more than a signature */
-  EVP_MD_CTX *scratch;                /* owned */
-  struct prepared chain;              /* the steps of a derivation */
-  size_t next;                        /* whose turn it is to be replaced */
-  struct derived derived[KEYS];
-};
+#define ALGORITHM "AWS4-HMAC-SHA256"
 
 /* A part of some text. */
 struct slice {
@@ -71,7 +43,7 @@ static bool encode(const char *text, size_t length, char also, struct bytes *out
   size_t start = 0;
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)text[i];
-    if (unreserved(c) || (c == also && also != '\0'))
+    if (unreserved(c) || (also != '\0' && text[i] == also))
       continue;
     char coded[3] = {'%', digits[c >> 4], digits[c & 15]};
     if (!bytes_append(out, text + start, i - start) || !bytes_append(out, coded, sizeof coded))
@@ -88,7 +60,7 @@ bool sigv4_encode(const void *text, size_t length, struct bytes *out)
 
 static char lower(char c)
 {
-  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+  return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 /* RFC 9110's token: what a method and the name of a header are made of. Anything else could forge a line of the canonical request. */
@@ -351,155 +323,13 @@ bool sigv4_signed_headers(const struct sigv4_request *r, struct bytes *out)
   return ok;
 }
 
-/* ---- the keys ---- */
-
-struct sigv4_cache *sigv4_cache_new(void)
-{
-  struct sigv4_cache *cache = calloc(1, sizeof *cache);
-  if (cache == NULL)
-    return NULL;
-  cache->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-  cache->scratch = EVP_MD_CTX_new();
-  if (cache->sha256 != NULL && cache->scratch != NULL)
-    return cache;
-  sigv4_cache_free(cache);
-  return NULL;
-}
-
-/* OpenSSL wipes the state of a digest that it frees. */
-static void prepared_free(struct prepared *key)
-{
-  EVP_MD_CTX_free(key->inner);
-  EVP_MD_CTX_free(key->outer);
-  *key = (struct prepared){NULL, NULL};
-}
-
-void sigv4_cache_free(struct sigv4_cache *cache)
-{
-  if (cache == NULL)
-    return;
-  for (size_t i = 0; i < KEYS; i++)
-    prepared_free(&cache->derived[i].key);
-  prepared_free(&cache->chain);
-  EVP_MD_CTX_free(cache->scratch);
-  EVP_MD_free(cache->sha256);
-  OPENSSL_cleanse(cache, sizeof *cache);
-  free(cache);
-}
-
-static bool hash(struct sigv4_cache *cache, const void *data, size_t length, unsigned char out[HASH])
-{
-  return EVP_DigestInit_ex2(cache->scratch, cache->sha256, NULL) == 1 && EVP_DigestUpdate(cache->scratch, data, length) == 1
-      && EVP_DigestFinal_ex(cache->scratch, out, NULL) == 1;
-}
-
-/* A digest that has taken in the key's block, each byte of it changed by pad. */
-static bool begin(const struct sigv4_cache *cache, EVP_MD_CTX **context, const unsigned char block[BLOCK], unsigned char pad)
-{
-  unsigned char padded[BLOCK];
-  for (size_t i = 0; i < BLOCK; i++)
-    padded[i] = block[i] ^ pad;
-  if (*context == NULL)
-    *context = EVP_MD_CTX_new();
-  bool ok = *context != NULL && EVP_DigestInit_ex2(*context, cache->sha256, NULL) == 1 && EVP_DigestUpdate(*context, padded, BLOCK) == 1;
-  OPENSSL_cleanse(padded, sizeof padded);
-  return ok;
-}
-
-/* RFC 2104: a key longer than a block is replaced by its hash. */
-static bool prepare(struct sigv4_cache *cache, struct prepared *key, const unsigned char *data, size_t length)
-{
-  unsigned char block[BLOCK] = {0};
-  bool ok = true;
-  if (length > BLOCK)
-    ok = hash(cache, data, length, block);
-  else
-    memcpy(block, data, length);
-  ok = ok && begin(cache, &key->inner, block, 0x36) && begin(cache, &key->outer, block, 0x5c);
-  OPENSSL_cleanse(block, sizeof block);
-  return ok;
-}
-
-static bool finish(struct sigv4_cache *cache, const EVP_MD_CTX *begun, const void *data, size_t length, unsigned char out[HASH])
-{
-  return EVP_MD_CTX_copy_ex(cache->scratch, begun) == 1 && EVP_DigestUpdate(cache->scratch, data, length) == 1
-      && EVP_DigestFinal_ex(cache->scratch, out, NULL) == 1;
-}
-
-static bool hmac(struct sigv4_cache *cache, const struct prepared *key, const void *data, size_t length, unsigned char out[HASH])
-{
-  unsigned char inner[HASH];
-  return finish(cache, key->inner, data, length, inner) && finish(cache, key->outer, inner, sizeof inner, out);
-}
-
-/* One step of the chain: the key becomes the MAC of the text under it. */
-static bool step(struct sigv4_cache *cache, unsigned char key[HASH], const char *text, size_t length)
-{
-  return prepare(cache, &cache->chain, key, HASH) && hmac(cache, &cache->chain, text, length, key);
-}
-
-/* SigV4's "derive a signing key". */
-static bool derive(struct sigv4_cache *cache, const struct sigv4_request *r, struct prepared *out)
-{
-  unsigned char seed[4 + SECRET_MAX] = "AWS4", key[HASH];
-  memcpy(seed + 4, r->secret, r->secret_length);
-  bool ok = prepare(cache, &cache->chain, seed, 4 + r->secret_length) && hmac(cache, &cache->chain, r->stamp, 8, key)
-         && step(cache, key, r->region, strlen(r->region)) && step(cache, key, r->service, strlen(r->service))
-         && step(cache, key, TERMINATOR, strlen(TERMINATOR)) && prepare(cache, out, key, HASH);
-  prepared_free(&cache->chain);
-  OPENSSL_cleanse(seed, sizeof seed);
-  OPENSSL_cleanse(key, sizeof key);
-  return ok;
-}
-
-/* The entry for a credential, or the one that gives way to it. */
-static struct derived *find_derived(struct sigv4_cache *cache, const char *credential, size_t length)
-{
-  for (size_t i = 0; i < KEYS; i++)
-    if (cache->derived[i].length == length && memcmp(cache->derived[i].credential, credential, length) == 0)
-      return &cache->derived[i];
-  cache->next = (cache->next + 1) % KEYS;
-  return &cache->derived[cache->next];
-}
-
-static void forget(struct derived *d)
-{
-  prepared_free(&d->key);
-  OPENSSL_cleanse(d, sizeof *d);
-}
-
-/* The derived key, borrowed from the cache; NULL when it cannot be made. */
-static const struct prepared *signing_key(struct sigv4_cache *cache, const struct sigv4_request *r)
-{
-  char credential[CREDENTIAL_MAX];
-  if (!well_formed_stamp(r->stamp) || r->secret_length > SECRET_MAX)
-    return NULL;
-  int printed = snprintf(credential, sizeof credential, "%s/%.8s/%s/%s", r->access_key_id, r->stamp, r->region, r->service);
-  unsigned char origin[HASH];
-  if (printed < 0 || (size_t)printed >= sizeof credential || !hash(cache, r->secret, r->secret_length, origin))
-    return NULL;
-  struct derived *d = find_derived(cache, credential, (size_t)printed);
-  bool same = d->length == (size_t)printed && memcmp(d->credential, credential, (size_t)printed) == 0;   /* it may be one that gives way */
-  if (same && CRYPTO_memcmp(d->origin, origin, HASH) == 0)
-    return &d->key;
-  forget(d);
-  if (!derive(cache, r, &d->key)) {
-    forget(d);
-    return NULL;
-  }
-  memcpy(d->credential, credential, (size_t)printed);
-  memcpy(d->origin, origin, HASH);
-  d->length = (size_t)printed;
-  return &d->key;
-}
-
 /* ---- the stages ---- */
 
 static bool write_hash(struct sigv4_cache *cache, const void *data, size_t length, struct bytes *out)
 {
-  unsigned char digest[HASH];
-  char hex[2 * HASH + 1];
-  if (!hash(cache, length > 0 ? data : "", length, digest))
+  unsigned char digest[SIGV4_HASH];
+  char hex[SIGV4_SIGNATURE];
+  if (!sigv4_hash(cache, length > 0 ? data : "", length, digest))
     return false;
   to_hex(digest, sizeof digest, hex);
   return bytes_puts(out, hex);
@@ -520,7 +350,7 @@ bool sigv4_canonical_request(struct sigv4_cache *cache, const struct sigv4_reque
 static bool write_scope(const struct sigv4_request *r, struct bytes *out)
 {
   return bytes_append(out, r->stamp, 8) && bytes_puts(out, "/") && bytes_puts(out, r->region) && bytes_puts(out, "/")
-      && bytes_puts(out, r->service) && bytes_puts(out, "/" TERMINATOR);
+      && bytes_puts(out, r->service) && bytes_puts(out, "/" SIGV4_TERMINATOR);
 }
 
 bool sigv4_string_to_sign(struct sigv4_cache *cache, const struct sigv4_request *r, const struct bytes *canonical, struct bytes *out)
@@ -531,9 +361,8 @@ bool sigv4_string_to_sign(struct sigv4_cache *cache, const struct sigv4_request 
 
 bool sigv4_signature(struct sigv4_cache *cache, const struct sigv4_request *r, const struct bytes *text, char signature[SIGV4_SIGNATURE])
 {
-  unsigned char mac[HASH];
-  const struct prepared *key = signing_key(cache, r);
-  if (key == NULL || !hmac(cache, key, text->data, text->length, mac))
+  unsigned char mac[SIGV4_HASH];
+  if (!well_formed_stamp(r->stamp) || !sigv4_mac(cache, r, text->data, text->length, mac))
     return false;
   to_hex(mac, sizeof mac, signature);
   return true;

@@ -252,7 +252,7 @@ int luaopen_sigv4(lua_State *L)
   make_type(L, KEYRING, keyring_gc);
   make_type(L, WORK, work_gc);
   luaL_newlibtable(L, functions);
-  struct sigv4_cache **cache = lua_newuserdatauv(L, sizeof *cache, 0);
+  struct sigv4_cache **cache = lua_newuserdatauv(L, sizeof(struct sigv4_cache *), 0);
   *cache = NULL;
   luaL_setmetatable(L, KEYRING);
   *cache = sigv4_cache_new();

@@ -111,7 +111,9 @@ end
 
 -- ---- AES-GCM ----
 
-local PLAIN = unhex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255")
+local PLAIN = unhex(
+  "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72" ..
+  "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255")
 local KEY = "feffe9928665731c6d6a8f9467308308"
 local AAD = unhex("feedfacedeadbeeffeedfacedeadbeefabaddad2")
 
