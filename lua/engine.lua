@@ -179,12 +179,20 @@ local function judge_rights(self)
   if message and #needed > 0 then self:checked_as { id = "rights", result = "unknown", text = message } end
 end
 
+-- What stands near the things that would be made, and should be known before they are.
+local function look_around(self)
+  self.context.tasks.map(self.steps, function(step)
+    if step.action == "create" and step.resource.look_around then step.resource.look_around(self.context, step.want) end
+  end)
+end
+
 local function plan_pass(self)
   set_off(self)
   pass(self, "plan")
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
   judge_rights(self)
+  look_around(self)
   return report.plan(self)
 end
 

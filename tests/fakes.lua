@@ -199,14 +199,13 @@ end
 local tagging = {}
 
 function tagging.get_resources(world, call, p)
-  local list, filter = {}, p.TagFilters[1]
+  local list = {}
   for _, id in ipairs(region_of(world, call).order) do
-    local key = region_of(world, call).keys[id]
-    for _, tag in ipairs(key.tags) do
-      if tag.TagKey == filter.Key and tag.TagValue == filter.Values[1] and world.now - key.metadata.CreationDate >= world.index_lag then
-        list[#list + 1] = { ResourceARN = key.metadata.Arn }
-      end
-    end
+    local key, values, tags = region_of(world, call).keys[id], {}, {}
+    for i, tag in ipairs(key.tags) do values[tag.TagKey], tags[i] = tag.TagValue, { Key = tag.TagKey, Value = tag.TagValue } end
+    local fits = world.now - key.metadata.CreationDate >= world.index_lag
+    for _, filter in ipairs(p.TagFilters) do fits = fits and values[filter.Key] == filter.Values[1] end
+    if fits then list[#list + 1] = { ResourceARN = key.metadata.Arn, Tags = tags } end
   end
   return { ResourceTagMappingList = list }
 end

@@ -205,6 +205,16 @@ test["resume sets the key of an attempt aside when another run has the alias by 
   one_claimed_key(world)
 end
 
+test["a plan tells of a key that a dead run has made, and which run to resume"] = function()
+  local world = small()
+  crash(world, "create_key", "after")
+  local plan = fakes.run(world, "console", { mode = "plan", run_id = "run-2" })
+  test.contains(plan.warnings[1].text, keys(world)[1].metadata.Arn .. " was made for this cluster by run run-1 and has no alias")
+  test.contains(plan.warnings[1].text, "cmek resume run-1")
+  resume(world)
+  test.equal(#fakes.run(world, "console", { mode = "plan" }).warnings, 0)
+end
+
 test["a key that the Cloud names is never disabled"] = function()
   local world = small()
   crash(world, "create_key", "after")

@@ -7,6 +7,7 @@ local keys = require "engine.keys"
 local names = require "names"
 local policies = require "policy"
 local principal = require "engine.principal"
+local refusal = require "refusal"
 local unknown = require "unknown"
 
 local M = {}
@@ -92,6 +93,34 @@ local function choose(context, want, aliases)
   end
   if #live > 0 then return nil, not_ours(want, live) end
   return entry_named(aliases, want.alias)
+end
+
+-- Keys that bear this cluster's tags in this region. The index lags and may be closed: what it does not show means nothing.
+local function tagged(context, want)
+  local ok, answer = pcall(context.session.tagging.get_resources, {
+    region = want.region, ResourceTypeFilters = { "kms:key" },
+    TagFilters = { { Key = names.TAG_CLUSTER, Values = { want.cluster.id } }, { Key = names.TAG_REGION, Values = { want.region } } },
+  })
+  if not ok and not refusal.is(answer) then error(answer, 0) end
+  return ok and answer.ResourceTagMappingList or {}
+end
+
+--- Tells of keys of this cluster that no alias points to: a run that died may have made them, and this run would make another.
+---@param context engine.Context
+---@param want table
+function M.look_around(context, want)
+  local known = {}
+  for _, entry in ipairs(context:aliases(want.region)) do known[entry.TargetKeyId or ""] = true end
+  for _, resource in ipairs(tagged(context, want)) do
+    local tags = {}
+    for _, tag in ipairs(resource.Tags or {}) do tags[tag.Key] = tag.Value end
+    local own = context.attempts.by_id[tags[names.TAG_ATTEMPT] or ""]
+    if not own and not known[resource.ResourceARN:match "[^/]+$"] and tags[names.TAG_STATE] ~= names.LOST_RACE then
+      local run = tags[names.TAG_RUN] or "?"
+      context:warn(("%s was made for this cluster by run %s and has no alias: if that run died, cmek resume %s goes on with that key; "
+        .. "this run makes another"):format(resource.ResourceARN, run, run), want.region)
+    end
+  end
 end
 
 -- Attempts whose key is the one that has the alias are done; a crash may have come before that was written down.
@@ -284,7 +313,7 @@ local function make(context, want)
   local attempt = context.attempts:begin { cluster = want.cluster.id, region = want.region, alias = want.alias, before = before(context, want) }
   local ok, arn = pcall(send, context, want, attempt)
   if not ok then
-    if require("refusal").is(arn) or failure.is(arn) then context.attempts:settle(attempt, "refused") end
+    if refusal.is(arn) or failure.is(arn) then context.attempts:settle(attempt, "refused") end
     error(arn, 0)
   end
   if arn then context.attempts:learn(attempt, arn) end
