@@ -233,7 +233,8 @@ local function route(self, request, entry)
     if not self:serves("cloud") then return not_here(entry) end
     return require("sim.cloud").handle(self, request, entry)
   end
-  if not self:serves("aws") then return not_here(entry) end
+  local vault = request.target:find("^/v1/")
+  if vault or not self:serves("aws") then return not_here(entry) end
   if self.state.cloud then require("sim.cloud").settle(self) end
   return serve_aws(self, request, entry)
 end

@@ -1,0 +1,223 @@
+--- `cmek sim [options] [-- COMMAND]`: the simulated services on a loopback port, for a command or until ^C.
+local environment = require "sim.environment"
+local failure = require "ui.failure"
+local file = require "file"
+local json = require "json"
+local process = require "process"
+local terminal = require "terminal"
+
+local M = {}
+
+M.summary = "the simulated services: runs COMMAND against them, or serves and prints exports"
+
+-- ---- options ----
+
+local function number(text, flag)
+  local value = tonumber(text)
+  if not value or value < 0 then failure.usage(("%s wants a number of 0 or more, got '%s'"):format(flag, text)) end
+  return value
+end
+
+local function whole(text, flag)
+  return math.tointeger(number(text, flag)) or failure.usage(("%s wants a whole number, got '%s'"):format(flag, text))
+end
+
+local function services(text, flag)
+  local only = {}
+  for name in text:gmatch "[^,%s]+" do
+    if name ~= "aws" and name ~= "cloud" and name ~= "vault" then
+      failure.usage(("%s knows no service '%s'; there are aws, cloud, vault"):format(flag, name))
+    end
+    only[name] = true
+  end
+  if not next(only) then failure.usage(flag .. " wants at least one of aws, cloud, vault") end
+  return only
+end
+
+local function path(text) return text end
+
+--- Flag, what it takes, how it is read, what it is for.
+local OPTIONS <const> = {
+  { "latency", "MS", number, "milliseconds until an answer leaves" },
+  { "propagation", "S", number, "seconds until a new role is seen by KMS, STS and CockroachDB Cloud" },
+  { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
+  { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
+  { "mixed", nil, nil, "with --only: the others are real, their variables pass through" },
+  { "seed", "N", whole, "random numbers from this seed, the same in every run" },
+  { "log", "FILE", path, "one JSON object a request" },
+  { "state", "FILE", path, "all state: read at start when it exists, written at exit" },
+  { "port-file", "FILE", path, "the port, once it is open" },
+  { "tls-cert", "FILE", path, "serve TLS with this certificate (PEM), for 127.0.0.1" },
+  { "tls-key", "FILE", path, "and its key" },
+  { "help", nil, nil, "this text" },
+}
+
+local function help()
+  local lines = { "Usage: cmek sim [options] [-- COMMAND [ARG…]]", "", M.summary, "", "Options:" }
+  for _, option in ipairs(OPTIONS) do
+    lines[#lines + 1] = ("  --%-22s %s"):format(option[1] .. (option[2] and " " .. option[2] or ""), option[4])
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function find_option(name)
+  local names = {}
+  for _, option in ipairs(OPTIONS) do
+    if option[1] == name then return option end
+    names[#names + 1] = option[1]
+  end
+  local near = require("ui.near").near(name, names)[1]
+  failure.usage(("cmek sim has no option '--%s'%s"):format(name, near and ("; did you mean '--" .. near .. "'?") or ""), "cmek sim --help lists them")
+end
+
+-- The options by name, and the command after "--".
+local function parse(arguments)
+  local options, at = {}, 1
+  while at <= #arguments and arguments[at] ~= "--" do
+    local name, value = arguments[at]:match "^%-%-([^=]+)=?(.*)$"
+    if not name then
+      failure.usage(("cmek sim does not know what '%s' is for"):format(arguments[at]), "a command to run stands after --: cmek sim -- COMMAND")
+    end
+    local option = find_option(name)
+    if option[2] and not arguments[at]:find("=", 1, true) then
+      at = at + 1
+      value = arguments[at] or failure.usage(("--%s wants %s"):format(name, option[2]))
+    end
+    options[name] = option[3] and option[3](value, "--" .. name) or true
+    at = at + 1
+  end
+  return options, { table.unpack(arguments, at + 1) }
+end
+
+local function check(options)
+  if options.mixed and not options.only then
+    failure.usage("--mixed needs --only: which services are simulated, so that the others can be real", "cmek sim --only cloud --mixed -- COMMAND")
+  end
+  if (options["tls-cert"] == nil) ~= (options["tls-key"] == nil) then failure.usage("--tls-cert and --tls-key go together") end
+end
+
+-- ---- files ----
+
+local function read_json(name, what)
+  local text, message = file.read(name, 64 << 20)
+  if not text then failure.usage(("cannot read the %s '%s': %s"):format(what, name, message)) end
+  local value
+  value, message = json.decode(text)
+  if type(value) ~= "table" then failure.usage(("the %s '%s' is not what it should be: %s"):format(what, name, message or "no object or list")) end
+  return value
+end
+
+local function write(name, text, what)
+  local ok, message = file.write(name, text)
+  if ok then return end
+  failure.raise { status = failure.FAILED, what = "cmek sim", message = ("cannot write the %s '%s': %s"):format(what, name, message) }
+end
+
+-- ---- the simulation ----
+
+local function random_of(seed, clock)
+  if not seed then return clock.random end
+  local random = require("sim.random").new(seed)
+  return function(count) return random:bytes(count) end
+end
+
+local function simulate(options, door)
+  local clusters = options.clusters and read_json(options.clusters, "list of clusters")
+  local state = options.state and file.exists(options.state) and read_json(options.state, "state") or nil
+  local ok, result = pcall(require("sim").new, {
+    now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
+    clusters = clusters, state = state,
+  })
+  if not ok then failure.usage(("the simulation cannot start: %s"):format(tostring(result))) end
+  if not state and not clusters then require("sim.clusters").seed(result) end
+  if options.mixed and not result:serves "aws" then result.check_access = require("sim.outside").access(door) end
+  return result
+end
+
+-- Each request becomes a line of the log as soon as it is answered.
+local function keep_log(simulation, name)
+  write(name, "", "log")
+  simulation.on_request = function(entry)
+    local ok, message = file.append(name, json.encode(entry) .. "\n")
+    if not ok then error(("cannot write the log '%s': %s"):format(name, message), 0) end
+  end
+end
+
+local function serve(simulation, options)
+  local latency = (options.latency or 0) / 1000
+  local tls = options["tls-cert"] and { cert = options["tls-cert"], key = options["tls-key"] } or nil
+  return require("server").new { tls = tls, handler = function(request)
+    local response = simulation:handle(request)
+    response.delay = (response.delay or 0) + latency
+    return response
+  end }
+end
+
+-- ---- the command ----
+
+local function child_environment(settings, simulation, mixed)
+  local variables = {}
+  for _, name in ipairs(process.environment_names()) do
+    if environment.inherited(name, simulation, mixed) then variables[name] = process.inherited(name) end
+  end
+  for _, setting in ipairs(settings) do variables[setting[1]] = setting[2] end
+  return variables
+end
+
+local function spawn(command, variables)
+  local child, message = process.spawn { argv = command, environment = variables }
+  if not child then failure.raise { status = 127, what = "cmek sim", message = ("cannot run '%s': %s"):format(command[1], message) } end
+  return child
+end
+
+--- What to paste into a shell, so that its commands talk with this simulation.
+local function exports(settings)
+  local set, lines = {}, {}
+  for _, setting in ipairs(settings) do set[setting[1]] = true end
+  local unset = {}
+  for _, name in ipairs(environment.NOTORIOUS) do
+    if not set[name] then unset[#unset + 1] = name end
+  end
+  lines[1] = "unset " .. table.concat(unset, " ")
+  for _, setting in ipairs(settings) do lines[#lines + 1] = ("export %s='%s'"):format(setting[1], setting[2]) end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function run(server, simulation, options, command)
+  local settings = environment.settings {
+    url = ("%s://127.0.0.1:%d"):format(options["tls-cert"] and "https" or "http", server.port),
+    simulation = simulation, mixed = options.mixed, ca = options["tls-cert"],
+  }
+  if options["port-file"] then write(options["port-file"], server.port .. "\n", "port file") end
+  if #command == 0 then
+    terminal.write(exports(settings))
+    terminal.write_error(("serving on 127.0.0.1:%d until ^C\n"):format(server.port))
+    return server:run()
+  end
+  return server:run { child = spawn(command, child_environment(settings, simulation, options.mixed)) }
+end
+
+---@param arguments string[]
+---@param output ui.Output
+---@return integer status  the command's; 128 + n when signal n ended it
+function M.run(arguments, output)
+  local options, command = parse(arguments)
+  if options.help then
+    output:result(help())
+    return 0
+  end
+  check(options)
+  local door = require("door").new { user_agent = "cmek-sim/" .. require "version" }
+  local simulation = simulate(options, door)
+  if options.log then keep_log(simulation, options.log) end
+  local server <close> = serve(simulation, options)
+  local ended, status, broken = run(server, simulation, options, command)
+  if options.state then write(options.state, json.encode(simulation:document(), { indent = 2 }) .. "\n", "state") end
+  if broken then
+    output:note(("cmek sim: the simulation failed: %s\n"):format(broken))
+    return status ~= 0 and status or failure.FAILED
+  end
+  return ended == "child" and status or 0
+end
+
+return M
