@@ -48,6 +48,16 @@ test["what could not be read is unknown, never well"] = function()
   test.equal(report.findings[1].severity, "unknown")
 end
 
+test["what enable reads and does not find is a finding too, and the rest is still checked"] = function()
+  local world = made()
+  local report, status = fakes.run(world, "enable", { mode = "verify" })
+  test.equal({ status, #report.findings, results(report).ok }, { 0, 0, 5 + 1 + 1 + 3 + 2 })
+  world.roles = {}
+  report, status = fakes.run(world, "enable", { mode = "verify" })
+  test.equal({ status, report.findings[1].id }, { 6, "role.exists" })
+  test.truthy(#report.checked > 8)
+end
+
 test["permissions on the role are told in a plan and found in verify"] = function()
   local world = made()
   world.roles[names.role(world.clusters[1])].attached = { { PolicyName = "Admin", PolicyArn = "arn:aws:iam::aws:policy/AdministratorAccess" } }

@@ -177,6 +177,18 @@ local function missing(resource, want)
     next = "make it first: cmek run console" }
 end
 
+-- In verify what is missing or not ours is a finding, and the recipe goes on.
+local function found(engine, resource, want, have, reason, check)
+  local object, region = resource.name(want), resource.region(want)
+  if not have or reason then
+    engine:found { id = ("%s.%s"):format(resource.kind, have and check or "exists"), severity = "high", object = object, region = region,
+      have = reason or "missing", want = not have and "present" or nil, mend = "cmek run console" }
+    return resource.result(want, nil)
+  end
+  engine:checked_as { id = resource.kind .. ".exists", object = object, region = region, result = "ok" }
+  return resource.result(want, have)
+end
+
 --- What must be: a thing that this recipe ensures, or one that is there already. Raises when it is missing or not ours.
 ---@param engine table
 ---@param kind string
@@ -187,8 +199,10 @@ function M.read(engine, kind, given)
   local step = engine.by_key[key_of(resource, want)]
   if step then return step.outcome end
   local have = resource.find(engine.context, want)
+  local reason, check
+  if have then reason, check = resource.refusal(engine.context, want, have) end
+  if engine.phase == "verify" then return found(engine, resource, want, have, reason, check) end
   if not have then missing(resource, want) end
-  local reason = resource.refusal(engine.context, want, have)
   if reason then failure.raise { code = "refused", region = resource.region(want), what = "reading what must be there", message = reason } end
   return resource.result(want, have)
 end

@@ -155,22 +155,14 @@ local function wait_for_lock(context, want)
   end
 end
 
-local function says(refused, ...)
-  local message = tostring(refused.message or ""):lower()
-  for _, word in ipairs { ... } do
-    if message:find(word, 1, true) then return true end
-  end
-  return false
-end
-
 -- What a refusal of the POST means: "busy", "access", "already", or nil for what is final or unknown.
 local function meaning(refused)
   if refused.kind ~= nil and refused.kind ~= "refused" then return nil end
-  if refused.status == 503 or says(refused, "lock") then return "busy" end
-  if says(refused, "already enabled", "already been enabled") or refused.status == 409 then return "already" end
-  if (refused.status == 400 or refused.status == 403) and says(refused, "permission", "assume", "kms") and says(refused, "key", "kms", "role") then
-    return "access"
-  end
+  local message = tostring(refused.message or ""):lower()
+  if refused.status == 503 or message:find "%f[%a]lock" then return "busy" end
+  if refused.status == 409 or message:find "already .*enabled" then return "already" end
+  local key_access = message:find "permission" or message:find "assume" or message:find "kms"
+  if refused.status == 400 and key_access or refused.status == 403 and message:find "kms" then return "access" end
 end
 
 local function no_access(want, refused, message)
