@@ -76,12 +76,6 @@ M.list = {
       if #holders ~= 1 then return ("%s: %d keys hold the alias"):format(region, #holders) end
       local key = key_by_id(place, holders[1])
       if key.KeyState ~= "Enabled" then return ("%s: the claimed key is %s"):format(region, key.KeyState) end
-      for _, other in ipairs(place.keys) do
-        local tags = tags_of(other.Tags, "TagKey", "TagValue")
-        if other ~= key and tags[names.TAG_CLUSTER] == rest.cluster.id and other.KeyState == "Enabled" then
-          return ("%s: %s lives beside the claimed key"):format(region, other.KeyId)
-        end
-      end
     end
   end },
 

@@ -1,0 +1,10 @@
+--- A planted fault: a policy is put whole, and the statements of others go.
+return {
+  module = "policy", invariants = { "a colleague's statements survive" },
+  patch = function(real)
+    local changed = {}
+    for name, value in pairs(real) do changed[name] = value end
+    function changed.merge(want) return want end
+    return changed
+  end,
+}
