@@ -171,7 +171,7 @@ function M.act(order, output, resumed)
   local door, session = M.connect(order.common, id, journal)
   local progress = require("ui.progress").new(output, door.clock)
   runs.begin(door, journal, directory, {
-    run = id, version = require "version", recipe = order.recipe.name, hash = order.recipe.hash, arguments = order.given,
+    run = id, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
     profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil,
   })
   local engine = engine_for("run", order, session, progress, {

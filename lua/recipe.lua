@@ -2,6 +2,7 @@
 ---@class Recipe
 ---@field name string       "console", or the path of a file
 ---@field path string       what messages show: "recipes/console.lua"
+---@field origin string     the name by which it is found again, wherever that is asked
 ---@field hash string       SHA-256 of its text
 ---@field summary string
 ---@field args recipe.Argument[]
@@ -103,6 +104,7 @@ function M.load(name, options)
   return setmetatable({
     name = name,
     path = path,
+    origin = M.is_file(name) and require("file").canonical(name) or name,
     hash = require("crypto").hex(require("crypto").sha256(text)),
     summary = definition.summary,
     args = args,

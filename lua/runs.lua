@@ -18,8 +18,14 @@ local JOURNAL_MAX <const> = 64 << 20   -- bytes
 ---@param given string?  the value of --journal
 ---@return string
 function M.directory(given)
+  if given then return given end
+  local state, message = require("file").state_directory()
+  if not state then
+    failure.raise { status = failure.FAILED, what = "finding a place for the journal", message = message,
+      next = "name one with --journal DIR, or CMEK_STATE_DIR" }
+  end
   local simulated = require("process").environment "CMEK_SIM" == "1"
-  return given or require("file").state_directory() .. (simulated and "/simulated-runs" or "/runs")
+  return state .. (simulated and "/simulated-runs" or "/runs")
 end
 
 --- A new ID: the time, so that IDs sort, and four random digits.
@@ -96,7 +102,12 @@ end
 ---@param id string
 ---@return userdata lock  to be closed
 function M.hold(directory, id)
-  local lock, message = require("file").lock(path_of(directory, id))
+  local file = require "file"
+  local made, message = file.mkdir(directory .. "/locks", 448)   -- 0700
+  if not made then unwritable(directory, message) end
+  -- a file beside the journal, since the lock's owner is written into it; it stays, or a third process could slip between
+  local lock
+  lock, message = file.lock(directory .. "/locks/" .. id)
   if not lock then
     failure.raise { status = failure.FAILED, what = ("taking up run %s"):format(id), message = "another cmek is at it: " .. message,
       next = "wait for it, or end it with ^C" }

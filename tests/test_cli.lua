@@ -3,7 +3,7 @@
 --- The program that runs these tests.
 local cmek <const> = (function()
   local command <close> = assert(io.open("/proc/self/cmdline", "rb"))
-  return command:read("a"):match "^[^\0]+"
+  return assert(require("file").canonical(command:read("a"):match "^[^\0]+"))
 end)()
 
 local function quoted(text)

@@ -17,7 +17,7 @@ function M.recipe(name, word)
 end
 
 local function text_of(topic)
-  if topic == nil then return help.OVERVIEW end
+  if topic == nil or topic == "--help" then return help.OVERVIEW end
   if help.TOPICS[topic] then return help.TOPICS[topic] end
   if COMMANDS[topic] then return require("flags").help(topic, nil, {}) .. "\n" end
   local recipe = require "recipe"
