@@ -391,6 +391,18 @@ static void check_fields(lua_State *L, int table, const char *function, const ch
   }
 }
 
+/* Timers that never are early: libevent's default clock is coarse, and looked at once a round. */
+static struct event_base *new_base(void)
+{
+  struct event_config *config = event_config_new();
+  if (config == NULL)
+    return NULL;
+  event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NO_CACHE_TIME);
+  struct event_base *base = event_base_new_with_config(config);
+  event_config_free(config);
+  return base;
+}
+
 static int server_new(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -405,7 +417,7 @@ static int server_new(lua_State *L)
   if (lua_getfield(L, 1, "handler") != LUA_TFUNCTION)
     return luaL_error(L, "bad argument #1 to 'new' (field 'handler' must be a function)");
   lua_setiuservalue(L, 2, 1);
-  s->base = event_base_new();
+  s->base = new_base();
   s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
   if (s->http == NULL)
     return luaL_error(L, "cannot start a server: out of memory");

@@ -161,6 +161,12 @@ local function child_environment(settings, simulation, mixed)
     if environment.inherited(name, simulation, mixed) then variables[name] = process.inherited(name) end
   end
   for _, setting in ipairs(settings) do variables[setting[1]] = setting[2] end
+  if mixed then   -- a proxy that leads to the real services does not lead to ours
+    for _, name in ipairs { "NO_PROXY", "no_proxy" } do
+      local others = process.environment(name)
+      variables[name] = others and others .. ",127.0.0.1" or "127.0.0.1"
+    end
+  end
   return variables
 end
 

@@ -60,14 +60,22 @@ local function check(session, simulation, cluster, spec)
   return true
 end
 
---- A check_access for a simulation, over the operator's own session. Reading costs real calls; what they refuse, refuses the check.
+--- A check_access for a simulation, over the operator's own session, which is opened when the first key is to be tried.
+--- What the services refuse, refuses the check.
 ---@param door table  of its own, not yet sealed
 ---@return fun(simulation: table, cluster: table, spec: table): true|nil, string?
 function M.access(door)
-  local session = require("session").open { door = door }
-  session:seal()
+  local session
+  local function connect()
+    if session then return session end
+    session = require("session").open { door = door }
+    session:seal()
+    return session
+  end
   return function(simulation, cluster, spec)
-    local ok, result, message = pcall(session.tasks.run, check, session, simulation, cluster, spec)
+    local ok, result, message = pcall(function()
+      return connect().tasks.run(check, session, simulation, cluster, spec)
+    end)
     if not ok then return nil, tostring(result) end
     return result, message
   end
