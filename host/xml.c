@@ -173,6 +173,8 @@ static bool parse(struct document *d, const char *text, size_t length)
     (void)snprintf(d->fault, sizeof d->fault, "out of memory");
     return false;
   }
+  d->elements.max = ELEMENTS_MAX * sizeof(struct element);
+  d->names.max = d->text.max = 2 * length + 16;   /* Latin-1 doubles in UTF-8 */
   XML_SetUserData(d->parser, d);
   XML_SetElementHandler(d->parser, start_element, end_element);
   XML_SetCharacterDataHandler(d->parser, add_text);
