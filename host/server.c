@@ -91,12 +91,12 @@ static const luaL_Reg server_meta[] = {
 
 /* ---- Requests, as the handler sees them ------------------------------------------------------------------------------ */
 
-static const struct { enum evhttp_cmd_type type; const char *name; bool has_body; } commands[] = {
-  {EVHTTP_REQ_GET, "GET", false},         {EVHTTP_REQ_POST, "POST", true},
-  {EVHTTP_REQ_HEAD, "HEAD", false},       {EVHTTP_REQ_PUT, "PUT", true},
-  {EVHTTP_REQ_DELETE, "DELETE", false},   {EVHTTP_REQ_OPTIONS, "OPTIONS", false},
-  {EVHTTP_REQ_TRACE, "TRACE", false},     {EVHTTP_REQ_CONNECT, "CONNECT", false},
-  {EVHTTP_REQ_PATCH, "PATCH", true},      {(enum evhttp_cmd_type)UNKNOWN_METHOD, "LIST", false},
+static const struct { const char *name; enum evhttp_cmd_type type; bool has_body; } commands[] = {
+  {"GET", EVHTTP_REQ_GET, false},         {"POST", EVHTTP_REQ_POST, true},
+  {"HEAD", EVHTTP_REQ_HEAD, false},       {"PUT", EVHTTP_REQ_PUT, true},
+  {"DELETE", EVHTTP_REQ_DELETE, false},   {"OPTIONS", EVHTTP_REQ_OPTIONS, false},
+  {"TRACE", EVHTTP_REQ_TRACE, false},     {"CONNECT", EVHTTP_REQ_CONNECT, false},
+  {"PATCH", EVHTTP_REQ_PATCH, true},      {"LIST", (enum evhttp_cmd_type)UNKNOWN_METHOD, false},
 };
 
 static size_t command_of(struct evhttp_request *request)
@@ -156,13 +156,18 @@ static void push_request(lua_State *L, struct evhttp_request *request)
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------------- */
 
+/* Takes it out of the list of those that wait, where it is in it. */
+static void answer_unlink(struct answer *a)
+{
+  if (a->link != NULL)
+    *a->link = a->next;
+  if (a->next != NULL)
+    a->next->link = a->link;
+  a->link = NULL, a->next = NULL;
+}
+
 static void answer_free(struct answer *a)
 {
-  if (a->link != NULL) {
-    *a->link = a->next;
-    if (a->next != NULL)
-      a->next->link = a->link;
-  }
   if (a->timer != NULL)
     event_free(a->timer);
   if (a->body != NULL)
@@ -177,6 +182,7 @@ static void answer_send(struct answer *a)
     evhttp_connection_free(connection);                /* and its request */
   else
     evhttp_send_reply(a->request, a->status, NULL, a->body);   /* frees a request whose client is gone */
+  answer_unlink(a);
   answer_free(a);
 }
 
@@ -321,8 +327,8 @@ static int server_close(lua_State *L)
   struct server *s = luaL_checkudata(L, 1, SERVER);
   if (s->serving)
     return luaL_error(L, "a server cannot be closed while it runs");
-  while (s->waiting != NULL) {
-    struct answer *a = s->waiting;
+  for (struct answer *a = s->waiting, *next; a != NULL; a = next) {
+    next = a->next;
     if (evhttp_request_get_connection(a->request) == NULL)
       evhttp_request_free(a->request);               /* its client is gone: nobody else frees it */
     answer_free(a);
@@ -332,7 +338,7 @@ static int server_close(lua_State *L)
   if (s->base != NULL)
     event_base_free(s->base);
   SSL_CTX_free(s->tls);
-  s->http = NULL, s->base = NULL, s->tls = NULL, s->port = 0;
+  s->http = NULL, s->base = NULL, s->tls = NULL, s->waiting = NULL, s->port = 0;
   return 0;
 }
 
@@ -372,7 +378,7 @@ static void bind_loopback(lua_State *L, struct server *s, lua_Integer port)
   struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(s->http, "127.0.0.1", (ev_uint16_t)port);
   if (bound == NULL)
     luaL_error(L, "cannot listen on 127.0.0.1:%I: %s", port, strerror(errno));
-  struct sockaddr_in address;
+  struct sockaddr_in address = {0};
   socklen_t length = sizeof address;
   if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &length) != 0)
     luaL_error(L, "cannot learn the port: %s", strerror(errno));
