@@ -29,8 +29,8 @@
 #include "host.h"
 
 #define SERVER "server"            /* the name that error messages show */
-#define BODY_MAX (16 * 1024 * 1024)
-#define HEADERS_MAX (64 * 1024)
+#define BODY_MAX ((ssize_t)16 << 20)
+#define HEADERS_MAX ((ssize_t)64 << 10)
 #define IDLE_SECONDS 3600
 #define CHILD_POLL_SECONDS 0.25    /* beside SIGCHLD, in case somebody else took that */
 #define UNKNOWN_METHOD 32768       /* what evhttp makes of a method it does not know; LIST to Vault */
@@ -539,10 +539,12 @@ static bool run_begin(struct server *s, struct run *run, double seconds)
 
 static void run_end(struct server *s, struct run *run)
 {
-  struct event *events[] = {run->signal_event, run->child_event, run->deadline_event};
-  for (size_t i = 0; i < sizeof events / sizeof *events; i++)
-    if (events[i] != NULL)
-      event_free(events[i]);
+  if (run->signal_event != NULL)
+    event_free(run->signal_event);
+  if (run->child_event != NULL)
+    event_free(run->child_event);
+  if (run->deadline_event != NULL)
+    event_free(run->deadline_event);
   close(s->signals);
   sigaction(SIGPIPE, &run->pipe_before, NULL);
   sigprocmask(SIG_SETMASK, &run->mask_before, NULL);
