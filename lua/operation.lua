@@ -94,8 +94,9 @@ end
 ---@param common table    the command's own flags
 ---@param run_id string?  shown in the User-Agent
 ---@param journal userdata?
----@return table door, table session
-function M.connect(common, run_id, journal)
+---@param output ui.Output
+---@return table door, table session, ui.Progress progress  told of every wait already
+function M.connect(common, run_id, journal, output)
   local agent = "cmek/" .. require "version" .. (run_id and " run/" .. run_id or "")
   local door = require("door").new { user_agent = agent }
   if journal then door:record(journal) end
@@ -103,7 +104,9 @@ function M.connect(common, run_id, journal)
     door = door, environment = require("process").environment, profile = common.profile, region = common.region,
   }
   session:seal()
-  return door, session
+  local progress = require("ui.progress").new(output, door.clock)
+  session.listener = function(event) progress:tell(event) end
+  return door, session, progress
 end
 
 --- Refuses credentials of another account than --account. In a task.
@@ -149,8 +152,7 @@ end
 ---@param output ui.Output
 ---@return table report, integer status
 function M.look(word, order, output)
-  local door, session = M.connect(order.common, nil)
-  local progress = require("ui.progress").new(output, door.clock)
+  local door, session, progress = M.connect(order.common, nil, nil, output)
   local engine = engine_for(word, order, session, progress, {})
   local report, status = execute(engine, order, session, door)
   progress:clear()
@@ -168,8 +170,7 @@ function M.act(order, output, resumed)
   local id = resumed and resumed.id or runs.new_id(clock)
   local journal = resumed and runs.continue(resumed) or runs.create(directory, id)
   local lock = resumed and resumed.lock or runs.hold(directory, id)
-  local door, session = M.connect(order.common, id, journal)
-  local progress = require("ui.progress").new(output, door.clock)
+  local door, session, progress = M.connect(order.common, id, journal, output)
   runs.begin(door, journal, directory, {
     run = id, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
     profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil,

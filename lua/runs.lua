@@ -32,7 +32,7 @@ end
 ---@param clock table  door.clock
 ---@return string
 function M.new_id(clock)
-  local stamp = require("ui.time").rfc3339(clock.now()):gsub("[-:Z]", "")
+  local stamp = require("time").text(clock.now()):gsub("[-:Z]", "")
   return stamp:gsub("T", "-") .. "-" .. require("crypto").hex(clock.random(2))
 end
 

@@ -89,16 +89,6 @@ test["spans of time read well from tenths of a second to hours"] = function()
   test.equal({ duration(0.44), duration(12.4), duration(200), duration(7500) }, { "0.4 s", "12 s", "3 min 20 s", "2 h 5 min" })
 end
 
-test["moments are RFC 3339, leap days included"] = function()
-  local rfc3339 = require("ui.time").rfc3339
-  test.equal(rfc3339(0), "1970-01-01T00:00:00Z")
-  test.equal(rfc3339(951782400), "2000-02-29T00:00:00Z")
-  test.equal(rfc3339(1709251199.9), "2024-02-29T23:59:59Z")
-  for _, moment in ipairs { 1, 68169600, 1700000000, 4102444799 } do
-    test.equal(rfc3339(moment), os.date("!%Y-%m-%dT%H:%M:%SZ", moment))
-  end
-end
-
 test["a name two letters off is found, a strange one is not"] = function()
   local near = require("ui.near").near
   test.equal(near("consle", { "enable", "console" }), { "console" })

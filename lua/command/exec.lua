@@ -46,7 +46,7 @@ function M.run(arguments, output)
   if not path then failure.usage("cmek exec wants the file of a script", "cmek exec [--write] FILE [ARG…]") end
   local script_arguments = { table.unpack(arguments, position + 1) }
   local operation = require "operation"
-  local door, session = operation.connect(common, nil)
+  local door, session = operation.connect(common, nil, nil, output)
   script_arguments[0] = path
   local chunk = load_script(path, world(path, session, output, script_arguments))
   if common.write then operation.permit_writes(door, common, ("Let '%s' write?"):format(path)) end

@@ -12,7 +12,7 @@ function M.run(arguments, output)
     output:result(flags.help("whoami", nil, {}) .. "\n")
     return 0
   end
-  local _, session = require("operation").connect(common, nil)
+  local _, session = require("operation").connect(common, nil, nil, output)
   local identity, organization
   session.tasks.run(function()
     session.tasks.all {

@@ -10,7 +10,7 @@ local Progress = { __name = "ui.Progress" }
 Progress.__index = Progress
 
 local duration = require("ui.time").duration
-local rfc3339 = require("ui.time").rfc3339
+local moment = require("time").text
 
 local M = {}
 
@@ -114,7 +114,7 @@ local HANDLERS <const> = {
 ---@param event table  as lua/engine.lua lists them, or a retry's { kind = "waiting" }
 function Progress:tell(event)
   if self.output.json == "lines" then
-    local line = { schema = "cmek.event/1", time = rfc3339(self.clock.now()) }
+    local line = { schema = "cmek.event/1", time = moment(self.clock.now()) }
     for name, value in pairs(event) do line[name] = value end   -- order cannot be seen
     self.output:event(line)
     return
