@@ -31,17 +31,6 @@ static const struct {
   {"test",    MAY_DO_IRREVERSIBLE, true},
 };
 
-#pragma weak luaopen_crypto
-#pragma weak luaopen_door
-#pragma weak luaopen_file
-#pragma weak luaopen_journal
-#pragma weak luaopen_json
-#pragma weak luaopen_process
-#pragma weak luaopen_secret
-#pragma weak luaopen_server
-#pragma weak luaopen_sigv4
-#pragma weak luaopen_terminal
-#pragma weak luaopen_xml
 static const luaL_Reg modules[] = {
   {"crypto",   luaopen_crypto},
   {"door",     luaopen_door},
@@ -228,6 +217,7 @@ static void open_libraries(lua_State *L, bool test)
     luaL_requiref(L, LUA_IOLIBNAME, luaopen_io, 1);
     luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 1);
     luaL_requiref(L, LUA_DBLIBNAME, luaopen_debug, 1);
+    luaL_requiref(L, LUA_LOADLIBNAME, luaopen_package, 1);   /* the same as before, now by its name too */
     lua_settop(L, 0);
     return;
   }

@@ -1,0 +1,154 @@
+--- Operations of AWS: the one place that turns one into a request, through limits and retries, and an answer into a value
+--- or a refusal.
+---@class aws.Caller
+---@field door table
+---@field retry Retry
+---@field credentials aws.Credentials
+---@field endpoints aws.Endpoints
+local Caller = { __name = "aws.Caller" }
+Caller.__index = Caller
+
+local clean = require "clean"
+local explain = require "explain"
+local refusal = require "refusal"
+local retry = require "retry"
+local time = require "time"
+
+local M = {}
+
+local SKEW <const> = 240   -- seconds: AWS's own clients take less for a wrong key, more for a wrong clock
+
+--- The codes of a signature that a wrong clock spoils.
+local CLOCK <const> = { RequestTimeTooSkewed = true, RequestExpired = true, RequestInTheFuture = true, InvalidSignatureException = true,
+  SignatureDoesNotMatch = true, AuthFailure = true }
+local EXPIRED <const> = { ExpiredToken = true, ExpiredTokenException = true, RequestExpired = true }
+
+--- What calls operations for one operator.
+---@param options { door: table, retry: Retry, credentials: aws.Credentials, endpoints: aws.Endpoints, listen: fun(event: table) }
+---@return aws.Caller
+function M.new(options)
+  local self = setmetatable({ skews = {} }, Caller)
+  for _, field in ipairs { "door", "retry", "credentials", "endpoints", "listen" } do self[field] = options[field] end
+  return self
+end
+
+-- Reading the answer -----------------------------------------------------------------------------------------------
+
+-- The service's word, without the namespace before `#` and what stands behind `:`.
+local function plain_code(code)
+  if type(code) ~= "string" then return nil end
+  code = code:gsub("^.*#", ""):gsub(":.*$", "")
+  return code ~= "" and code or nil
+end
+
+-- Code and message of a refused request, in JSON or XML.
+local function refused(response)
+  local body = type(response.body) == "table" and response.body or {}
+  local fault = type(body.Error) == "table" and body.Error or body
+  local header = (response.headers or {})["x-amzn-errortype"]
+  local code = plain_code(fault.Code) or plain_code(fault.__type) or plain_code(header) or plain_code(fault.code)
+  local message = fault.Message or fault.message
+  return code, type(message) == "string" and message or nil
+end
+
+-- A status that says success with a body that cannot be read: nobody can say what came of it.
+local function unreadable(request, response)
+  local expected = (request.service == "iam" or request.service == "sts") and "XML" or "JSON"
+  return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
+end
+
+local function read(request, response, message, kind)
+  if not response then return { kind = kind, message = message, service = request.service } end
+  local outcome = { response = response, status = response.status, service = request.service }
+  if response.status < 300 then
+    if response.fault then outcome.kind, outcome.message = "lost", unreadable(request, response) end
+    return outcome
+  end
+  outcome.kind = "refused"
+  outcome.code, outcome.message = refused(response)
+  if response.fault then outcome.message = explain.glimpse(response.text) end
+  local elsewhere = response.status < 400 and (response.headers or {}).location
+  if elsewhere then outcome.message = ("the answer sends us to '%s', where no request of cmek goes"):format(elsewhere) end
+  return outcome
+end
+
+-- Putting right what can be ----------------------------------------------------------------------------------------
+
+-- A clock that is off by minutes: the difference is kept, and the request is signed anew, once.
+local function mend_clock(self, request, outcome)
+  local theirs = outcome.response and time.http(outcome.response.date)
+  if not CLOCK[outcome.code] or not theirs or request.clock_mended then return false end
+  local skew = theirs - self.door.clock.now()
+  if math.abs(skew - request.skew) < SKEW then return false end
+  request.clock_mended = true
+  self.skews[request.place] = skew
+  if not self.clock_told then
+    self.clock_told = true
+    self.listen { kind = "warning", text = ("this machine's clock is %s %s AWS's; requests are signed with AWS's time. Set the clock")
+      :format(time.span(skew), skew > 0 and "behind" or "ahead of") }
+  end
+  return true
+end
+
+-- Credentials that have run out are asked for anew, once.
+local function mend_credentials(self, request, outcome)
+  if not EXPIRED[outcome.code] or request.credentials_mended or request.credentials then return false end
+  request.credentials_mended = true
+  return self.credentials:renew(request.used)
+end
+
+-- Asking -----------------------------------------------------------------------------------------------------------
+
+local function send(self, request, attempt)
+  request.used, request.skew = request.credentials or self.credentials:get(), self.skews[request.place] or 0
+  return read(request, self.door.aws.request {
+    service = request.service, region = request.region, operation = request.operation, parameters = request.parameters,
+    credentials = { access_key_id = request.used.access_key_id, secret_access_key = request.used.secret_access_key,
+      session_token = request.used.session_token },
+    attempt = attempt, skew = request.skew, session_key = request.session_key,
+  })
+end
+
+local function refuse(self, request, outcome, attempts)
+  refusal.raise(explain.complete {
+    service = request.service, operation = request.operation, region = request.region, status = outcome.status,
+    code = outcome.code or outcome.kind == "refused" and retry.status_text(outcome.status) or nil, message = outcome.message,
+    request_id = outcome.response and outcome.response.request_id, kind = outcome.kind, attempts = attempts,
+    unknown = outcome.kind == "lost" and not request.safe or nil, source = request.used and request.used.source,
+    endpoint_source = self.endpoints:source(request.service),
+  })
+end
+
+-- The operation's name in front of what was missing, so that the reader knows whom to ask.
+local function check_result(self, request, answer, outcome, attempts)
+  for _, name in ipairs(request.result or {}) do
+    if answer[name] == nil then
+      outcome.kind, outcome.message = "lost", ("the answer has no %s"):format(name)
+      refuse(self, request, outcome, attempts)
+    end
+  end
+end
+
+--- Calls an operation.
+---@param request { service: string, operation: string, parameters: table, region: string?, safe: boolean?, rate: number?,
+---  result: string[]?, credentials: table?, session_key: any }
+---  safe: may be sent again when its outcome is unknown; rate: requests a second; result: members that the answer must have;
+---  credentials: others than the session's
+---@return table answer  what the service says, without what is null or empty
+function Caller:call(request)
+  request.place = request.region and request.service .. " " .. request.region or request.service
+  local name = ("%s %s%s"):format(request.service, request.operation, request.region and " " .. request.region or "")
+  local outcome, attempts = self.retry:run {
+    name = name, client = request.place, rules = retry.AWS, safe = request.safe or false,
+    pace = request.rate and { key = name, rate = request.rate } or nil,
+    send = function(attempt) return send(self, request, attempt) end,
+    mend = function(result) return mend_clock(self, request, result) or mend_credentials(self, request, result) end,
+  }
+  if outcome.code == "DryRunOperationException" then return { DryRun = true } end
+  if outcome.kind ~= "answered" then refuse(self, request, outcome, attempts) end
+  local answer = clean(outcome.response.body) or {}
+  check_result(self, request, answer, outcome, attempts)
+  return answer
+end
+
+return M

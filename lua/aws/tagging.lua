@@ -1,0 +1,12 @@
+--- The Resource Groups Tagging API, version 2017-01-26. Its index lags: what it does not show is not absent.
+
+local operations = require "aws.operations"
+
+local M = {}
+
+---@param caller aws.Caller
+function M.new(caller)
+  return operations.functions(caller, "tagging", { GetResources = { list = "ResourceTagMappingList" } }, true)
+end
+
+return M

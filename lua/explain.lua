@@ -1,0 +1,116 @@
+--- What to do about a refusal: the next command to type, or the setting that mends it, for the common ones.
+local M = {}
+
+local TRY <const> = "to try cmek without any: cmek sim -- cmek plan console --cluster orders"
+local KEYS <const> = "service accounts and their API keys are made in the Cloud Console under Access Management > Service accounts"
+
+--- How to get an API key for CockroachDB Cloud.
+M.NO_API_KEY = ("export COCKROACH_API_KEY=… (%s); %s"):format(KEYS, TRY)
+
+--- How to get AWS credentials.
+M.NO_AWS = "export AWS_PROFILE=NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile NAME; " .. TRY
+
+-- CockroachDB Cloud ------------------------------------------------------------------------------------------------
+
+local function cloud_status(refusal)
+  if refusal.status == 401 then
+    refusal.exit, refusal.kind = "credentials", "credentials"
+    return ("the Cloud does not accept %s: check it, or make another; %s"):format(refusal.source or "the API key", KEYS)
+  end
+  if refusal.status == 403 then
+    return "give the service account the role Cluster Operator (or Cluster Admin) on this cluster: "
+      .. "Cloud Console > Access Management > Service accounts"
+  end
+  if refusal.status == 404 and refusal.operation == "GetCluster" then
+    return "cmek status lists the clusters that this key sees"
+  end
+end
+
+-- AWS --------------------------------------------------------------------------------------------------------------
+
+local function wrong_credentials(text)
+  return function(refusal)
+    refusal.exit, refusal.kind = "credentials", "credentials"
+    return text:format(refusal.source or "the credentials")
+  end
+end
+
+local unknown_id = wrong_credentials("AWS does not know this access key ID (%s): it may be deleted or inactive, of another partition, "
+  .. "a temporary one without its AWS_SESSION_TOKEN, or the region is not enabled for the account")
+local expired = wrong_credentials "%s: get new credentials (for a profile of IAM Identity Center: aws sso login), then run this again"
+local wrong_secret = wrong_credentials("%s: the secret access key does not belong to this access key ID, or something on the way changes "
+  .. "the request; check both, and the proxy if there is one")
+
+-- "… is not authorized to perform: kms:CreateKey on resource: …"
+local function denied(refusal)
+  local message = refusal.message or ""
+  local action = message:match "not authorized to perform: ([%w%-]+:%w+)" or ("%s:%s"):format(refusal.service, refusal.operation)
+  local who = message:match "^User: (%S+)" or "these credentials"
+  if message:find("explicit deny", 1, true) then
+    local where = message:match "explicit deny in an? ([%a%- ]*policy)" or "policy"
+    return ("%s is denied to %s by a %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where)
+  end
+  return ("allow %s to %s, or use other credentials (--profile)"):format(action, who)
+end
+
+local function quota()
+  return "remove what is not needed, or ask AWS for a higher quota (Service Quotas in the AWS console)"
+end
+
+local CODES <const> = {
+  InvalidClientTokenId = unknown_id, UnrecognizedClientException = unknown_id, AuthFailure = unknown_id,
+  ExpiredToken = expired, ExpiredTokenException = expired, RequestExpired = expired,
+  SignatureDoesNotMatch = wrong_secret, InvalidSignatureException = wrong_secret,
+  IncompleteSignature = wrong_secret, IncompleteSignatureException = wrong_secret,
+  MissingAuthenticationToken = wrong_secret, MissingAuthenticationTokenException = wrong_secret,
+  AccessDenied = denied, AccessDeniedException = denied,
+  LimitExceeded = quota, LimitExceededException = quota,
+}
+
+-- The way there ----------------------------------------------------------------------------------------------------
+
+local FAULTS <const> = {
+  { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
+  { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },
+  { "refused", "nothing listens there: check the endpoint%s" },
+  { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
+  { "longer than", "that is no answer of this service: check the endpoint%s and HTTPS_PROXY" },
+}
+
+local function transport(refusal)
+  local message = tostring(refusal.message):lower()
+  local from = refusal.endpoint_source and (" (%s)"):format(refusal.endpoint_source) or ""
+  for _, fault in ipairs(FAULTS) do
+    if message:find(fault[1], 1, true) then return (fault[2]:format(from)) end
+  end
+end
+
+--- Adds what to do next, and the class of exit status, to a refusal.
+---@param refusal table  as Refusal; also `source`, where the credentials came from, and `endpoint_source`, the setting that names the endpoint
+---@return table refusal
+function M.complete(refusal)
+  local explain = CODES[refusal.code]
+  local following
+  if refusal.service == "cloud" then
+    following = cloud_status(refusal)
+  elseif explain then
+    following = explain(refusal)
+  end
+  if not following and (refusal.kind == "unsent" or refusal.kind == "lost") then following = transport(refusal) end
+  refusal.next = refusal.next or following
+  return refusal
+end
+
+--- What stands in an answer that could not be read: an HTML page's words, else its beginning, in one line.
+---@param text string?
+---@return string
+function M.glimpse(text)
+  if not text or text == "" then return "nothing" end
+  local page = text:lower():find("<!doctype html", 1, true) or text:lower():find("<html", 1, true)
+  local words = page and text:gsub("<[sS][tT][yY][lL][eE].-</[^>]*>", " "):gsub("<[^>]*>", " ") or text
+  words = words:gsub("[%c%s]+", " "):gsub("^ ", "")
+  if #words > 160 then words = words:sub(1, 157) .. "…" end
+  return (page and "an HTML page: %s" or "'%s'"):format(words)
+end
+
+return M
