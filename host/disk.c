@@ -61,10 +61,12 @@ static void directory_of(const char *path, char directory[DISK_PATH_MAX])
 {
   const char *slash = strrchr(path, '/');
   size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+  if (length == 0) {
+    path = ".";
+    length = 1;
+  }
   memcpy(directory, path, length);
   directory[length] = '\0';
-  if (length == 0)
-    strcpy(directory, ".");
 }
 
 /* A file system that cannot sync directories says EINVAL: nothing more can be done there. */

@@ -300,7 +300,7 @@ static int file_mkdir(lua_State *L)
   const char *path = check_path(L, 1);
   mode_t mode = check_mode(L, 2, MODE_DIRECTORY);
   char copy[DISK_PATH_MAX];
-  strcpy(copy, path);
+  memcpy(copy, path, strlen(path) + 1);
   return make_directories(copy, mode) ? succeed(L) : fail(L, "make the directory", path, errno);
 }
 

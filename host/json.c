@@ -267,17 +267,18 @@ static void put_string(const struct writer *w, const struct place *place, const 
 static void put_float(const struct writer *w, const struct place *place, lua_Number number)
 {
   char text[40];
+  int length = 0;
   if (!isfinite(number))
     refuse(w, place, "a number that is not finite");
   for (int digits = 15; digits <= 17; digits++) {
-    (void)snprintf(text, sizeof text - 2, "%.*g", digits, number);
+    length = snprintf(text, sizeof text, "%.*g", digits, number);
     double back = strtod(text, NULL);
     if (!(back < number) && !(back > number))
       break;
   }
+  put(w, text, (size_t)length);
   if (strpbrk(text, ".e") == NULL)
-    strcat(text, ".0");
-  put(w, text, strlen(text));
+    put(w, ".0", 2);
 }
 
 static void put_integer(const struct writer *w, lua_Integer number)

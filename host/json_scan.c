@@ -255,7 +255,7 @@ static size_t skip_digits(struct json_scan *s)
   return (size_t)(s->at - start);
 }
 
-/* The grammar of RFC 8259. `whole`: neither fraction nor exponent. */
+/* The grammar of RFC 8259. `whole` becomes false with a fraction or an exponent. */
 static bool read_number_text(struct json_scan *s, bool *whole)
 {
   if (*s->at == '-')
@@ -266,7 +266,6 @@ static bool read_number_text(struct json_scan *s, bool *whole)
     return unexpected(s, "a digit");
   if (digits > 1 && *first == '0')
     return fail(s, "a number does not begin with 0");
-  *whole = true;
   if (s->at < s->end && *s->at == '.') {
     s->at++;
     *whole = false;
@@ -306,7 +305,7 @@ static bool fits(const char *number, bool whole)
 static bool read_number(struct json_scan *s, bool secret)
 {
   const char *start = s->at;
-  bool whole;
+  bool whole = true;
   char number[NUMBER_MAX + 1];
   if (!read_number_text(s, &whole))
     return false;

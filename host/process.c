@@ -150,9 +150,12 @@ static bool field_flag(lua_State *L, const char *name)
 static void push_errors(lua_State *L, struct child *c)
 {
   size_t length = c->errors.length;
-  char *text = length > 0 ? c->errors.data : NULL;
-  if (text != NULL)
-    (void)secret_mask(L, text, length);
+  char *text = c->errors.data;
+  if (text == NULL) {
+    lua_pushliteral(L, "");
+    return;
+  }
+  (void)secret_mask(L, text, length);
   for (size_t i = 0, size; i < length; i += size) {
     size = json_utf8(text + i, length - i);
     if (size == 0) {
@@ -160,7 +163,7 @@ static void push_errors(lua_State *L, struct child *c)
       size = 1;
     }
   }
-  lua_pushlstring(L, text != NULL ? text : "", length);
+  lua_pushlstring(L, text, length);
 }
 
 /* What is wanted of the output. */
