@@ -14,6 +14,7 @@ local Attempts = { __name = "engine.Attempts" }
 Attempts.__index = Attempts
 
 local failure = require "engine.failure"
+local keys = require "engine.keys"
 local names = require "names"
 local refusal = require "refusal"
 local sorted = require "sorted"
@@ -146,9 +147,8 @@ end
 
 -- Every key that was not there before, by its own tags. Returns its ARN, and the keys that could not be looked at.
 local function by_list(self, attempt)
-  local keys = self.context.session.kms.list_keys { region = attempt.region }.Keys or {}
   local new, closed = {}, {}
-  for _, key in ipairs(keys) do
+  for _, key in ipairs(keys.list(self.context, attempt.region)) do
     if not attempt.before[key.KeyId] then new[#new + 1] = key end
   end
   local answers = self.context.tasks.map(new, function(key) return bears(self, attempt, key.KeyId) end)

@@ -15,8 +15,9 @@ M.VISIBLE = 120
 ---@param alias string
 ---@return string?
 function M.holder(context, region, alias)
-  local entry = context.session.kms.find_alias { region = region, name = alias }
-  return entry and entry.TargetKeyId
+  for _, entry in ipairs(keys.aliases(context, region)) do
+    if entry.AliasName == alias then return entry.TargetKeyId end
+  end
 end
 
 -- Asks for the alias. True when somebody certainly has it now; false when it must be asked again.

@@ -13,6 +13,7 @@ local Context = { __name = "engine.Context" }
 Context.__index = Context
 
 local failure = require "engine.failure"
+local keys = require "engine.keys"
 local refusal = require "refusal"
 local task = require "task"
 
@@ -74,7 +75,7 @@ end
 ---@param region string
 ---@return table[]
 function Context:aliases(region)
-  return self:once("aliases " .. region, function() return self.session.kms.list_aliases { region = region }.Aliases or {} end)
+  return self:once("aliases " .. region, function() return keys.aliases(self, region) end)
 end
 
 -- Refusals ---------------------------------------------------------------------------------------------------------

@@ -46,6 +46,20 @@ local function parts(context, region, id)
   return unreadable, table.unpack(read)
 end
 
+--- The aliases of a region, as KMS shows them now.
+---@param context engine.Context
+---@param region string
+---@return { AliasName: string, TargetKeyId: string? }[]
+function M.aliases(context, region)
+  return context.session.kms.list_aliases { region = region, Limit = 100 }.Aliases or {}
+end
+
+--- The IDs of all keys of a region, as KMS shows them now.
+---@return { KeyId: string, KeyArn: string }[]
+function M.list(context, region)
+  return context.session.kms.list_keys { region = region, Limit = 1000 }.Keys or {}
+end
+
 --- A key and all that belongs to it. Raises KMS's refusal when there is no such key.
 ---@param context engine.Context
 ---@param region string

@@ -45,9 +45,7 @@ function M.region(want) return want.region end
 
 --- Starts what `find` reads, before it is asked for.
 function M.foresee(context, want)
-  context:begin("aliases " .. want.region, function()
-    return context.session.kms.list_aliases { region = want.region }.Aliases or {}
-  end)
+  context:begin("aliases " .. want.region, function() return keys.aliases(context, want.region) end)
 end
 
 -- The alias of this cluster that points to a key.
@@ -73,7 +71,7 @@ local function alias_in_use(context, want, uri)
   if not key or key.tags[names.TAG_CLUSTER] ~= want.cluster.id then return nil end
   return context:poll {
     reason = ("waiting until KMS shows the alias of %s"):format(uri), bound = context.LAG,
-    check = function() return alias_of(want, context.session.kms.list_aliases { region = region }.Aliases or {}, uri) end,
+    check = function() return alias_of(want, keys.aliases(context, region), uri) end,
   }
 end
 
@@ -268,9 +266,7 @@ end
 
 --- Starts what `create` reads, while the steps before it are done: the keys that are there, and whether somebody has the alias by now.
 function M.prepare(context, want)
-  context:begin("keys " .. want.region, function()
-    return context.session.kms.list_keys { region = want.region }.Keys or {}
-  end)
+  context:begin("keys " .. want.region, function() return keys.list(context, want.region) end)
   context:begin("holder " .. want.region .. want.alias, function() return claim.holder(context, want.region, want.alias) or false end)
 end
 
