@@ -13,12 +13,15 @@ end
 ---@param t table<number|string|boolean, any>
 ---@return fun(): any, any iterator; raises for a key that has no order, such as a table
 return function(t)
-  local keys = {}
+  local keys, count, kind = {}, 0, nil
   for key in next, t do
-    if not rank[type(key)] then error(("cannot sort by a key that is a %s"):format(type(key)), 2) end
-    keys[#keys + 1] = key
+    local this = type(key)
+    if not rank[this] then error(("cannot sort by a key that is a %s"):format(this), 2) end
+    kind = (kind == nil or kind == this) and this or "several"
+    count = count + 1
+    keys[count] = key
   end
-  table.sort(keys, before)
+  if count > 1 then table.sort(keys, (kind == "several" or kind == "boolean") and before or nil) end
   local at = 0
   return function()
     at = at + 1

@@ -179,9 +179,13 @@ local function find_operation(call)
     call.operation or "", call.version or "NO_VERSION_SPECIFIED"), 400)
 end
 
+-- Writes to who pays for them, which change nothing that can be read.
+local USES <const> = { Encrypt = true, Decrypt = true, ReEncrypt = true, GenerateDataKey = true, GenerateDataKeyWithoutPlaintext = true,
+  AssumeRole = true }
+
 local function perform(self, call, operation, service, fault)
   call.state = choose_state(self, call, operation, fault)
-  if operation.write then remember(self) end
+  if operation.write and not USES[call.operation] then remember(self) end
   call.fault = fault
   return service.run(call, operation)
 end

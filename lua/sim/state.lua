@@ -191,7 +191,7 @@ end
 function M.copy(value, keep_private)
   if type(value) ~= "table" then return value end
   local result = {}
-  for name, member in sorted(value) do
+  for name, member in next, value do   -- in any order: a copy does not show it
     if keep_private or type(name) ~= "string" or name:sub(1, 1) ~= "_" then result[name] = M.copy(member, keep_private) end
   end
   return setmetatable(result, getmetatable(value))

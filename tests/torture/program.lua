@@ -4,7 +4,6 @@ local disk = dofile "tests/torture/disk.lua"
 local journal = require "journal"
 local json = require "json"
 local recipe = require "recipe"
-local task = require "task"
 
 local M = {}
 
@@ -48,11 +47,8 @@ end
 local function perform(operator, word)
   local scene = operator.scene
   local door = open_door(operator)
-  local session = require("session").open { door = door, environment = function(name) return operator.environment[name] end,
-    secret = function(name, audience)
-      local value = operator.environment[name]
-      return value and require("secret").new(value, audience)
-    end }
+  local session = require("session").open { door = door, environment = operator.environment }
+  session:seal()
   local entries = {}
   if word ~= "plan" then
     local log
@@ -70,7 +66,7 @@ local function perform(operator, word)
     confirm_writes = function(question) return door:permit_writes(question) end,
     confirm_irreversible = function(text, name) return door:permit_irreversible(text, name) end,
   }
-  local ok, report, status = pcall(task.new(door).run, function() return engine:execute() end)
+  local ok, report, status = pcall(session.tasks.run, function() return engine:execute() end)
   if not ok and type(report) ~= "table" then error(report, 0) end
   if not ok then report, status = engine:abandoned(report) end
   operator.output[#operator.output + 1] = json.encode(report)

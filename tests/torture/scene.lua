@@ -188,7 +188,7 @@ end
 -- ---- operators ----
 
 local ENVIRONMENT <const> = {
-  AWS_ACCESS_KEY_ID = "AKIASIMULATEDCMEK001", AWS_SECRET_ACCESS_KEY = "simulated/secret/not-a-real-one/00000001", AWS_REGION = "us-east-1",
+  AWS_ACCESS_KEY_ID = "AKIASIMULATEDCMEK001", AWS_SECRET_ACCESS_KEY = "simulated/secret/not-a-real-one/00000001", AWS_REGION = "us-east-1", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null",
 }
 
 -- One operator's days: commands until nothing is left to do. `ended` is called at the end of its program by the world.
@@ -239,7 +239,7 @@ function M.new(options)
   open_services(self, options)
   self.cluster = cluster_of(self, CLUSTER)
   self.regions = regions_of(self.cluster)
-  self.environment = setmetatable({ COCKROACH_API_KEY = self.simulation.state.cloud and require("sim.cloud").KEY }, { __index = ENVIRONMENT })
+  self.environment = setmetatable({ COCKROACH_API_KEY = require("sim.cloud").KEYS[1].secret }, { __index = ENVIRONMENT })
   return self
 end
 
