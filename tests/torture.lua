@@ -1,6 +1,7 @@
--- torture.lua -- whole programs in a simulated world, from a seed:
--- `cmek test tests/torture.lua [--seed N] [--runs N] [--fault FILE]`.
--- A history that ends wrongly is printed and can be replayed by its seed; the last line is `N runs, N failed`.
+-- torture.lua -- whole programs in a simulated world, from a seed: `cmek test tests/torture.lua [--seed N] [--runs N]`,
+-- also --fault FILE (a planted fault), --until 'INVARIANT|…' (ends when one of these is broken), --calm all (no bad luck),
+-- --tell all (prints each history). A history that ends wrongly is printed and can be replayed by its seed; the last line
+-- is `N runs, N failed`.
 
 local options = { seed = 1, runs = 200 }
 do
@@ -11,21 +12,29 @@ do
   end
 end
 
+local function expected(invariant)
+  for name in (options["until"] or ""):gmatch "[^|]+" do
+    if name == invariant then return true end
+  end
+end
+
 local function torture(scene)
-  local failed = 0
+  local runs, failed = 0, 0
   for seed = options.seed, options.seed + options.runs - 1 do
-    local history = scene.new { seed = seed }
+    local history = scene.new { seed = seed, calm = options.calm ~= nil }
     local invariant, detail = history:run()
+    runs = runs + 1
+    if options.tell or invariant and failed == 0 and not options["until"] then print(table.concat(history.history, "\n")) end
     if invariant then
       failed = failed + 1
-      if failed == 1 then print(table.concat(history.history, "\n")) end
-      print(("FAILED   seed %d: %s: %s"):format(seed, invariant, detail))
+      print(("%s   seed %d: %s: %s"):format(expected(invariant) and "CAUGHT" or "FAILED", seed, invariant, detail))
+      if expected(invariant) then break end
       if failed == 1 then print(("replay it: make torture SEED=%d RUNS=1"):format(seed)) end
     end
   end
-  return failed
+  return runs, failed
 end
 
-local failed = dofile "tests/torture/fault.lua".with(options.fault, torture)
-print(("%d runs, %d failed"):format(options.runs, failed))
+local runs, failed = dofile "tests/torture/fault.lua".with(options.fault, torture)
+print(("%d runs, %d failed"):format(runs, failed))
 return failed > 0 and 1 or 0

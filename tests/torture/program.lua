@@ -62,7 +62,12 @@ local function perform(operator, word)
   local engine = require("engine").new {
     session = session, recipe = loaded, arguments = arguments(loaded, scene), mode = word == "plan" and "plan" or "run", run_id = run_id,
     entries = entries,
-    listener = function(event) operator.output[#operator.output + 1] = event.text or event.reason end,
+    listener = function(event)
+      local text = event.text or event.reason
+      if not text then return end
+      operator.output[#operator.output + 1] = text
+      scene:say("%s: %s", operator.name, text)
+    end,
     confirm_writes = function(question) return door:permit_writes(question) end,
     confirm_irreversible = function(text, name) return door:permit_irreversible(text, name) end,
   }

@@ -73,7 +73,7 @@ local function open_services(self, options)
     propagation = self.chance:chance(0.5) and 15 * self.chance:uniform() or 0,
     index_lag = self.chance:chance(0.5) and 120 * self.chance:uniform() or 0,
     stale = function()
-      if self.world.now >= self.faults_until or not chance:chance(self.stale_rate) then return 0 end
+      if self.colleague or self.world.now >= self.faults_until or not chance:chance(self.stale_rate) then return 0 end
       return 60 * chance:uniform()
     end,
   }
@@ -86,11 +86,15 @@ end
 
 -- ---- colleagues ----
 
+-- Colleagues read before they write, and see things as they are.
 local function call(self, service, operation, region, parameters)
-  return self.simulation:call {
+  self.colleague = true
+  local answer = self.simulation:call {
     principal = { arn = ("arn:aws:iam::%s:user/colleague"):format(ACCOUNT), account = ACCOUNT, kind = "user", identity = { ADMIN } },
     service = service, operation = operation, region = region, parameters = parameters,
   }
+  self.colleague = false
+  return answer
 end
 
 -- What was there before and is nobody's business: another cluster's key and role, and a key without tags.
@@ -188,7 +192,8 @@ end
 -- ---- operators ----
 
 local ENVIRONMENT <const> = {
-  AWS_ACCESS_KEY_ID = "AKIASIMULATEDCMEK001", AWS_SECRET_ACCESS_KEY = "simulated/secret/not-a-real-one/00000001", AWS_REGION = "us-east-1", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null",
+  AWS_ACCESS_KEY_ID = "AKIASIMULATEDCMEK001", AWS_SECRET_ACCESS_KEY = "simulated/secret/not-a-real-one/00000001",
+  AWS_REGION = "us-east-1", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null",
 }
 
 -- One operator's days: commands until nothing is left to do. `ended` is called at the end of its program by the world.

@@ -1,0 +1,59 @@
+-- The torture: 2,000 histories end well, and each planted fault is caught by an invariant that it breaks.
+-- Histories run in processes of their own, two at a time. TORTURE_SEEDS sets another number: the sanitizers are slow.
+
+local faults = dofile "tests/torture/fault.lua"
+
+local SEEDS <const> = math.tointeger(tonumber(os.getenv "TORTURE_SEEDS" or 2000))
+local FAULTS <const> = { "create_key_retried", "journaled_after_sending", "unlisted_is_free", "alias_not_read_back",
+  "open_attempts_forgotten", "policy_replaced", "deny_ignored" }
+
+local function program()
+  local file <close> = io.open("/proc/self/cmdline", "rb")
+  return file:read("a"):match "^[^\0]+"
+end
+
+-- Starts a torture of its own; what it prints is read later.
+local function start(arguments)
+  return io.popen(("%s test tests/torture.lua %s 2>&1"):format(program(), arguments))
+end
+
+local function finish(process)
+  local text = process:read "a"
+  return process:close() == true, text
+end
+
+test[("%d histories of one and two operators end in the promised state"):format(SEEDS)] = function()
+  local half = SEEDS // 2
+  local processes = { start(("--seed 1 --runs %d"):format(half)), start(("--seed %d --runs %d"):format(half + 1, SEEDS - half)) }
+  for _, process in ipairs(processes) do
+    local ok, text = finish(process)
+    test.matches(text, "%d+ runs, 0 failed\n$")
+    test.truthy(ok)
+  end
+end
+
+test["a seed replays its history exactly, also in another process"] = function()
+  local told = {}
+  for number = 1, 2 do
+    local _, text = finish(start "--seed 17 --runs 1 --tell all")
+    told[number] = text
+  end
+  test.equal(told[1], told[2])
+  test.contains(told[1], "CreateKey")
+  local _, other = finish(start "--seed 18 --runs 1 --tell all")
+  test.truthy(other ~= told[1])
+end
+
+-- What a fault does: without bad luck nothing that shows, and with it one of its invariants breaks.
+local function caught(name)
+  local file = ("tests/faults/%s.lua"):format(name)
+  local calm, text = finish(start(("--fault %s --calm all --runs 1"):format(file)))
+  test.truthy(calm, text)
+  local expected = faults.with(file, function(_, fault) return fault.invariants end)
+  _, text = finish(start(("--fault %s --runs %d --until '%s'"):format(file, SEEDS, table.concat(expected, "|"))))
+  test.contains(text, "CAUGHT")
+end
+
+for _, name in ipairs(FAULTS) do
+  test["caught by its invariant: " .. name:gsub("_", " ")] = function() caught(name) end
+end
