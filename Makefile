@@ -11,6 +11,7 @@ SCRIPTS := $(shell find lua recipes -name '*.lua' | sort)
 ARGPARSE = lua/argparse.lua=$(firstword $(wildcard /usr/share/lua/5.4/argparse.lua /usr/local/share/lua/5.4/argparse.lua))
 OBJECTS := $(patsubst host/%.c,$(BUILD)/%.o,$(wildcard host/*.c)) $(BUILD)/scripts.o
 TESTS   := $(sort $(wildcard tests/test_*.lua))
+SENTENCES = $(filter-out tests/test_torture.lua,$(TESTS))   # the torture has a number of seeds of its own where programs are slow
 
 .PHONY: all setup demo test peers torture bench check valgrind lint clean
 all: $(BUILD)/cmek
@@ -49,11 +50,14 @@ bench: $(BUILD)/cmek
 
 check:          # the sentences under the sanitizers
 	@$(MAKE) -s BUILD=$(BUILD)/check CFLAGS="-O1 -g -DNO_WIPE -fsanitize=address,undefined -fno-sanitize-recover=all" $(BUILD)/check/cmek
-	@$(BUILD)/check/cmek test tests/run.lua $(TESTS)
+	@$(BUILD)/check/cmek test tests/torture.lua --runs 40
+	@$(BUILD)/check/cmek test tests/run.lua $(SENTENCES)
 
+VALGRIND = -q --error-exitcode=9 --leak-check=full
 valgrind:       # the sentences under valgrind
 	@$(MAKE) -s BUILD=$(BUILD)/valgrind CFLAGS="-O1 -g -DNO_WIPE" $(BUILD)/valgrind/cmek
-	@valgrind -q --error-exitcode=9 --leak-check=full --suppressions=tests/valgrind.supp $(BUILD)/valgrind/cmek test tests/run.lua $(TESTS)
+	@valgrind $(VALGRIND) $(BUILD)/valgrind/cmek test tests/torture.lua --runs 20
+	@valgrind $(VALGRIND) $(BUILD)/valgrind/cmek test tests/run.lua $(SENTENCES)
 
 lint:           # both compilers, and what reads code
 	@$(MAKE) -s BUILD=$(BUILD)/clang CC=clang CFLAGS="-O1 -funsigned-char" $(BUILD)/clang/cmek
