@@ -32,6 +32,10 @@ struct authority {
 };
 const struct authority *host_authority(lua_State *L);
 
+/* The watchdog: Lua that computes for WATCHDOG_SECONDS without waiting for anything is ended by an error. Called by what waits. */
+#define WATCHDOG_SECONDS 20
+void host_waited(lua_State *L);
+
 /* One Lua source that the program carries (made by embed.lua). */
 struct script {
   const char *path;            /* "lua/cli.lua" */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -228,6 +229,39 @@ static void open_libraries(lua_State *L, bool test)
   }
 }
 
+/* Processor time at the last wait; every thread's extra space points to it. */
+struct watch { clock_t waited; };
+
+static struct watch *watch_of(lua_State *L)
+{
+  struct watch *watch;
+  memcpy(&watch, lua_getextraspace(L), sizeof watch);
+  return watch;
+}
+
+void host_waited(lua_State *L)
+{
+  struct watch *watch = watch_of(L);
+  if (watch != NULL)
+    watch->waited = clock();
+}
+
+static void on_count(lua_State *L, lua_Debug *activation)
+{
+  (void)activation;
+  struct watch *watch = watch_of(L);
+  if (watch != NULL && clock() - watch->waited > (clock_t)WATCHDOG_SECONDS * CLOCKS_PER_SEC)
+    luaL_error(L, "stopped: computing for %d s without an end", WATCHDOG_SECONDS);
+}
+
+/* Threads made later inherit both the hook and the extra space. */
+static void start_watchdog(lua_State *L, struct watch *watch)
+{
+  watch->waited = clock();
+  memcpy(lua_getextraspace(L), &watch, sizeof watch);
+  lua_sethook(L, on_count, LUA_MASKCOUNT, 1000000);
+}
+
 static int traceback(lua_State *L)
 {
   const char *message = luaL_tolstring(L, 1, NULL);
@@ -286,11 +320,15 @@ int main(int argc, char **argv)
   }
   struct start s = {argc, argv, read_authority(argc, argv)};
   struct heap heap = {0};
+  struct watch watch = {0};
   lua_State *L = lua_newstate(allocate, &heap);
   if (L == NULL) {
     fputs("cmek: not enough memory\n", stderr);
     return 1;
   }
+  memset(lua_getextraspace(L), 0, LUA_EXTRASPACE);
+  if (!s.authority.simulated)   /* a simulation may compute for hours */
+    start_watchdog(L, &watch);
   lua_pushcfunction(L, start);
   lua_pushlightuserdata(L, &s);
   int status = 1;
