@@ -98,7 +98,7 @@ static bool write_body(lua_State *L, struct request *r, int parameters)
 {
   if (r->service->version == NULL)
     return json_write(L, parameters, &r->body, true, "aws");
-  bool ok = bytes_puts(&r->body, "Action=") && form_encode(&r->body, r->operation, strlen(r->operation))
+  bool ok = bytes_puts(&r->body, "Action=") && sigv4_encode(r->operation, strlen(r->operation), &r->body)
          && bytes_puts(&r->body, "&Version=") && bytes_puts(&r->body, r->service->version);
   return ok && form_write(L, parameters, &r->body, "aws");
 }

@@ -16,9 +16,6 @@
 #include "terminal.h"
 
 static int door_new(lua_State *L);
-static int door_add_endpoint(lua_State *L);
-static int door_add_region(lua_State *L);
-static int door_seal(lua_State *L);
 static int door_touches(lua_State *L);
 static int door_set_journal(lua_State *L);
 static int door_note(lua_State *L);
@@ -26,7 +23,6 @@ static int door_session_key(lua_State *L);
 static int door_permit_writes(lua_State *L);
 static int door_permit_irreversible(lua_State *L);
 static int door_read_only(lua_State *L);
-static int door_ca_bundle(lua_State *L);
 static int door_is_stopping(lua_State *L);
 static int door_shut(lua_State *L);
 
@@ -93,7 +89,7 @@ double field_number(lua_State *L, int index, const char *name, double fallback)
   return number;
 }
 
-static void copy_text(lua_State *L, char *to, size_t size, const char *from, const char *what)
+void door_copy_text(lua_State *L, char *to, size_t size, const char *from, const char *what)
 {
   size_t length = strlen(from);
   if (length >= size)
@@ -144,7 +140,7 @@ static void take_simulation(lua_State *L, struct door *door, int options, int se
 {
   static const char *const names[] = {"user_agent", "world", "yes", "confirm", NULL};
   field_check_names(L, options, "new", names);
-  copy_text(L, door->user_agent, sizeof door->user_agent, field_string(L, options, "user_agent", "cmek"), "user_agent");
+  door_copy_text(L, door->user_agent, sizeof door->user_agent, field_string(L, options, "user_agent", "cmek"), "user_agent");
   bool world = lua_getfield(L, options, "world") != LUA_TNIL;
   bool yes = lua_getfield(L, options, "yes") != LUA_TNIL;
   const char *confirm = field_string(L, options, "confirm", NULL);
@@ -153,7 +149,7 @@ static void take_simulation(lua_State *L, struct door *door, int options, int se
   if (yes)
     door->yes = lua_toboolean(L, -2);
   if (confirm != NULL)
-    copy_text(L, door->confirm, sizeof door->confirm, confirm, "confirm");
+    door_copy_text(L, door->confirm, sizeof door->confirm, confirm, "confirm");
   lua_getfield(L, options, "world");
   lua_setiuservalue(L, self, DOOR_WORLD);
 }
@@ -171,7 +167,7 @@ static int door_new(lua_State *L)
   door->ceiling = door->authority->ceiling;
   door->yes = door->authority->yes;
   if (door->authority->confirm != NULL)
-    copy_text(L, door->confirm, sizeof door->confirm, door->authority->confirm, "--confirm");
+    door_copy_text(L, door->confirm, sizeof door->confirm, door->authority->confirm, "--confirm");
   take_simulation(L, door, 1, 2);
   lua_settop(L, 2);
   door->carrier = carrier_new();
@@ -222,141 +218,6 @@ static int door_index(lua_State *L)
   return luaL_error(L, "door: no part '%s'", name);
 }
 
-/* ---- destinations ---- */
-
-/* A region as it may stand in a host name: a DNS label. */
-static bool is_label(const char *text)
-{
-  size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
-  return length > 0 && length < 32 && text[length] == '\0' && text[0] != '-' && text[length - 1] != '-';
-}
-
-/* host[:port] of an URL as this program writes them: no userinfo, no fragment. */
-static bool url_host(const char *url, char *host, size_t size)
-{
-  const char *from = strstr(url, "://");
-  if (from == NULL)
-    return false;
-  from += 3;
-  size_t length = strcspn(from, "/?#");
-  if (length == 0 || length >= size || memchr(from, '@', length) != NULL)
-    return false;
-  memcpy(host, from, length);
-  host[length] = '\0';
-  return true;
-}
-
-static bool is_loopback(const char *host)
-{
-  return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0
-      || (strncmp(host, "localhost", 9) == 0 && (host[9] == '\0' || host[9] == ':'));
-}
-
-/* Printable, lower-case scheme, http only to this machine: what is signed or carried there must not travel in clear. */
-static const char *url_fault(const char *url)
-{
-  char host[256];
-  for (const char *c = url; *c != '\0'; c++)
-    if (*c <= ' ' || *c > '~' || *c == '\\')
-      return "holds a character that does not belong in an URL";
-  bool plain = strncmp(url, "http://", 7) == 0;
-  if (!plain && strncmp(url, "https://", 8) != 0)
-    return "must begin with https:// or http://";
-  if (!url_host(url, host, sizeof host))
-    return "names no host, or a user";
-  if (strpbrk(url, "?#") != NULL)
-    return "must end in a path";
-  if (plain && !is_loopback(host))
-    return "would carry credentials in clear: http is for this machine alone, use https://";
-  return NULL;
-}
-
-static int door_add_endpoint(lua_State *L)
-{
-  struct door *door = door_check(L, 1);
-  const char *service = luaL_checkstring(L, 2);
-  const char *url = luaL_checkstring(L, 3);
-  if (door->sealed)
-    return luaL_error(L, "door: sealed; no endpoint can be added for '%s'", service);
-  const char *fault = url_fault(url);
-  if (fault != NULL)
-    return luaL_error(L, "door: the endpoint of %s, '%s', %s", service, url, fault);
-  if (door->endpoint_count == DOOR_ENDPOINTS)
-    return luaL_error(L, "door: more than %d endpoints", DOOR_ENDPOINTS);
-  struct endpoint e = {0};
-  copy_text(L, e.service, sizeof e.service, service, "the service's name");
-  copy_text(L, e.url, sizeof e.url, url, "the endpoint's URL");
-  if (lua_istable(L, 4))
-    copy_text(L, e.signing_region, sizeof e.signing_region, field_string(L, 4, "signing_region", ""), "signing_region");
-  door->endpoints[door->endpoint_count++] = e;
-  return 0;
-}
-
-static int door_add_region(lua_State *L)
-{
-  struct door *door = door_check(L, 1);
-  const char *region = luaL_checkstring(L, 2);
-  if (!is_label(region))
-    return luaL_error(L, "door: '%s' is no region: a region is a word like us-east-1", region);
-  for (size_t i = 0; i < door->region_count; i++)
-    if (strcmp(door->regions[i], region) == 0)
-      return 0;
-  if (door->region_count == DOOR_REGIONS)
-    return luaL_error(L, "door: more than %d regions", DOOR_REGIONS);
-  copy_text(L, door->regions[door->region_count], sizeof door->regions[0], region, "the region");
-  door->region_count++;
-  return 0;
-}
-
-static int door_seal(lua_State *L)
-{
-  door_check(L, 1)->sealed = true;
-  return 0;
-}
-
-static int door_ca_bundle(lua_State *L)
-{
-  struct door *door = door_check(L, 1);
-  if (door->sealed)
-    return luaL_error(L, "door: sealed; the certificates to trust cannot change");
-  copy_text(L, door->ca_bundle, sizeof door->ca_bundle, luaL_checkstring(L, 2), "the path of the CA bundle");
-  return 0;
-}
-
-static bool region_open(const struct door *door, const char *region)
-{
-  for (size_t i = 0; i < door->region_count; i++)
-    if (strcmp(door->regions[i], region) == 0)
-      return true;
-  return false;
-}
-
-const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
-                                        char *url, size_t size)
-{
-  const struct endpoint *e = NULL;
-  for (size_t i = 0; i < door->endpoint_count; i++)
-    if (strcmp(door->endpoints[i].service, service) == 0)
-      e = &door->endpoints[i];
-  if (!door->sealed || e == NULL) {
-    luaL_error(L, "door: no destination is open for '%s'", service);
-    return NULL;
-  }
-  if (region != NULL && !region_open(door, region))
-    luaL_error(L, "door: the region '%s' is not open", region);
-  const char *place = strstr(e->url, "{region}");
-  int length;
-  if (place == NULL)
-    length = snprintf(url, size, "%s", e->url);
-  else if (region == NULL)
-    return luaL_error(L, "door: %s needs a region", service), NULL;
-  else
-    length = snprintf(url, size, "%.*s%s%s", (int)(place - e->url), e->url, region, place + 8);
-  if (length < 0 || (size_t)length >= size)
-    luaL_error(L, "door: the endpoint of %s is too long", service);
-  return e;
-}
-
 /* ---- effects ---- */
 
 static int door_touches(lua_State *L)
@@ -371,7 +232,7 @@ static int door_touches(lua_State *L)
     for (size_t k = 0; k < door->touches_count; k++)
       open = open || strcmp(door->touches[k], service) == 0;
     if (open && count < DOOR_ENDPOINTS)
-      copy_text(L, kept[count++], sizeof kept[0], service, "the service's name");
+      door_copy_text(L, kept[count++], sizeof kept[0], service, "the service's name");
     lua_pop(L, 1);
   }
   memcpy(door->touches, kept, sizeof kept[0] * count);
@@ -476,7 +337,7 @@ static int door_permit_irreversible(lua_State *L)
     return refuse(L, "this command may not do what cannot be undone");
   char answer[128] = "";
   if (door->confirm[0] != '\0')
-    copy_text(L, answer, sizeof answer, door->confirm, "--confirm");
+    door_copy_text(L, answer, sizeof answer, door->confirm, "--confirm");
   else if (!asked(door, question, answer, sizeof answer))
     return refuse(L, "there is no terminal to ask at; --confirm NAME, with the cluster's name, confirms beforehand");
   if (*name == '\0' || strcmp(answer, name) != 0)

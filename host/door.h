@@ -75,6 +75,15 @@ void door_admit(lua_State *L, struct door *door, int door_index, const struct ex
 const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
                                         char *url, size_t size);
 
+/* destination.c: the door's methods that fix where requests may go. */
+int door_add_endpoint(lua_State *L);
+int door_add_region(lua_State *L);
+int door_seal(lua_State *L);
+int door_ca_bundle(lua_State *L);
+
+/* Copies a text into a field of the door; raises, naming what it is, when it is too long. */
+void door_copy_text(lua_State *L, char *to, size_t size, const char *from, const char *what);
+
 /* Writes the journal's line of a write or session call; returns its number (0: nothing to write). Raises when it cannot. */
 lua_Integer door_record(lua_State *L, struct door *door, int door_index, const struct exchange *e, const char *host);
 

@@ -7,22 +7,9 @@
 #include <lauxlib.h>
 
 #include "secret.h"
+#include "sigv4.h"
 
 #define DEPTH_MAX 16
-
-bool form_encode(struct bytes *out, const char *text, size_t length)
-{
-  static const char digits[] = "0123456789ABCDEF";
-  bool ok = true;
-  for (size_t i = 0; i < length && ok; i++) {
-    unsigned char c = (unsigned char)text[i];
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-              || c == '-' || c == '.' || c == '_' || c == '~';
-    char coded[3] = {'%', digits[c >> 4], digits[c & 15]};
-    ok = plain ? bytes_append(out, text + i, 1) : bytes_append(out, coded, 3);
-  }
-  return ok;
-}
 
 static bool write_value(lua_State *L, int index, const char *name, struct bytes *out, const char *audience, int depth);
 
@@ -34,8 +21,8 @@ static bool fault(lua_State *L, const char *name, const char *what)
 
 static bool write_pair(lua_State *L, const char *name, const char *value, size_t length, struct bytes *out)
 {
-  bool ok = (out->length == 0 || bytes_puts(out, "&")) && form_encode(out, name, strlen(name)) && bytes_puts(out, "=")
-         && form_encode(out, value, length);
+  bool ok = (out->length == 0 || bytes_puts(out, "&")) && sigv4_encode(name, strlen(name), out) && bytes_puts(out, "=")
+         && sigv4_encode(value, length, out);
   return ok || fault(L, name, "is too long");
 }
 

@@ -6,9 +6,6 @@
 
 #include "bytes.h"
 
-/* Appends text percent-encoded: the unreserved characters of RFC 3986 stay, as AWS's signature wants it. */
-bool form_encode(struct bytes *out, const char *text, size_t length);
-
 /* Appends the table at the index as `name=value&...`, sorted by name; nested tables by AWS's query protocol:
  * lists as Name.member.1, members as Name.Key. Secrets are revealed when their audience is this one.
  * false leaves a message on the stack. */
