@@ -89,15 +89,18 @@ function M.is_young(context, key)
   return created ~= nil and context.clock.now() - created < context.LAG
 end
 
---- A key whose owner can be told: its cluster's tag is seen, or it is old enough for its tags to be complete.
---- nil when KMS does not show it within the lag.
+-- Seconds that a run waits for the tags of a key that has none yet: they are made with the key, so they are seldom late.
+local TAGS_LATE <const> = 30
+
+--- A key whose owner can be told: its cluster's tag is seen, or it is old enough for its tags to be complete. A plan does not
+--- wait for that: it shows what is there. nil when KMS does not show the key.
 ---@param context engine.Context
 ---@param region string
 ---@param id string
 ---@return engine.Key?
 function M.owned(context, region, id)
   return context:poll {
-    reason = ("key %s in %s is new and does not show its tags yet"):format(id, region), bound = context.LAG,
+    reason = ("key %s in %s is new and does not show its tags yet"):format(id, region), bound = context.mode == "run" and TAGS_LATE or 0,
     check = function()
       local key = M.find(context, region, id)
       if key and (key.tags[names.TAG_CLUSTER] or key.unreadable.tags or not M.is_young(context, key)) then return key end
