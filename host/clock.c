@@ -44,8 +44,10 @@ static int sleep_over(lua_State *L, int status, lua_KContext context)
 {
   (void)status, (void)context;
   const char *stopping = door_stopping(door_check(L, lua_upvalueindex(1)));
-  if (stopping != NULL)
-    return luaL_error(L, "stopped by %s", stopping);
+  if (stopping != NULL) {
+    lua_pushfstring(L, "stopped by %s", stopping);   /* no place in the source: it is for the user */
+    return lua_error(L);
+  }
   return 0;
 }
 

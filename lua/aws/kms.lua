@@ -23,6 +23,16 @@ local OPERATIONS <const> = {
 function M.new(caller)
   local kms = operations.functions(caller, "kms", OPERATIONS, true)
 
+  -- A key has one policy, and its name was mandatory until 2023: the emulators and older endpoints want it.
+  for _, name in ipairs { "get_key_policy", "put_key_policy" } do
+    local call = kms[name]
+    kms[name] = function(parameters)
+      local named = { PolicyName = "default" }
+      for key, value in require("sorted")(parameters) do named[key] = value end
+      return call(named)
+    end
+  end
+
   --- The alias of that name; nil when the region has none. KMS has no filter by name: all are read.
   ---@param want { region: string, name: string }
   ---@return { AliasName: string, TargetKeyId: string? }?
