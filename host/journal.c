@@ -65,7 +65,7 @@ static void hash_line(char hex[HEX + 1], const char *line, size_t length)
   if (EVP_Digest(line, length, digest, &size, EVP_sha256(), NULL) != 1)
     return;
   for (unsigned int i = 0; i < size && i < HEX / 2; i++)
-    (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    (void)snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
 }
 
 static struct journal *journal_new(lua_State *L)

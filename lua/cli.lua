@@ -3,6 +3,7 @@
 
 --- Each word's module, in the order that help shows them. `raw`: what follows is the word's own, --json included.
 local WORDS <const> = {
+  { "status",  "command.status" },
   { "plan",    "command.plan" },
   { "run",     "command.run" },
   { "verify",  "command.verify" },

@@ -12,6 +12,7 @@ local COMMON <const> = {
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
   { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume runs" },
+  { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = "plan run verify resume exec whoami" },
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = "plan run verify resume exec whoami" },
   { "account",   "the AWS account that the credentials must be of", value = "ID", words = "plan run verify resume exec whoami" },
@@ -31,7 +32,9 @@ end
 ---@return table<string, true>
 function M.reserved()
   local names = { json = true }
-  for _, flag in ipairs(COMMON) do names[flag[1]] = true end
+  for _, flag in ipairs(COMMON) do
+    if flag.words ~= "status" then names[flag[1]] = true end   -- status takes no recipe
+  end
   return names
 end
 

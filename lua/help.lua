@@ -4,6 +4,7 @@ local M = {}
 M.OVERVIEW = [[
 cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS, and looks after it.
 
+  cmek status [--cluster X]        which clusters can have CMEK, or why not; keys in use
   cmek plan RECIPE [--ARG …]       what run would do
   cmek run RECIPE [--ARG …]        plan, ask, do
   cmek verify RECIPE [--ARG …]     is it still so?

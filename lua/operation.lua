@@ -183,8 +183,7 @@ function M.act(order, output, resumed)
     end,
     confirm_irreversible = function(text, name)
       progress:clear()
-      output:note(text .. "\n")
-      return door:permit_irreversible("> ", name)
+      return door:permit_irreversible(text, name)
     end,
     ask = asker(output) and function(question)
       progress:clear()

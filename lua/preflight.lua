@@ -29,6 +29,17 @@ local FACTS <const> = {
 
 local function said(cluster) return ("cluster %s (%s)"):format(cluster.name, cluster.id) end
 
+--- What keeps a cluster from having CMEK, by its own facts; {} when nothing does.
+---@param cluster table
+---@return string[]
+function M.ineligible(cluster)
+  local wrong = {}
+  for _, fact in ipairs(FACTS) do
+    if not fact.fits(cluster) then wrong[#wrong + 1] = fact.text(cluster) end
+  end
+  return wrong
+end
+
 -- Checks the cluster; in verify each check is listed, else what is wrong is raised, all of it at once.
 local function check_cluster(engine, cluster)
   local wrong = {}

@@ -52,7 +52,8 @@ local function open_aws(self, options, environment)
       return caller:call { service = "sts", operation = "AssumeRole", region = endpoints.region, parameters = request.parameters,
         credentials = request.credentials, session_key = key, result = { "Credentials" } }
     end }
-  caller = require("aws.call").new { door = self.door, retry = self.retry, credentials = self.credentials, endpoints = endpoints, listen = self.listen }
+  caller = require("aws.call").new { door = self.door, retry = self.retry, credentials = self.credentials, endpoints = endpoints,
+    listen = self.listen }
   self.region, self.partition = endpoints.region, endpoints.partition.id
   self.kms, self.tagging = require("aws.kms").new(caller), require("aws.tagging").new(caller)
   self.iam, self.sts = require("aws.iam").new(caller, nil), require("aws.sts").new(caller, endpoints.region)

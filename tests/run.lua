@@ -114,7 +114,8 @@ for _, file in ipairs(files) do
     __newindex = function(_, sentence, fn) sentences[#sentences + 1] = { sentence, fn } end,
   })
   local chunk, message = loadfile(file)
-  local ok, raised = chunk and xpcall(chunk, debug.traceback)
+  local ok, raised = false, nil
+  if chunk then ok, raised = xpcall(chunk, debug.traceback) end
   if not ok then
     failed = failed + 1
     print(("FAILED   %s: does not load\n      %s"):format(file, raised or message))

@@ -124,7 +124,7 @@ test["a failure names the service, the code, the request and what to do next"] =
     what = "making the key in us-east-1", service = "kms", operation = "CreateKey", region = "us-east-1",
     code = "AccessDeniedException", message = "not allowed", request_id = "r-1", next = "cmek resume",
   }
-  test.equal(text, "making the key in us-east-1\nkms CreateKey in us-east-1: AccessDeniedException: not allowed\n"
+  test.equal(text, "making the key in us-east-1: kms CreateKey us-east-1: AccessDeniedException: not allowed\n"
     .. "request ID r-1\nnext: cmek resume\n")
 end
 

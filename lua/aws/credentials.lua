@@ -180,7 +180,8 @@ local function named_source(self, profile, name)
       :format(profile.name))
   end
   if METADATA[name] then
-    unsupported(("the AWS profile '%s' takes its credentials from %s (credential_source = %s)"):format(profile.name, METADATA[name], name), profile.name)
+    unsupported(("the AWS profile '%s' takes its credentials from %s (credential_source = %s)"):format(
+      profile.name, METADATA[name], name), profile.name)
   end
   fail(("the AWS profile '%s' has credential_source = %s; it must be Environment, Ec2InstanceMetadata or EcsContainer"):format(profile.name, name))
 end
@@ -190,7 +191,8 @@ local function source_profile(self, profile, name, seen)
   if base == profile or seen[name] then
     local keys = base == profile and static_keys(base)   -- a profile may name itself when it has keys
     if keys then return keys end
-    fail(("the AWS profile '%s' has a source_profile that leads back to '%s'"):format(profile.name, name), "break the loop in " .. self.profiles.config_path)
+    fail(("the AWS profile '%s' has a source_profile that leads back to '%s'"):format(profile.name, name),
+      "break the loop in " .. self.profiles.config_path)
   end
   return resolve(self, base, seen)
 end

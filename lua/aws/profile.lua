@@ -65,7 +65,7 @@ local function open_section(parser, line)
   parser.section = sections[name]
 end
 
-local function set(parser, section, name, value)
+local function set(_, section, name, value)
   if valid(name) then section[name:lower()] = value end
 end
 

@@ -4,7 +4,7 @@ local help = require "help"
 
 local M = {}
 
-local COMMANDS <const> = { plan = true, run = true, verify = true, resume = true, runs = true, exec = true, whoami = true }
+local COMMANDS <const> = { status = true, plan = true, run = true, verify = true, resume = true, runs = true, exec = true, whoami = true }
 
 --- What a recipe is for and which flags `run` knows with it.
 ---@param name string

@@ -27,7 +27,8 @@ local function check_grants(role, key, document)
     local result = policy.evaluate {
       principal = { kind = "session", account = account, role_arn = role.Arn, unique_id = role.RoleId,
         arn = ("arn:aws:sts::%s:assumed-role/%s/cockroachdb-cmek"):format(account, name:match "[^/]+$") },
-      action = action, resource = key.Arn, resource_kind = "key", resource_policy = document, unseen = { "identity policies" },
+      action = action, resource = key.Arn, resource_kind = "key", resource_policy = document,
+      identity = {},   -- the role has no permissions of its own
     }
     if result.verdict ~= "allowed" then return nil, ("%s: %s"):format(action, result.text) end
   end
@@ -45,6 +46,7 @@ end
 
 local function check(session, simulation, cluster, spec)
   local region = spec.uri:match "^arn:aws:kms:([^:]+):"
+  session.door:region(region)
   local role = session.iam.find_role { RoleName = spec.auth_principal:match "[^/]+$" }
   if not role or role.Arn ~= spec.auth_principal then return nil, ("there is no role %s"):format(spec.auth_principal) end
   local key = session.kms.find_key { region = region, KeyId = spec.uri }

@@ -95,10 +95,11 @@ end
 --- The whole plan.
 ---@param report table  cmek.plan/1
 ---@param output ui.Output
+---@param leads_to_run boolean?  the run itself will say when there is nothing to do
 ---@return string
-function M.render(report, output)
+function M.render(report, output, leads_to_run)
   local notice = ""
-  if not M.pending(report.summary) and report.summary.refused == 0 then
+  if not leads_to_run and not M.pending(report.summary) and report.summary.refused == 0 then
     notice = ("Nothing to do: all %d are as wanted.\n"):format(report.summary.unchanged)
   end
   return M.head(report.run) .. "\n" .. M.steps(report.steps, output) .. "\n" .. notice

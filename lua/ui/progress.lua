@@ -15,6 +15,7 @@ local moment = require("time").text
 local M = {}
 
 local REPEAT <const> = 30   -- seconds until a wait is told again
+local ENABLES <const> = { cluster_cmek = "enabling" }   -- a kind of thing that is not made
 local VERBS <const> = { create = "creating", change = "changing", delete = "deleting", none = "waiting for" }
 
 --- A listener for an engine.
@@ -81,7 +82,7 @@ local HANDLERS <const> = {
     if self.output.live then
       self:show("  … " .. table.concat(self.order, ", "))
     else
-      self:line(("  … %s: %s"):format(name, VERBS[event.step.action] or "changing"))
+      self:line(("  … %s: %s"):format(name, ENABLES[event.step.kind] or VERBS[event.step.action]))
     end
   end,
   ["step-done"] = function(self, event)
@@ -97,7 +98,7 @@ local HANDLERS <const> = {
     local now, last = self.clock.now(), self.waits[event.reason]
     if last and now - last < REPEAT then return end
     self.waits[event.reason] = now
-    self:line(("    waiting: %s"):format(event.reason))
+    self:line("    waiting: " .. event.reason:gsub("^waiting ", ""))
   end,
   ["warning"] = function(self, event)
     local place = event.region and event.region .. ": " or ""
@@ -106,7 +107,7 @@ local HANDLERS <const> = {
   ["say"] = function(self, event) self:line("  " .. event.text) end,
   ["plan"] = function(self, event)
     self:clear()
-    self.output:note(require("ui.plan").render(event.report, self.output) .. "\n")
+    self.output:note(require("ui.plan").render(event.report, self.output, true) .. "\n")
   end,
 }
 

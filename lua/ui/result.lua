@@ -41,21 +41,17 @@ end
 ---@return string
 function M.failure(failure)
   local place = {}
-  for _, field in ipairs { "service", "operation" } do place[#place + 1] = failure[field] end
-  if failure.region then place[#place + 1] = "in " .. failure.region end
-  local lines = {}
-  if failure.what then lines[1] = failure.what end
+  for _, field in ipairs { "service", "operation", "region" } do place[#place + 1] = failure[field] end
   local message = failure.message or "?"
-  if failure.code and not message:find(failure.code, 1, true) then message = failure.code .. ": " .. message end
-  if #place > 0 and not message:find(failure.operation or "", 1, true) then
-    message = table.concat(place, " ") .. ": " .. message
-  end
-  lines[#lines + 1] = message
+  -- the engine's own codes say nothing to people; a service's do
+  if failure.service and failure.code and not message:find(failure.code, 1, true) then message = failure.code .. ": " .. message end
+  if failure.operation and not message:find(failure.operation, 1, true) then message = table.concat(place, " ") .. ": " .. message end
+  if failure.what then message = failure.what .. ": " .. message end
+  local lines = { message }
   if failure.request_id then lines[#lines + 1] = "request ID " .. failure.request_id end
   if failure.next then lines[#lines + 1] = "next: " .. failure.next end
   return table.concat(lines, "\n") .. "\n"
 end
-
 
 local function sum(report)
   local summary = report.summary
@@ -70,7 +66,7 @@ local function after(report)
   for _, step in ipairs(report.steps) do
     if step.kind == "cluster_cmek" then return ("CMEK of cluster %s: ENABLED\n"):format(report.run.cluster.name) end
   end
-  return ("next: cmek run enable --cluster %s\n"):format(report.run.cluster.name)
+  return ("If the cluster does not use these keys yet: cmek run enable --cluster %s\n"):format(report.run.cluster.name)
 end
 
 local function set_aside(report)
@@ -95,8 +91,14 @@ function M.tell(report, output)
     if handover ~= "" then output:result(after(report)) end
     return
   end
-  local head = ("%s (run %s)\n"):format(report.run.status, report.run.id)
-  output:note(output:paint("red", head) .. M.failure(report.error) .. set_aside(report) .. M.made(report.made))
+  local head = output:paint("red", ("%s (run %s): "):format(report.run.status, report.run.id))
+  if report.error.code == "refused" and report.summary.refused > 0 then
+    output:note(head .. ("%d steps are refused, each with its reason above (x)\n"):format(report.summary.refused))
+  else
+    output:note(head .. M.failure(report.error))
+  end
+  local made = M.made(report.made)
+  output:note(set_aside(report) .. (made ~= "" and made or report.run.status ~= "unfinished" and "nothing was made or changed\n" or ""))
 end
 
 return M
