@@ -6,12 +6,12 @@ local M = {}
 
 --- The command's own flags. `value`: the name of the value it takes; `words`: the commands that have it.
 local COMMON <const> = {
-  { "yes",       "create and update without asking; irreversible steps need --confirm as well", words = "run resume" },
+  { "yes",       "create and update without asking; irreversible steps need --confirm as well", words = "run resume exec" },
   { "confirm",   "the cluster's name: agrees to the irreversible steps", value = "NAME", words = "run resume" },
   { "exit_code", "exit 3 when there is something to do", words = "plan" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
-  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume runs" },
+  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume runs exec" },
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = "plan run verify resume exec whoami" },
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = "plan run verify resume exec whoami" },

@@ -195,6 +195,7 @@ function M.act(order, output, resumed)
   runs.finish(door, journal, ok and report.run or { status = "failed" })
   lock:close()
   if not ok then error(report, 0) end
+  if engine.context.wrote and report.run.status ~= "done" then status = failure.UNFINISHED end   -- also when resuming was declined
   return report, status
 end
 

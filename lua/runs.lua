@@ -1,10 +1,10 @@
 --- The journals of runs: a file a run, in one directory, named after the run's ID.
---- cmek's own lines: kind "begin" (recipe, arguments, who), "end" (status); between them the door's and the engine's.
+--- cmek's own lines: kind "begin" (recipe and arguments, or script), "end" (status); between them the door's and the engine's.
 ---@class runs.Run
 ---@field id string
 ---@field path string
 ---@field begin table      the first line
----@field status string    "done", "failed", "declined", "unfinished"; "changed" when its hash chain is broken
+---@field status string    "done", "unfinished"; without a write "failed", "declined", or "stopped" for one that says nothing of its end
 ---@field entries table[]  every line
 ---@field text string      the file as it is
 
@@ -28,12 +28,13 @@ function M.directory(given)
   return state .. (simulated and "/simulated-runs" or "/runs")
 end
 
---- A new ID: the time, so that IDs sort, and four random digits.
+--- A new ID: the time to the millisecond, so that IDs sort, and four random digits.
 ---@param clock table  door.clock
----@return string
+---@return string  "20260201-090000-1233f9a"
 function M.new_id(clock)
-  local stamp = require("time").text(clock.now()):gsub("[-:Z]", "")
-  return stamp:gsub("T", "-") .. "-" .. require("crypto").hex(clock.random(2))
+  local now = clock.now()
+  local stamp = require("time").text(now):gsub("[-:Z]", ""):gsub("T", "-")
+  return ("%s-%03d%s"):format(stamp, math.floor(now % 1 * 1000), require("crypto").hex(clock.random(2)))
 end
 
 local function path_of(directory, id)
@@ -61,7 +62,7 @@ function M.create(directory, id)
   return journal
 end
 
---- What the lines say of the end of a run.
+--- What the lines say of the end of a run. What wrote and is not done is unfinished, also when taking it up was declined.
 local function status_of(entries)
   local status, wrote = nil, false
   for _, entry in ipairs(entries) do
@@ -69,7 +70,8 @@ local function status_of(entries)
     if entry.kind == "end" then status = entry.status end
     if entry.kind == "request" and (entry.effect == "write" or entry.effect == "irreversible") then wrote = true end
   end
-  return status or wrote and "unfinished" or "stopped"
+  if status == "done" then return status end
+  return wrote and "unfinished" or status or "stopped"
 end
 
 --- One run as its journal tells it; nil and a message when it cannot be read.
@@ -138,7 +140,7 @@ function M.unfinished(directory, id)
   local ids = M.ids(directory)
   for i = #ids, 1, -1 do
     local run = M.read(directory, ids[i])
-    if run and (run.status == "unfinished" or run.status == "failed") then return held(directory, ids[i]) end
+    if run and run.status == "unfinished" and run.begin.recipe then return held(directory, ids[i]) end
   end
   failure.usage(("there is no unfinished run in '%s'"):format(directory), "cmek runs lists them; --journal DIR names another directory")
 end

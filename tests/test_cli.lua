@@ -210,6 +210,42 @@ test["exec without --write cannot write"] = function()
   test.contains(result.stderr, "may only read")
 end
 
+test["exec with --write and --yes writes, in any region, and its journal is among the runs"] = function()
+  local result = simulated [[
+    echo 'print(kms.create_key { region = "eu-west-1" }.KeyMetadata.KeyState)' > $CMEK_STATE_DIR.s.lua
+    $CMEK exec --write $CMEK_STATE_DIR.s.lua; echo "without --yes $?"; $CMEK exec --write --yes $CMEK_STATE_DIR.s.lua; $CMEK runs]]
+  test.contains(result.stdout, "without --yes 1\nEnabled\n")
+  test.matches(result.stdout, "s.lua +done\n$")
+end
+
+test["status says which clusters can have CMEK, and why not"] = function()
+  local result = simulated "$CMEK status"
+  test.equal(result.status, 0)
+  test.matches(result.stdout, "\norders +AWS +ADVANCED +PRIVATE +CREATED +DISABLED ")
+  test.contains(result.stdout, "orders-gcp cannot have CMEK: it runs on GCP")
+end
+
+test["a run that is killed is unfinished, and resume makes no second key"] = function()
+  local result = shell [[export CMEK
+    "$CMEK" sim --latency 100 --log $CMEK_STATE_DIR.log -- sh -c '
+      $CMEK run console --cluster orders --yes & killed=$!
+      while ! grep -qs CreateKey $CMEK_STATE_DIR.log; do sleep 0.02; done; kill -9 $killed; wait $killed
+      $CMEK runs; $CMEK resume --yes; echo "resume $?"; $CMEK runs; $CMEK resume; echo "resume $?"'
+    echo "keys $(grep -c CreateKey $CMEK_STATE_DIR.log)"]]
+  test.contains(result.stdout, "unfinished")
+  test.contains(result.stdout, "resume 0\n")
+  test.matches(result.stdout, "console +orders +done\nresume 2\nkeys 3\n$")
+end
+
+test["a run that SIGINT stops after it made something prints the line to resume it, exit 5"] = function()
+  local result = shell [[export CMEK
+    "$CMEK" sim --latency 100 --log $CMEK_STATE_DIR.log -- sh -c '
+      $CMEK run console --cluster orders --yes & stopped=$!
+      while ! grep -qs CreateKey $CMEK_STATE_DIR.log; do sleep 0.02; done; kill -INT $stopped; wait $stopped; echo "stopped $?"']]
+  test.contains(result.stdout, "stopped 5")
+  test.matches(result.stderr, "next: cmek resume %d+%-%d+%-%x+\n")
+end
+
 test["whoami names the account and the organization"] = function()
   local result = simulated "$CMEK whoami"
   test.equal(result.status, 0)

@@ -18,8 +18,20 @@ local function load_script(path, environment)
   return chunk
 end
 
+-- A service whose calls open the hosts of the region that they name: a script has no recipe that reads it from a cluster.
+local function opening(door, service)
+  return setmetatable({}, { __index = function(_, name)
+    local fn = service[name]
+    if type(fn) ~= "function" then return fn end
+    return function(options, ...)
+      if type(options) == "table" and options.region then door:region(options.region) end
+      return fn(options, ...)
+    end
+  end })
+end
+
 --- What a script sees: a recipe's safe names, its arguments, print, pcall, json, tasks, and the services.
-local function world(path, session, output, script_arguments)
+local function world(path, door, session, output, script_arguments)
   local sandbox = require("sandbox").new { path = path, is_file = true }
   local names = { arg = script_arguments, task = session.tasks, json = require "json", pcall = pcall, next = next,
     print = function(...)
@@ -27,9 +39,25 @@ local function world(path, session, output, script_arguments)
       for i = 1, words.n do words[i] = tostring(words[i]) end
       output.terminal.write(table.concat(words, "\t") .. "\n")
     end }
-  for _, service in ipairs(SERVICES) do names[service] = session[service] end
+  for _, service in ipairs(SERVICES) do names[service] = opening(door, session[service]) end
   sandbox:bind(names)
   return setmetatable({}, { __index = sandbox.environment })   -- a script may have globals
+end
+
+-- What a script writes is in a journal, and agreed to beforehand. Returns the journal and its run's ID.
+local function journal_of(common)
+  local runs = require "runs"
+  local directory = runs.directory(common.journal)
+  local id = runs.new_id(require("door").new { user_agent = "cmek" }.clock)
+  return runs.create(directory, id), id, directory
+end
+
+local function permit(door, journal, path)
+  local ok, reason = door:permit_writes(("Let '%s' write? [y/N] "):format(path))
+  if not ok then
+    require("runs").finish(door, journal, { status = "declined" })
+    failure.raise { status = failure.FAILED, what = ("letting '%s' write"):format(path), message = reason }
+  end
 end
 
 ---@param arguments string[]
@@ -44,13 +72,18 @@ function M.run(arguments, output)
     return 0
   end
   if not path then failure.usage("cmek exec wants the file of a script", "cmek exec [--write] FILE [ARG…]") end
-  local script_arguments = { table.unpack(arguments, position + 1) }
-  local operation = require "operation"
-  local door, session = operation.connect(common, nil, nil, output)
-  script_arguments[0] = path
-  local chunk = load_script(path, world(path, session, output, script_arguments))
-  if common.write then operation.permit_writes(door, common, ("Let '%s' write?"):format(path)) end
-  local result = session.tasks.run(chunk, table.unpack(script_arguments))
+  local script_arguments = { [0] = path, table.unpack(arguments, position + 1) }
+  local journal, id, directory
+  if common.write then journal, id, directory = journal_of(common) end
+  local door, session = require("operation").connect(common, id, journal, output)
+  local chunk = load_script(path, world(path, door, session, output, script_arguments))
+  if journal then
+    require("runs").begin(door, journal, directory, { run = id, version = require "version", script = path })
+    permit(door, journal, path)
+  end
+  local ok, result = pcall(session.tasks.run, chunk, table.unpack(script_arguments))
+  if journal then require("runs").finish(door, journal, { status = ok and "done" or "failed" }) end
+  if not ok then error(result, 0) end
   return math.type(result) == "integer" and result & 0xff or 0
 end
 

@@ -9,6 +9,7 @@ local M = {}
 --- The order that the first line of the journal holds.
 local function order_of(run, common, output)
   local begin = run.begin
+  if not begin.recipe then failure.usage(("run %s was the script '%s': run it again"):format(run.id, begin.script or "?")) end
   local recipe = require("recipe").load(begin.recipe, { reserved = flags.reserved() })
   if recipe.hash ~= begin.hash then
     output:note(("the recipe '%s' has changed since run %s began\n"):format(begin.recipe, run.id))
@@ -31,7 +32,7 @@ function M.run(arguments, output)
   local run = runs.unfinished(runs.directory(common.journal), id)
   output:note(("resuming run %s: %s of %s\n"):format(run.id, run.begin.recipe, run.begin.time))
   local report, status = operation.act(order_of(run, common, output), output, run)
-  require("ui.result").tell(report, output)
+  require("ui.result").tell(report, output, true)
   return status
 end
 

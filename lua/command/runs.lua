@@ -8,7 +8,7 @@ local M = {}
 local function summary(run)
   local begin = run.begin
   return {
-    id = run.id, time = begin.time, recipe = begin.recipe, cluster = begin.cluster or begin.arguments and begin.arguments.cluster,
+    id = run.id, time = begin.time, recipe = begin.recipe or begin.script, cluster = begin.cluster or begin.arguments and begin.arguments.cluster,
     status = run.status, path = run.path,
   }
 end

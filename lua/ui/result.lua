@@ -80,7 +80,8 @@ end
 --- Tells what a run came to: the document under --json; else keys and hand-over on stdout, what went wrong on stderr.
 ---@param report table  cmek.run/1
 ---@param output ui.Output
-function M.tell(report, output)
+---@param resumed boolean?  earlier processes may have made something already
+function M.tell(report, output, resumed)
   if output.json then output:document(report) end
   local handover = text(report.handover)
   if report.run.status == "done" then
@@ -97,8 +98,8 @@ function M.tell(report, output)
   else
     output:note(head .. M.failure(report.error))
   end
-  local made = M.made(report.made)
-  output:note(set_aside(report) .. (made ~= "" and made or report.run.status ~= "unfinished" and "nothing was made or changed\n" or ""))
+  local made, nothing = M.made(report.made), resumed and "nothing more was made or changed\n" or "nothing was made or changed\n"
+  output:note(set_aside(report) .. (made ~= "" and made or report.run.status ~= "unfinished" and nothing or ""))
 end
 
 return M
