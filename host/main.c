@@ -235,7 +235,7 @@ struct watch { clock_t waited; };
 static struct watch *watch_of(lua_State *L)
 {
   struct watch *watch;
-  memcpy(&watch, lua_getextraspace(L), sizeof watch);
+  memcpy(&watch, lua_getextraspace(L), LUA_EXTRASPACE);   /* as large as a pointer */
   return watch;
 }
 
@@ -258,7 +258,7 @@ static void on_count(lua_State *L, lua_Debug *activation)
 static void start_watchdog(lua_State *L, struct watch *watch)
 {
   watch->waited = clock();
-  memcpy(lua_getextraspace(L), &watch, sizeof watch);
+  memcpy(lua_getextraspace(L), &watch, LUA_EXTRASPACE);
   lua_sethook(L, on_count, LUA_MASKCOUNT, 1000000);
 }
 

@@ -11,7 +11,8 @@ end
 
 test["an alias tells its generation, and nobody else's alias does"] = function()
   test.equal(names.generation(cluster, "alias/crdb-cmek-orders-0f2c6e9d41b7-g12"), 12)
-  for _, other in ipairs { "alias/crdb-cmek-orders-0f2c6e9d41b7-g", "alias/crdb-cmek-orders-0f2c6e9d41b7-g0", "alias/crdb-cmek-orders-0f2c6e9d41b7-g1x",
+  for _, other in ipairs {
+    "alias/crdb-cmek-orders-0f2c6e9d41b7-g", "alias/crdb-cmek-orders-0f2c6e9d41b7-g0", "alias/crdb-cmek-orders-0f2c6e9d41b7-g1x",
     "alias/crdb-cmek-order-0f2c6e9d41b7-g1", "alias/crdb-cmek-orders-0f2c6e9d41b8-g1", "alias/other" } do
     test.equal(names.generation(cluster, other), nil)
   end

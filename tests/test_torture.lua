@@ -50,8 +50,8 @@ local function caught(name)
   local calm, text = finish(start(("--fault %s --calm all --runs 1"):format(file)))
   test.truthy(calm, text)
   local expected = faults.with(file, function(_, fault) return fault.invariants end)
-  _, text = finish(start(("--fault %s --runs %d --until '%s'"):format(file, SEEDS, table.concat(expected, "|"))))
-  test.contains(text, "CAUGHT")
+  local _, told = finish(start(("--fault %s --runs %d --until '%s'"):format(file, SEEDS, table.concat(expected, "|"))))
+  test.contains(told, "CAUGHT")
 end
 
 for _, name in ipairs(FAULTS) do

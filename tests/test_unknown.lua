@@ -18,7 +18,7 @@ test["everything else that is done with one raises and says what it is"] = funct
   for _, use in ipairs {
     function() return value.arn end, function() return value:sub(1, 2) end, function() return #value end, function() return value < "x" end,
     function() return "x" <= value end, function() return value() end, function() value.x = 1 end, function() return value + 1 end,
-    function() return -value end, function() for _ in pairs(value) do return end end, function() return ipairs(value)(value, 0) end,
+    function() return -value end, function() return next(pairs(value)) end, function() return ipairs(value)(value, 0) end,
   } do
     test.raises(use, "the ARN of role r is not known before run: pass it on or join it")
   end
