@@ -87,6 +87,13 @@ function M.sum(summary)
   return text
 end
 
+--- What is said when there is nothing to do.
+---@param summary table
+---@return string
+function M.calm(summary)
+  return summary.unchanged > 0 and ("Nothing to do: all %d are as wanted.\n"):format(summary.unchanged) or "Nothing to do.\n"
+end
+
 --- Whether there is something to do.
 function M.pending(summary)
   return summary.create + summary.change + summary.delete > 0
@@ -100,9 +107,10 @@ end
 function M.render(report, output, leads_to_run)
   local notice = ""
   if not leads_to_run and not M.pending(report.summary) and report.summary.refused == 0 then
-    notice = ("Nothing to do: all %d are as wanted.\n"):format(report.summary.unchanged)
+    notice = M.calm(report.summary)
   end
-  return M.head(report.run) .. "\n" .. M.steps(report.steps, output) .. "\n" .. notice
+  local steps = M.steps(report.steps, output)
+  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. notice
     .. output:paint("bold", M.sum(report.summary)) .. "\n"
 end
 

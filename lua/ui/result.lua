@@ -56,7 +56,7 @@ end
 local function sum(report)
   local summary = report.summary
   if summary.create + summary.change + summary.delete == 0 then
-    return ("Nothing to do: all %d are as wanted.\n"):format(summary.unchanged)
+    return require("ui.plan").calm(summary)
   end
   return ("Done: %d created, %d changed, %d deleted (run %s)\n"):format(summary.create, summary.change, summary.delete, report.run.id)
 end
@@ -86,6 +86,7 @@ function M.tell(report, output, resumed)
   local handover = text(report.handover)
   if report.run.status == "done" then
     if handover ~= "" then
+      if not output.json then output:note "\n" end
       output:result(M.keys(handover) .. "\n" .. M.handover(handover) .. "\n")
     end
     output:result(set_aside(report) .. sum(report))
