@@ -1,116 +1,145 @@
-"""moto as AWS and the simulated Cloud (`cmek sim --only cloud --mixed`): plan, run, run again, a change by hand, plan, repair.
-boto3 reads back what was made, field by field. moto checks no signature and no policy; what it answers is what counts.
+"""moto as AWS, cmek sim as the Cloud alone: plan, run, run again; changes by hand with boto3 show by field and are repaired.
+boto3 reads back what was made. moto's account is 123456789012; it evaluates no policy, so the simulated Cloud reads them.
 usage: moto_peer.py CMEK; the last line is the tally.
 """
 import json, os, sys
 import peer
 from peer import check, equal
 
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLEEXAMPLE00", "AWS_SECRET_ACCESS_KEY": "not-a-real-secret-for-moto", "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
-FIVE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*"]
-
 if not peer.inside():
     with peer.Server([os.path.join(peer.PEERS, "bin", "moto_server"), "-H", "127.0.0.1", "-p", "PORT"]) as moto:
-        peer.enter("--only", "cloud", "--mixed", AWS_ENDPOINT_URL=moto.url, **KEYS)
+        peer.enter("--only", "cloud", "--mixed", AWS_ENDPOINT_URL=moto.url, AWS_ACCESS_KEY_ID="AKIAMOTOMOTOMOTOMOTO", AWS_SECRET_ACCESS_KEY="moto",
+                   AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
 
 import boto3
 
 CMEK = sys.argv[1]
-ACCOUNT = "123456789012"
+CLUSTER = "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7"
+NAME = "crdb-cmek-orders-0f2c6e9d41b7"
+REGIONS = ["eu-west-1", "us-east-1", "us-west-2"]
+ACTIONS = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*"]
 iam = boto3.client("iam", region_name="us-east-1")
+kms = {region: boto3.client("kms", region_name=region) for region in REGIONS}
 
 
-def kms(region):
-    return boto3.client("kms", region_name=region)
+def cmek(*words):
+    """The exit status and the document of a command; {} where it printed none."""
+    status, out, err = peer.run(CMEK, *words, "--json")
+    try:
+        return status, json.loads(out)
+    except ValueError:
+        check("cmek " + " ".join(words) + " prints one document", False, (status, out, err))
+        return status, {}
 
 
-def cmek(*argv):
-    status, out, err = peer.run(CMEK, *argv)
-    return status, out, err
+def summary(report):
+    return {k: v for k, v in report["summary"].items() if v}
 
 
-def steps(out):
-    return {(s["kind"], s["region"]): s for s in json.loads(out)["steps"]}
+def fields(report):
+    """What a plan wants to change: (kind, region, field)."""
+    return sorted((s["kind"], s["region"] or "", d["field"]) for s in report["steps"] for d in s["differences"] or [])
 
 
-cluster = peer.find_cluster("orders")
-organization = peer.cloud("GET", "/organization")[1]
-name = f"crdb-cmek-orders-{cluster['id'][-12:]}"
-regions = sorted(r["name"] for r in cluster["regions"])
+def plan_and_run():
+    status, report = cmek("plan", "console", "--cluster", "orders", "--exit-code")
+    equal("plan wants a role and three keys", (status, summary(report)), (3, {"create": 4}))
+    equal("and makes nothing", (iam.list_roles()["Roles"], [len(kms[r].list_keys()["Keys"]) for r in REGIONS]), ([], [0, 0, 0]))
+    status, report = cmek("run", "console", "--cluster", "orders", "--enable", "--yes", "--confirm", "orders")
+    equal("run does it", (status, report["run"]["status"]), (0, "done"))
+    specs = report["handover"]["region_specs"]
+    equal("the Cloud has these keys enabled", [(r["region"], r["status"], r["key_infos"][-1]["spec"]["uri"]) for r in
+                                              peer.wait_enabled(CLUSTER)["region_infos"]],
+          sorted((s["region"], "ENABLED", s["key_spec"]["uri"]) for s in specs))
+    status, report = cmek("run", "console", "--cluster", "orders", "--yes")
+    equal("a second run finds nothing to do", (status, summary(report)), (0, {"unchanged": 4}))
+    return {s["region"]: s["key_spec"]["uri"] for s in specs}, specs[0]["key_spec"]["auth_principal"]
 
-status, out, err = cmek("plan", "console", "--cluster", "orders", "--json", "--exit-code")
-equal("plan wants to create a role and three keys", (status, json.loads(out)["summary"]["create"]), (3, 4))
-check("moto's HTML page is told in words, not as HTML", "500" in err and "<" not in err, err)
 
-status, out, err = cmek("run", "console", "--cluster", "orders", "--enable", "--yes", "--confirm", "orders", "--json")
-check("run is done", status == 0, (status, out[-600:], err[-600:]))
-document = json.loads(out)
-specs = {s["region"]: s["key_spec"] for s in document["handover"]["region_specs"]}
-equal("a key for each region", sorted(specs), regions)
-equal("the Cloud uses them", peer.cloud("GET", f"/clusters/{cluster['id']}/cmek")[1]["status"], "ENABLED")
+def read_back(keys, role):
+    organization, cluster = peer.cloud("GET", "/organization")[1], peer.find_cluster("orders")
+    got = iam.get_role(RoleName=NAME)["Role"]
+    equal("the role's ARN", got["Arn"], role)
+    equal("its trust, field by field", got["AssumeRolePolicyDocument"]["Statement"],
+          [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{cluster['account_id']}:root"}, "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": organization["id"]}}}])
+    equal("its tag", {t["Key"]: t["Value"] for t in iam.list_role_tags(RoleName=NAME)["Tags"]}.get("cmek:cluster"), CLUSTER)
+    equal("no permissions", (iam.list_role_policies(RoleName=NAME)["PolicyNames"], iam.list_attached_role_policies(RoleName=NAME)["AttachedPolicies"]), ([], []))
+    for region, arn in keys.items():
+        client = kms[region]
+        data = client.describe_key(KeyId=arn)["KeyMetadata"]
+        equal(f"{region}: the key", (data["Arn"], data["KeySpec"], data.get("KeyUsage"), data["Origin"], data["KeyState"]),
+              (arn, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "AWS_KMS", "Enabled"))
+        policy = json.loads(client.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+        equal(f"{region}: its policy's Id and first statement", (policy["Id"], policy["Statement"][0]),
+              ("crdb-cmek-kms", {"Sid": "Allow use of the key for CMEK", "Effect": "Allow", "Principal": {"AWS": role}, "Action": ACTIONS, "Resource": "*"}))
+        check(f"{region}: the account administers it", any(s["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"} and s["Action"] == "kms:*"
+                                                          for s in policy["Statement"]), policy)
+        aliases = [a for a in client.list_aliases()["Aliases"] if a.get("TargetKeyId") == data["KeyId"]]
+        equal(f"{region}: its alias", [a["AliasName"] for a in aliases], [f"alias/{NAME}-g1"])
+        tags = {t["TagKey"]: t["TagValue"] for t in client.list_resource_tags(KeyId=arn)["Tags"]}
+        equal(f"{region}: its tags", (sorted(tags), tags["cmek:cluster"], tags["cmek:region"]),
+              (["cmek:attempt", "cmek:cluster", "cmek:region", "cmek:run"], CLUSTER, region))
+        equal(f"{region}: its rotation", client.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"], True)
+        equal(f"{region}: one key", len(client.list_keys()["Keys"]), 1)
 
-role = iam.get_role(RoleName=name)["Role"]
-equal("the role's ARN", role["Arn"], f"arn:aws:iam::{ACCOUNT}:role/{name}")
-trust = role["AssumeRolePolicyDocument"]["Statement"][0]
-equal("the role trusts the cluster's account", trust["Principal"], {"AWS": f"arn:aws:iam::{cluster['account_id']}:root"})
-equal("with the organization as external ID", trust["Condition"], {"StringEquals": {"sts:ExternalId": organization["id"]}})
-equal("for AssumeRole alone", trust["Action"], "sts:AssumeRole")
-equal("the role bears the cluster's tag", {t["Key"]: t["Value"] for t in role["Tags"]}["cmek:cluster"], cluster["id"])
-equal("the role has no permissions", (iam.list_role_policies(RoleName=name)["PolicyNames"],
-                                      iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]), ([], []))
 
-for region in regions:
-    client, arn = kms(region), specs[region]["uri"]
-    key = client.describe_key(KeyId=arn)["KeyMetadata"]
-    equal(f"{region}: a symmetric key in use", (key["KeyState"], key["KeySpec"], key["KeyUsage"], key["Origin"]),
-          ("Enabled", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "AWS_KMS"))
-    policy = json.loads(client.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
-    equal(f"{region}: the policy's name", policy["Id"], "crdb-cmek-kms")
-    use = next(s for s in policy["Statement"] if s["Sid"] == "Allow use of the key for CMEK")
-    equal(f"{region}: the five actions for the role", (use["Effect"], use["Principal"]["AWS"], use["Action"], use["Resource"]),
-          ("Allow", role["Arn"], FIVE, "*"))
-    check(f"{region}: the account administers", any(f"{ACCOUNT}:root" in json.dumps(s["Principal"]) for s in policy["Statement"]), policy)
-    tags = {t["TagKey"]: t["TagValue"] for t in client.list_resource_tags(KeyId=arn)["Tags"]}
-    equal(f"{region}: the tags", (tags["cmek:cluster"], tags["cmek:region"], "cmek:attempt" in tags), (cluster["id"], region, True))
-    equal(f"{region}: rotation", client.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"], True)
-    aliases = [a["AliasName"] for a in client.list_aliases(KeyId=arn)["Aliases"]]
-    equal(f"{region}: the alias", aliases, [f"alias/{name}-g1"])
-    equal(f"{region}: one key and no more", len(client.list_keys()["Keys"]), 1)
+def change_by_hand(keys, role):
+    trust = iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "exco"
+    iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(trust))
+    kms["us-east-1"].disable_key_rotation(KeyId=keys["us-east-1"])
+    policy = json.loads(kms["us-west-2"].get_key_policy(KeyId=keys["us-west-2"], PolicyName="default")["Policy"])
+    policy["Statement"][0]["Action"].remove("kms:Decrypt")
+    policy["Statement"].append({"Sid": "Auditors", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:Describe*", "Resource": "*"})
+    kms["us-west-2"].put_key_policy(KeyId=keys["us-west-2"], PolicyName="default", Policy=json.dumps(policy))
 
-status, out, err = cmek("run", "console", "--cluster", "orders", "--yes", "--json")
-equal("the second run finds nothing to do", (status, {s["action"] for s in json.loads(out)["steps"]}), (0, {"none"}))
 
-# By hand: an action less in one policy, and a statement of a colleague's; the trust of the role opened.
-region = regions[0]
-arn = specs[region]["uri"]
-policy = json.loads(kms(region).get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
-next(s for s in policy["Statement"] if s["Sid"] == "Allow use of the key for CMEK")["Action"] = ["kms:Encrypt"]
-policy["Statement"].append({"Sid": "Colleague", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-                            "Action": "kms:DescribeKey", "Resource": "*"})
-kms(region).put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(policy))
-kms(regions[1]).disable_key_rotation(KeyId=specs[regions[1]]["uri"])
-iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}))
+def repair(keys):
+    status, report = cmek("plan", "console", "--cluster", "orders", "--exit-code")
+    equal("plan wants to change what was changed", (status, summary(report)), (3, {"change": 3, "unchanged": 1}))
+    seen = fields(report)
+    for kind, region, word in (("role", "", "ExternalId"), ("key", "us-east-1", "otation"), ("key", "us-west-2", "Action")):
+        check(f"and names the field: {kind} {region} {word}", any(k == kind and r == region and word in f for k, r, f in seen), seen)
+    check("but not the statement of others", not any("Auditors" in f for _, _, f in seen), seen)
+    status, report = cmek("run", "console", "--cluster", "orders", "--yes")
+    equal("run repairs it", (status, report["run"]["status"]), (0, "done"))
+    trust = iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+    equal("the external ID is the organization's again", trust["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"],
+          "0f4be3a2-6a1c-4d5e-9b7f-2c8d1e6a7f90")
+    equal("the rotation is on again", kms["us-east-1"].get_key_rotation_status(KeyId=keys["us-east-1"])["KeyRotationEnabled"], True)
+    policy = json.loads(kms["us-west-2"].get_key_policy(KeyId=keys["us-west-2"], PolicyName="default")["Policy"])
+    equal("the actions are five again", sorted(policy["Statement"][0]["Action"]), sorted(ACTIONS))
+    check("and the statement of others stayed", any(s.get("Sid") == "Auditors" for s in policy["Statement"]), policy)
+    equal("nothing is left to do", cmek("plan", "console", "--cluster", "orders", "--exit-code")[0], 0)
 
-status, out, err = cmek("plan", "console", "--cluster", "orders", "--json", "--exit-code")
-seen = steps(out)
-equal("plan has changes", status, 3)
-check("plan shows the changed policy by field",
-      any("Allow use of the key for CMEK" in d["field"] for d in seen[("key", region)]["differences"]), seen[("key", region)])
-check("plan shows the rotation", any("rotation" in d["field"] for d in seen[("key", regions[1])]["differences"]), seen[("key", regions[1])])
-check("plan shows the trust", seen[("role", None)]["action"] == "change" and seen[("role", None)]["differences"], seen[("role", None)])
-equal("the third key is as wanted", seen[("key", regions[2])]["action"], "none")
 
-status, out, err = cmek("run", "console", "--cluster", "orders", "--yes", "--json")
-equal("run repairs", status, 0)
-policy = json.loads(kms(region).get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
-sids = {s.get("Sid"): s for s in policy["Statement"]}
-equal("the five actions are back", sids["Allow use of the key for CMEK"]["Action"], FIVE)
-check("the colleague's statement is kept", "Colleague" in sids, sids)
-equal("rotation is back", kms(regions[1]).get_key_rotation_status(KeyId=specs[regions[1]]["uri"])["KeyRotationEnabled"], True)
-trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
-check("the trust is closed again", [s["Principal"] for s in trust] == [{"AWS": f"arn:aws:iam::{cluster['account_id']}:root"}], trust)
-status, out, err = cmek("plan", "console", "--cluster", "orders", "--json", "--exit-code")
-equal("nothing is left to do", status, 0)
+def html_page():
+    """moto answers what it does not know with a page for people and status 500."""
+    path = os.path.join(os.environ["PEER_SCRATCH"], "simulate.lua")
+    with open(path, "w") as f:
+        f.write('iam.simulate_principal_policy { PolicySourceArn = "arn:aws:iam::123456789012:user/moto", ActionNames = { "iam:GetRole" } }\n')
+    status, out, err = peer.run(CMEK, "exec", path)
+    equal("an HTML page is a failure", status, 1)
+    check("that names service, operation, status and what came", all(w in err for w in ("iam", "SimulatePrincipalPolicy", "500", "HTML")), err)
+    check("and neither a traceback nor markup", not any(w in err for w in ("traceback", "<html", "<!doctype", "attempt to")), err)
+
+
+def wrong_trust():
+    """The Cloud's access check reads moto's policies: a role that trusts another account is refused."""
+    cluster = peer.find_cluster("orders-one")
+    role = iam.create_role(RoleName="wrong", AssumeRolePolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"}]}))["Role"]["Arn"]
+    key = kms["us-east-1"].create_key()["KeyMetadata"]["Arn"]
+    status, answer = peer.cloud("POST", f"/clusters/{cluster['id']}/cmek", {"region_specs": [
+        {"region": "us-east-1", "key_spec": {"type": "AWS_KMS", "uri": key, "auth_principal": role}}]})
+    equal("a role with a wrong trust is refused by the Cloud", (status, answer["code"]), (400, 3))
+
+
+keys, role = plan_and_run()
+read_back(keys, role)
+change_by_hand(keys, role)
+repair(keys)
+html_page()
+wrong_trust()
 peer.done()

@@ -48,7 +48,7 @@ def inside():
 
 
 def enter(*options, clusters=None, **more):
-    """Runs this script again inside `cmek sim OPTIONS` and ends as it ends."""
+    """Runs this script again inside `cmek sim OPTIONS` and ends as it ends (after what stands around the call in a with)."""
     scratch = tempfile.mkdtemp(prefix="cmek-peer-")
     if clusters:
         path = os.path.join(scratch, "clusters.json")
