@@ -356,7 +356,10 @@ static int door_read_only(lua_State *L)
 
 static int door_shut(lua_State *L)
 {
-  door_check(L, 1)->shut = true;
+  struct door *door = door_check(L, 1);
+  door->shut = true;
+  if (door->carrier != NULL)
+    carrier_abandon(L, door->carrier);
   return 0;
 }
 

@@ -105,6 +105,7 @@ void clock_push(lua_State *L, int door_index);
 /* http.c */
 struct carrier *carrier_new(void);
 void carrier_free(lua_State *L, struct carrier *c);
+void carrier_abandon(lua_State *L, struct carrier *c);   /* what is on its way or asleep is let go */
 
 enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_XML };
 

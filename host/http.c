@@ -37,26 +37,41 @@ struct carrier *carrier_new(void)
   return calloc(1, sizeof(struct carrier));
 }
 
-static void abandon(struct transfers *list)
+static void forget(lua_State *L, const void *key)
+{
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+static void abandon(lua_State *L, struct transfers *list)
 {
   while (list->first != NULL) {
     struct transfer *t = list->first;
     transfer_detach(t);
     t->carrier = NULL;
     t->state = TRANSFER_CLOSED;
+    forget(L, t);
   }
+}
+
+/* Whoever sleeps sleeps for good, and can be collected. */
+void carrier_abandon(lua_State *L, struct carrier *c)
+{
+  abandon(L, &c->queued);
+  abandon(L, &c->flying);
+  abandon(L, &c->done);
+  for (struct sleeper *s = c->sleepers; s != NULL; s = s->next) {
+    s->carrier = NULL;
+    forget(L, s);
+  }
+  c->sleepers = NULL;
 }
 
 void carrier_free(lua_State *L, struct carrier *c)
 {
-  (void)L;
   if (c == NULL)
     return;
-  abandon(&c->queued);
-  abandon(&c->flying);
-  abandon(&c->done);
-  for (struct sleeper *s = c->sleepers; s != NULL; s = s->next)
-    s->carrier = NULL;
+  carrier_abandon(L, c);
   if (c->multi != NULL)
     (void)c->curl->curl_multi_cleanup(c->multi);
   free(c);
