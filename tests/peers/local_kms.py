@@ -1,53 +1,69 @@
-"""local-kms as KMS (AWS_ENDPOINT_URL_KMS), moto for the rest, a cluster of one region: key, policy, alias, rotation, and the first
-thing that local-kms refuses.
+"""local-kms, a KMS by another hand, beside moto for the rest and cmek sim as the Cloud: one region, one account.
 usage: local_kms.py CMEK; the last line is the tally.
 """
-import json, os, sys, tempfile
+import atexit, json, os, shutil, sys, tempfile, time
 import peer
 from peer import check, equal
 
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLEEXAMPLE00", "AWS_SECRET_ACCESS_KEY": "not-a-real-secret-for-moto", "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
-ACCOUNT = "123456789012"
-
 if not peer.inside():
-    binary = os.path.join(os.path.dirname(peer.PEERS), "bin", "local-kms")
-    with peer.Server([os.path.join(peer.PEERS, "bin", "moto_server"), "-H", "127.0.0.1", "-p", "PORT"]) as moto, \
-            tempfile.TemporaryDirectory() as data, \
-            peer.Server([binary], PORT="PORT", KMS_ACCOUNT_ID=ACCOUNT, KMS_REGION="us-east-1", KMS_DATA_PATH=data) as local:
-        peer.enter("--only", "cloud", "--mixed", AWS_ENDPOINT_URL=moto.url, AWS_ENDPOINT_URL_KMS=local.url, **KEYS)
+    data = tempfile.mkdtemp(prefix="cmek-local-kms-")
+    atexit.register(shutil.rmtree, data, ignore_errors=True)
+    moto = [os.path.join(peer.PEERS, "bin", "moto_server"), "-H", "127.0.0.1", "-p", "PORT"]
+    local = [os.path.join(os.path.dirname(peer.PEERS), "bin", "local-kms")]
+    with peer.Server(moto) as rest, peer.Server(local, PORT="PORT", KMS_ACCOUNT_ID="123456789012", KMS_REGION="us-east-1", KMS_DATA_PATH=data) as kms:
+        peer.enter("--only", "cloud", "--mixed", AWS_ENDPOINT_URL=rest.url, AWS_ENDPOINT_URL_KMS=kms.url, AWS_ACCESS_KEY_ID="AKIAMOTOMOTOMOTOMOTO",
+                   AWS_SECRET_ACCESS_KEY="moto", AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
 
 import boto3
 
 CMEK = sys.argv[1]
-kms = boto3.client("kms", region_name="us-east-1", endpoint_url=os.environ["AWS_ENDPOINT_URL_KMS"])
-cluster = peer.find_cluster("orders-one")
-name = f"crdb-cmek-orders-one-{cluster['id'][-12:]}"
-FIVE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*"]
+kms = boto3.client("kms", region_name="us-east-1")
 
-status, out, err = peer.run(CMEK, "run", "console", "--cluster", "orders-one", "--yes", "--json")
-check("run is done", status == 0, (status, out[-600:], err[-600:]))
-arn = json.loads(out)["handover"]["region_specs"][0]["key_spec"]["uri"]
-keys = kms.list_keys()["Keys"]
-equal("one key", [k["KeyArn"] for k in keys], [arn])
-key = kms.describe_key(KeyId=arn)["KeyMetadata"]
-equal("a symmetric key in use", (key["KeyState"], key["KeySpec"], key["KeyUsage"]), ("Enabled", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"))
-equal("the alias", [(a["AliasName"], a["TargetKeyId"]) for a in kms.list_aliases()["Aliases"]], [(f"alias/{name}-g1", key["KeyId"])])
-policy = json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
-use = next(s for s in policy["Statement"] if s["Sid"] == "Allow use of the key for CMEK")
-equal("the policy", (policy["Id"], use["Action"], use["Principal"]["AWS"]), ("crdb-cmek-kms", FIVE, f"arn:aws:iam::{ACCOUNT}:role/{name}"))
-equal("rotation", kms.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"], True)
-tags = {t["TagKey"]: t["TagValue"] for t in kms.list_resource_tags(KeyId=arn)["Tags"]}
-equal("the tags", (tags["cmek:cluster"], tags["cmek:region"]), (cluster["id"], "us-east-1"))
 
-status, out, err = peer.run(CMEK, "run", "console", "--cluster", "orders-one", "--yes", "--json")
-equal("the second run finds nothing to do", (status, {s["action"] for s in json.loads(out)["steps"]}), (0, {"none"}))
+def cmek(*words):
+    status, out, err = peer.run(CMEK, *words, "--json")
+    return status, json.loads(out) if out.startswith("{") else check("cmek " + " ".join(words) + " prints a document", False, (status, out, err))
 
-# The first thing of cmek's that local-kms refuses: it knows no list of rotations.
-with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-    script.write('kms.list_key_rotations { region = "us-east-1", KeyId = arg[1] }\n')
-    script.flush()
-    status, out, err = peer.run(CMEK, "exec", script.name, arn)
-check("what it does not know is told with the service, the operation and its words",
-      status == 1 and "kms ListKeyRotations us-east-1" in err, (status, out, err))
+
+def console():
+    status, report = cmek("run", "console", "--cluster", "orders-one", "--enable", "--yes", "--confirm", "orders-one")
+    equal("run makes role and key, and enables CMEK", (status, report["run"]["status"]), (0, "done"))
+    spec = report["handover"]["region_specs"][0]["key_spec"]
+    data = kms.describe_key(KeyId=spec["uri"])["KeyMetadata"]
+    equal("the key", (data["Arn"], data["KeyUsage"], data["KeyState"]), (spec["uri"], "ENCRYPT_DECRYPT", "Enabled"))
+    policy = json.loads(kms.get_key_policy(KeyId=spec["uri"], PolicyName="default")["Policy"])
+    equal("its policy", (policy["Id"], policy["Statement"][0]["Principal"]), ("crdb-cmek-kms", {"AWS": spec["auth_principal"]}))
+    equal("its alias", [a["AliasName"] for a in kms.list_aliases()["Aliases"] if a.get("TargetKeyId") == data["KeyId"]],
+          ["alias/crdb-cmek-orders-one-91d3b7a2e5f4-g1"])
+    equal("its rotation", kms.get_key_rotation_status(KeyId=spec["uri"])["KeyRotationEnabled"], True)
+    tags = {t["TagKey"]: t["TagValue"] for t in kms.list_resource_tags(KeyId=spec["uri"])["Tags"]}
+    equal("its cluster's tag", tags["cmek:cluster"], "5e0c94f3-27ab-4d18-8c66-91d3b7a2e5f4")
+    return spec["uri"]
+
+
+def again(key):
+    status, report = cmek("run", "console", "--cluster", "orders-one", "--yes")
+    equal("a second run finds nothing to do", (status, report["summary"]["unchanged"], report["summary"]["create"]), (0, 2, 0))
+    kms.disable_key_rotation(KeyId=key)
+    equal("plan sees the rotation that was switched off", cmek("plan", "console", "--cluster", "orders-one", "--exit-code")[0], 3)
+    equal("run switches it on again", (cmek("run", "console", "--cluster", "orders-one", "--yes")[0],
+                                       kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]), (0, True))
+    equal("one key was made in all this", len(kms.list_keys()["Keys"]), 1)
+
+
+def first_refusal(key):
+    """What local-kms does not have, it says with 501 and a line of text: no reason to try again."""
+    path = os.path.join(os.environ["PEER_SCRATCH"], "rotations.lua")
+    with open(path, "w") as f:
+        f.write('kms.list_key_rotations { region = "us-east-1", KeyId = arg[1] }\n')
+    began = time.time()
+    status, out, err = peer.run(CMEK, "exec", path, key)
+    check("ListKeyRotations is the first thing it refuses", status == 1 and "ListKeyRotations" in err and "501" in err, (status, err))
+    check("and is not tried again and again", time.time() - began < 5, time.time() - began)
+    check("its own words are told", "not implemented" in err, err)
+
+
+key = console()
+again(key)
+first_refusal(key)
 peer.done()
