@@ -1,6 +1,6 @@
 --- A planted fault: a policy is put whole, and the statements of others go.
 return {
-  module = "policy", invariants = { "a colleague's statements survive" },
+  module = "policy", invariants = { "statements of others survive" },
   patch = function(real)
     local changed = {}
     for name, value in pairs(real) do changed[name] = value end

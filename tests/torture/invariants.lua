@@ -100,7 +100,7 @@ M.list = {
     if not found then return "trust: " .. rest.role.AssumeRolePolicyDocument end
   end },
 
-  { "a colleague's statements survive", function(rest)
+  { "statements of others survive", function(rest)
     for _, foreign in ipairs(rest.foreign) do
       local place = rest.aws.kms[foreign.region]
       local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
