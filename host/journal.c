@@ -134,12 +134,13 @@ static int journal_continue(lua_State *L)
   size_t length;
   const char *text = luaL_checklstring(L, 2, &length);
   struct journal *j = journal_new(L);
-  while (length > 0 && text[length - 1] != '\n')
-    length--;
+  size_t whole = length;
+  while (whole > 0 && text[whole - 1] != '\n')
+    whole--;
   j->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (j->fd < 0 || ftruncate(j->fd, (off_t)length) != 0)
+  if (j->fd < 0 || (whole < length && ftruncate(j->fd, (off_t)whole) != 0))
     return push_errno(L, "continue", path);
-  resume_chain(j, text, length);
+  resume_chain(j, text, whole);
   return 1;
 }
 
