@@ -251,8 +251,9 @@ local function unfinished(self, raised)
   local wrote = self.context.wrote
   local document = report.failure(failure.document(raised))
   document.made = report.made(self)
-  if wrote then document.next = ("cmek resume %s"):format(self.context.run_id) .. (document.next and document.next ~= "cmek resume"
-    and "; before that: " .. document.next or "") end
+  if wrote then
+    document.next = ("%scmek resume %s"):format(document.next and document.next .. ", then " or "", self.context.run_id)
+  end
   local status = not wrote and stopped(self) or M.status_of(raised, wrote)
   return report.run(self, wrote and "unfinished" or "failed", document), status
 end

@@ -156,6 +156,7 @@ test["a region that fails shows the Cloud's own words, and resume asks again"] =
   local report, status = fakes.run(world, "console", ENABLE)
   test.equal({ status, report.run.status }, { 5, "unfinished" })
   test.contains(report.error.message, "key is in the wrong account")
+  test.equal(report.error.next, "mend that, then cmek resume run-1")
   world.enable_fails = nil
   local again, done = fakes.run(world, "console", ENABLE)
   test.equal({ done, again.error, actions(again)[5] }, { 0, nil, "cluster_cmek change" })

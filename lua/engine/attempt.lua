@@ -165,7 +165,7 @@ local function cannot_tell(attempt, closed)
     what = ("looking for the key of attempt %s in %s"):format(attempt.id, attempt.region),
     message = "these keys are new and their tags may not be read, so it cannot be said whether one of them is ours: "
       .. table.concat(closed, ", "),
-    next = "allow kms:ListResourceTags on them, then cmek resume",
+    next = "allow kms:ListResourceTags on them",
   }
 end
 

@@ -50,7 +50,7 @@ function M.claim(context, region, alias, id)
   failure.raise {
     code = "not_ready", service = "kms", operation = "ListAliases", region = region,
     what = ("claiming %s in %s for key %s"):format(alias, region, id),
-    message = ("KMS does not show the alias after %d s"):format(context.LAG), next = "cmek resume",
+    message = ("KMS does not show the alias after %d s"):format(context.LAG),
   }
 end
 
@@ -65,7 +65,7 @@ function M.winner(context, cluster, region, alias, id)
   local key = keys.owned(context, region, id)
   local what = ("claiming %s in %s"):format(alias, region)
   if not key then
-    failure.raise { code = "not_ready", service = "kms", region = region, what = what, next = "cmek resume",
+    failure.raise { code = "not_ready", service = "kms", region = region, what = what,
       message = ("it points to key %s, which KMS does not show"):format(id) }
   end
   local foreign = keys.foreign(key, cluster)
@@ -111,7 +111,7 @@ local function change(context, attempt, fn)
   }
   if not done then
     failure.raise { code = "not_ready", service = "kms", region = attempt.region, what = ("setting key %s aside"):format(attempt.key),
-      message = ("KMS refuses to change it after %d s"):format(M.VISIBLE), next = "cmek resume" }
+      message = ("KMS refuses to change it after %d s"):format(M.VISIBLE) }
   end
 end
 
@@ -124,7 +124,7 @@ function M.set_aside(context, cluster, attempt, holder)
   local region, key, kms = attempt.region, attempt.key, context.session.kms
   if not prove(context, attempt) then
     failure.raise { code = "not_ready", service = "kms", region = region, what = ("setting key %s aside"):format(key),
-      message = ("it does not show the tag %s=%s, so it is left alone"):format(names.TAG_ATTEMPT, attempt.id), next = "cmek resume" }
+      message = ("it does not show the tag %s=%s, so it is left alone"):format(names.TAG_ATTEMPT, attempt.id) }
   end
   if named(context, cluster, key) then
     context.attempts:settle(attempt, "named")

@@ -150,7 +150,7 @@ local function wait_for_lock(context, want)
     end,
   }
   if not cluster then
-    failure.raise { code = "not_ready", service = "cloud", operation = "GetCluster", what = what(want), next = "cmek resume",
+    failure.raise { code = "not_ready", service = "cloud", operation = "GetCluster", what = what(want),
       message = ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60) }
   end
 end
@@ -168,7 +168,7 @@ end
 local function no_access(want, refused, message)
   failure.raise {
     code = refused.code or "refused", service = "cloud", operation = "EnableCMEKSpec", request_id = refused.request_id, what = what(want),
-    message = ("CockroachDB Cloud says '%s'. %s"):format(refused.message or "", message), next = "mend that, then cmek resume",
+    message = ("CockroachDB Cloud says '%s'. %s"):format(refused.message or "", message), next = "mend that",
   }
 end
 
@@ -244,12 +244,12 @@ local function settle(context, want, old)
   }
   if settled and not settled.failed then return settled end
   if not settled then
-    failure.raise { code = "not_ready", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want), next = "cmek resume",
+    failure.raise { code = "not_ready", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
       message = ("not every region is enabled after %d min"):format(SETTLE_BOUND // 60) }
   end
   local fault = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
   failure.raise { code = "ENABLE_FAILED", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
-    message = settled.failed .. (fault and "; seen from here: " .. fault or ""), next = "mend that, then cmek resume" }
+    message = settled.failed .. (fault and "; seen from here: " .. fault or ""), next = "mend that" }
 end
 
 --- Enables CMEK for every region at once, then waits until every region and its key is ENABLED.
@@ -259,7 +259,7 @@ function M.create(context, want)
   local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
   while not send(context, want, old, first) do
     if context.clock.now() > deadline then
-      failure.raise { code = "not_ready", service = "cloud", operation = "EnableCMEKSpec", what = what(want), next = "cmek resume",
+      failure.raise { code = "not_ready", service = "cloud", operation = "EnableCMEKSpec", what = what(want),
         message = ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60) }
     end
   end

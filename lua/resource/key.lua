@@ -327,7 +327,7 @@ local function own_attempt(context, want)
     if count < ATTEMPTS_MAX then make(context, want) end
   end
   failure.raise { code = "not_ready", service = "kms", operation = "CreateKey", region = want.region,
-    what = ("making a key for %s in %s"):format(want.alias, want.region), next = "cmek resume",
+    what = ("making a key for %s in %s"):format(want.alias, want.region),
     message = ("%d attempts were lost on the way and made no key"):format(ATTEMPTS_MAX) }
 end
 
@@ -342,7 +342,7 @@ local function patiently(context, want, what, fn)
     end,
   }
   if done == nil then
-    failure.raise { code = "not_ready", service = "kms", region = want.region, what = what, next = "cmek resume",
+    failure.raise { code = "not_ready", service = "kms", region = want.region, what = what,
       message = ("KMS refuses to change the new key after %d s"):format(claim.VISIBLE) }
   end
 end
@@ -385,8 +385,7 @@ local function wait_for(context, want, id, fits)
   }
   if have then return have end
   failure.raise { code = "not_ready", service = "kms", region = want.region, what = ("waiting for key %s in %s"):format(id, want.region),
-    message = ("after %d s KMS does not show it as it was made%s"):format(context.LAG, last and "; it is " .. last.state or ""),
-    next = "cmek resume" }
+    message = ("after %d s KMS does not show it as it was made%s"):format(context.LAG, last and "; it is " .. last.state or "") }
 end
 
 -- Every open attempt but the one that has the alias ends here: its key is set aside, or it made none.

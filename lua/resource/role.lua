@@ -141,7 +141,7 @@ local function wait_for(context, want, reason, fits)
   }
   if have then return have end
   failure.raise { code = "not_ready", service = "iam", operation = "GetRole", what = "waiting for the role " .. want.name,
-    message = ("IAM does not show it as it was made after %d s"):format(context.LAG), next = "cmek resume" }
+    message = ("IAM does not show it as it was made after %d s"):format(context.LAG) }
 end
 
 local function tags(context, want)
