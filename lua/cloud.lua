@@ -1,149 +1,278 @@
 --- The CockroachDB Cloud API, version 2024-09-16: the organization, clusters and the keys that encrypt them.
 ---@class cloud.Client
+---@field door table
+---@field retry Retry
+---@field environment Variables
+---@field headers table<string, string>
+---@field server string?   COCKROACH_SERVER, where it is set
 local Client = { __name = "cloud.Client" }
+Client.__index = Client
 
 local clean = require "clean"
 local explain = require "explain"
+local json = require "json"
 local refusal = require "refusal"
 local retry = require "retry"
+local sorted = require "sorted"
 
 local M = {}
 
+local SERVER <const> = "https://cockroachlabs.cloud"
 local VERSION <const> = "2024-09-16"
 local ROOT <const> = "/api/v1/"
 local UUID <const> = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"
+local PAGES_MAX <const> = 1000
+local LISTED_MAX <const> = 20   -- candidates that a refusal names
+
+--- What gRPC calls its codes; the answers carry the numbers.
+local GRPC <const> = { "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+  "UNAUTHENTICATED" }
+local BY_STATUS <const> = { [400] = 3, [401] = 16, [403] = 7, [404] = 5, [429] = 8, [500] = 13, [501] = 12, [503] = 14, [504] = 4 }
 
 -- Reading the answer -----------------------------------------------------------------------------------------------
+
+local function unreadable(response)
+  if response.fault then
+    return ("the answer is not the JSON that was expected (%s): %s"):format(response.fault, explain.glimpse(response.text))
+  end
+  if type(response.body) ~= "table" then return ("the answer is %s where an object was expected"):format(type(response.body)) end
+end
 
 local function read(response, message, kind)
   if not response then return { kind = kind, message = message } end
   local outcome = { response = response, status = response.status }
   if response.status < 300 then
-    if response.fault then
-      outcome.kind = "lost"
-      outcome.message = ("the answer is not the JSON that was expected (%s): %s"):format(response.fault, explain.glimpse(response.text))
-    end
+    outcome.message = unreadable(response)
+    outcome.kind = outcome.message and "lost" or "answered"
     return outcome
   end
-  outcome.kind = "refused"
   local body = type(response.body) == "table" and response.body or {}
+  outcome.kind = "refused"
   outcome.message = type(body.message) == "string" and body.message or response.fault and explain.glimpse(response.text) or nil
-  outcome.code = retry.status_text(response.status)
+  outcome.code = GRPC[math.type(body.code) and body.code or BY_STATUS[response.status]]
+  local elsewhere = response.status < 400 and (response.headers or {}).location
+  if elsewhere then outcome.message = ("the answer sends us to '%s', where no request of cmek goes"):format(elsewhere) end
   return outcome
 end
 
 -- Asking -----------------------------------------------------------------------------------------------------------
 
--- The bearer, which is looked for when it is first needed.
-local function token(self)
-  self.key = self.key or self.find_key()
-  return self.key
+-- The bearer, looked for when it is first needed.
+local function find_token(self)
+  local key, jwt = self.environment.secret("COCKROACH_API_KEY", "cloud"), self.environment.secret("COCKROACH_API_JWT", "cloud")
+  if key and jwt then
+    refusal.raise { kind = "credentials", exit = "credentials", service = "cloud",
+      message = "COCKROACH_API_KEY and COCKROACH_API_JWT are both set, and may be of different identities", next = "unset one of them" }
+  end
+  if not key and not jwt then
+    refusal.raise { kind = "credentials", exit = "credentials", what = "talking to CockroachDB Cloud",
+      message = "COCKROACH_API_KEY is not set", next = explain.NO_API_KEY }
+  end
+  if jwt and not self.headers["Cc-Vanity-Name"] then
+    refusal.raise { kind = "credentials", exit = "credentials", service = "cloud",
+      message = "COCKROACH_API_JWT is set and COCKROACH_VANITY_NAME is not",
+      next = "export COCKROACH_VANITY_NAME=… (the organization's name in its login URL)" }
+  end
+  self.token, self.source = key or jwt, key and "COCKROACH_API_KEY" or "COCKROACH_API_JWT"
 end
 
+local function refuse(self, request, outcome, attempts)
+  refusal.raise(explain.complete {
+    service = "cloud", operation = request.operation, status = outcome.status, code = outcome.code, message = outcome.message,
+    request_id = outcome.response and outcome.response.request_id, kind = outcome.kind, attempts = attempts, source = self.source,
+    unknown = outcome.kind == "lost" and request.method ~= "GET" or nil, endpoint_source = self.server and "COCKROACH_SERVER",
+  })
+end
+
+-- One call: operation is the API's name, path stands below /api/v1/, result lists members that the answer must have.
 local function call(self, request)
-  local bearer = token(self)
+  if not self.token then find_token(self) end
   local outcome, attempts = self.retry:run {
     name = "cloud " .. request.operation, client = "cloud", rules = retry.CLOUD, safe = request.method == "GET",
     pace = { key = "cloud", rate = retry.CLOUD_RATE },
     send = function(attempt)
       return read(self.door.cloud.request { method = request.method, path = ROOT .. request.path, query = request.query,
-        body = request.body, token = bearer, headers = self.headers, attempt = attempt })
+        body = request.body, token = self.token, headers = self.headers, attempt = attempt })
     end,
   }
-  if outcome.kind == "answered" then return clean(outcome.response.body) or {} end
-  refusal.raise(explain.complete {
-    service = "cloud", operation = request.operation, status = outcome.status, code = outcome.code, message = outcome.message,
-    request_id = outcome.response and outcome.response.request_id, kind = outcome.kind, attempts = attempts,
-    unknown = outcome.kind == "lost" and request.method ~= "GET" or nil,
-  })
+  if outcome.kind ~= "answered" then refuse(self, request, outcome, attempts) end
+  local answer = clean(outcome.response.body) or {}
+  for _, name in ipairs(request.result or {}) do
+    if answer[name] == nil then
+      outcome.kind, outcome.message = "lost", ("the answer has no %s"):format(name)
+      refuse(self, request, outcome, attempts)
+    end
+  end
+  return answer
+end
+
+-- The path of a cluster; raises when the ID is none, for it becomes part of what is judged.
+local function path_of(id, rest)
+  if type(id) ~= "string" or not id:find(UUID) then
+    error(("a cluster's ID is a UUID, not '%s'"):format(tostring(id)), 0)
+  end
+  return "clusters/" .. id:lower() .. (rest or "")
+end
+
+-- The operations ---------------------------------------------------------------------------------------------------
+
+--- The organization; its id is the external ID, its label is not.
+---@return { id: string, name: string, label: string }
+function Client:organization()
+  return call(self, { operation = "GetOrganization", method = "GET", path = "organization", result = { "id" } })
+end
+
+--- All clusters that the key sees.
+---@param options { show_inactive: boolean? }?  also deleted and failed ones
+---@return table[]
+function Client:clusters(options)
+  local list, page, seen = {}, nil, {}
+  for _ = 1, PAGES_MAX do
+    local answer = call(self, { operation = "ListClusters", method = "GET", path = "clusters",
+      query = { show_inactive = options and options.show_inactive or nil, ["pagination.page"] = page } })
+    for _, cluster in ipairs(answer.clusters or {}) do list[#list + 1] = cluster end
+    page = answer.pagination and answer.pagination.next_page
+    if not page then return list end
+    if seen[page] then break end
+    seen[page] = true
+  end
+  refusal.raise { kind = "refused", service = "cloud", operation = "ListClusters", message = "the service gives the same page for ever" }
+end
+
+--- A cluster by its ID. Its account_id is the AWS account that will use the key.
+---@param id string  UUID
+---@return table
+function Client:cluster(id)
+  return call(self, { operation = "GetCluster", method = "GET", path = path_of(id), result = { "id", "name" } })
+end
+
+--- The CMEK state of a cluster. Before it was ever enabled the service may answer 404.
+---@param id string  UUID
+---@return { status: string, region_infos: table[] }
+function Client:cmek(id)
+  local ok, answer = pcall(call, self, { operation = "GetCMEKClusterInfo", method = "GET", path = path_of(id, "/cmek") })
+  if ok then
+    answer.region_infos = answer.region_infos or {}
+    return answer
+  end
+  if refusal.is(answer) and answer.status == 404 then return { status = "DISABLED", region_infos = {} } end
+  error(answer, 0)
+end
+
+-- Raises when a specification would be refused, or would mean something else than it says.
+local function check_specs(specs)
+  local seen = {}
+  if type(specs) ~= "table" or #specs == 0 then error("enable_cmek wants a list of region_specs, one for every region of the cluster", 0) end
+  for i, spec in ipairs(specs) do
+    local key = type(spec) == "table" and spec.key_spec or {}
+    if not spec.region or key.type ~= "AWS_KMS" or not key.uri or not key.auth_principal then
+      error(("region_specs[%d] must have region and key_spec { type = 'AWS_KMS', uri =, auth_principal = }"):format(i), 0)
+    end
+    if seen[spec.region] then error(("region_specs[%d]: the region '%s' stands twice"):format(i, spec.region), 0) end
+    seen[spec.region] = true
+  end
+end
+
+--- Enables CMEK, for every region of the cluster at once. It cannot be undone.
+---@param id string  UUID
+---@param region_specs { region: string, key_spec: { type: string, uri: string, auth_principal: string } }[]
+---@return table  CMEKClusterInfo
+function Client:enable_cmek(id, region_specs)
+  check_specs(region_specs)
+  local list = json.array(table.move(region_specs, 1, #region_specs, 1, {}))
+  return call(self, { operation = "EnableCMEKSpec", method = "POST", path = path_of(id, "/cmek"), body = { region_specs = list } })
 end
 
 -- Finding a cluster ------------------------------------------------------------------------------------------------
 
-local function describe(list)
-  local lines = {}
-  for _, cluster in ipairs(list) do lines[#lines + 1] = ("%s (%s)"):format(cluster.name, cluster.id) end
-  return table.concat(lines, ", ")
+local function describe(clusters)
+  local parts = {}
+  for _, cluster in ipairs(clusters) do parts[#parts + 1] = ("%s (%s)"):format(cluster.name, cluster.id) end
+  if #parts > LISTED_MAX then
+    parts[LISTED_MAX + 1] = ("… and %d more"):format(#parts - LISTED_MAX)
+    parts = table.move(parts, 1, LISTED_MAX + 1, 1, {})
+  end
+  return table.concat(parts, ", ")
 end
 
-local function not_found(text, clusters)
-  local names, tail = {}, nil
+-- The clusters whose names are near, in that order.
+local function near(text, clusters)
+  local names, by_name, found = {}, {}, {}
+  for _, cluster in ipairs(clusters) do names[#names + 1], by_name[cluster.name] = cluster.name, cluster end
+  for i, name in ipairs(require("ui.near").near(text, names)) do found[i] = by_name[name] end
+  return found
+end
+
+local function not_found(message, next_step)
+  refusal.raise { kind = "refused", code = "NOT_FOUND", what = "looking for the cluster", message = message,
+    next = next_step or "name it by its name, its UUID or the URL of its page in the Cloud Console" }
+end
+
+-- Other texts that the console shows near a cluster.
+local function explain_other(self, text, clusters)
   for _, cluster in ipairs(clusters) do
-    names[#names + 1] = cluster.name
-    if cluster.id:sub(-12) == text:lower() then tail = cluster end
+    if cluster.id:sub(-12) == text:lower() then
+      not_found(("'%s' is the end of an ID: the cluster is %s"):format(text, describe { cluster }), "--cluster " .. cluster.name)
+    end
   end
-  local near = require("ui.near").near(text, names)
-  local list = near[1] and near or names
-  local message = ("there is no cluster '%s'"):format(text)
-  if tail then
-    message = message .. ("; these are the last 12 characters of %s's ID, which is %s"):format(tail.name, tail.id)
-  elseif list[1] then
-    message = message .. ("; %s: %s"):format(near[1] and "did you mean" or "there are", table.concat(list, ", "))
-  else
-    message = message .. "; this key sees none"
+  local ok, organization = pcall(self.organization, self)
+  if not ok and not refusal.is(organization) then error(organization, 0) end
+  if ok and (text == organization.label or text:lower() == organization.id or text == organization.name) then
+    not_found(("'%s' is the organization, not a cluster; it has %s"):format(text, #clusters > 0 and describe(clusters) or "none that this key sees"))
   end
-  refusal.raise { kind = "refused", what = "looking for the cluster", message = message }
 end
 
-local FUNCTIONS <const> = {
-  --- The organization; its id is the external ID.
-  organization = function(self) return call(self, { operation = "GetOrganization", method = "GET", path = "organization" }) end,
+local function unknown(self, text, clusters)
+  explain_other(self, text, clusters)
+  local close = near(text, clusters)
+  local hint = #close > 0 and "; did you mean " .. describe(close) .. "?" or #clusters > 0 and "; there are " .. describe(clusters)
+    or "; this key sees no cluster at all"
+  not_found(("there is no cluster '%s'%s"):format(text, hint), #clusters == 0
+    and "check the role of the service account, or take the key of another" or nil)
+end
 
-  --- All clusters that the key sees.
-  clusters = function(self, options)
-    local list, page = {}, nil
-    repeat
-      local answer = call(self, { operation = "ListClusters", method = "GET", path = "clusters",
-        query = { show_inactive = options and options.show_inactive or nil, ["pagination.page"] = page } })
-      for _, cluster in ipairs(answer.clusters or {}) do list[#list + 1] = cluster end
-      page = answer.pagination and answer.pagination.next_page
-    until not page or page == ""
-    return list
-  end,
-
-  --- A cluster by its id.
-  cluster = function(self, id) return call(self, { operation = "GetCluster", method = "GET", path = "clusters/" .. id }) end,
-
-  --- The CMEK state of a cluster. Before it was ever enabled the service may answer 404.
-  cmek = function(self, id)
-    local ok, answer = pcall(call, self, { operation = "GetCMEKClusterInfo", method = "GET", path = "clusters/" .. id .. "/cmek" })
-    if ok then
-      answer.region_infos = answer.region_infos or {}
-      return answer
-    end
-    if refusal.is(answer) and answer.status == 404 then return { status = "DISABLED", region_infos = {} } end
-    error(answer, 0)
-  end,
-
-  --- Enables CMEK. Cannot be undone.
-  enable_cmek = function(self, id, region_specs)
-    return call(self, { operation = "EnableCMEKSpec", method = "POST", path = "clusters/" .. id .. "/cmek",
-      body = { region_specs = require("json").array(region_specs) } })
-  end,
-}
-
---- A cluster by name, UUID or console URL; raises with candidates when there is none, or more than one.
-local function find_cluster(self, text)
-  local id = text:match "/cluster/(%x+%-[%x-]+)" or text
-  if id:find(UUID) then return FUNCTIONS.cluster(self, id:lower()) end
-  local clusters, found = FUNCTIONS.clusters(self), {}
+--- A cluster by name, UUID or console URL. Raises with candidates when there is none, or more than one.
+---@param text string
+---@return table
+function Client:find_cluster(text)
+  if type(text) ~= "string" or text == "" then error("find_cluster wants a name, a UUID or a console URL", 0) end
+  local id = text:match "^https?://[^/]+/cluster/([^/?#]+)" or text
+  if id:find(UUID) then
+    local ok, cluster = pcall(self.cluster, self, id)
+    if ok then return cluster end
+    if not refusal.is(cluster) or cluster.status ~= 404 then error(cluster, 0) end
+    unknown(self, id, self:clusters())
+  end
+  local clusters, found = self:clusters(), {}
   for _, cluster in ipairs(clusters) do
     if cluster.name == text then found[#found + 1] = cluster end
   end
   if #found == 1 then return found[1] end
-  if #found == 0 then not_found(text, clusters) end
-  refusal.raise { kind = "refused", what = "looking for the cluster",
-    message = ("'%s' is the name of %d clusters: %s; name one by its ID"):format(text, #found, describe(found)) }
+  if #found == 0 then unknown(self, text, clusters) end
+  not_found(("'%s' is the name of %d clusters: %s"):format(text, #found, describe(found)), "name one by its ID")
 end
 
---- The functions of the Cloud for one operator.
----@param options { door: table, retry: Retry, find_key: (fun(): userdata), headers: table? }
-function M.new(options)
-  local self = setmetatable({ door = options.door, retry = options.retry, find_key = options.find_key, headers = options.headers or {} }, Client)
-  self.headers["Cc-Version"] = VERSION
-  local functions = { find_cluster = function(text) return find_cluster(self, text) end }
-  for name, fn in require("sorted")(FUNCTIONS) do
-    functions[name] = function(...) return fn(self, ...) end
+-- The client -------------------------------------------------------------------------------------------------------
+
+local function register(door, server)
+  local ok, message = pcall(door.endpoint, door, "cloud", (server or SERVER):gsub("/+$", ""), nil)
+  if ok then return end
+  refusal.raise { kind = "configuration", exit = "usage", message = "COCKROACH_SERVER: " .. tostring(message):gsub("^door: ", "") }
+end
+
+--- The functions of the Cloud for one operator; registers its endpoint on the door. The key is looked for at the first call.
+---@param options { door: table, retry: Retry, environment: Variables }
+---@return table<string, function>  organization, clusters, cluster, find_cluster, cmek, enable_cmek
+function M.open(options)
+  local environment = options.environment
+  local self = setmetatable({ door = options.door, retry = options.retry, environment = environment,
+    server = environment.text "COCKROACH_SERVER", headers = { ["Cc-Version"] = VERSION,
+      ["Cc-Vanity-Name"] = environment.text "COCKROACH_VANITY_NAME", ["Cc-Username"] = environment.text "COCKROACH_USERNAME" } }, Client)
+  register(self.door, self.server)
+  local functions = {}
+  for name, fn in sorted(Client) do
+    if type(fn) == "function" then functions[name] = function(...) return fn(self, ...) end end
   end
   return functions
 end

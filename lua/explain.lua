@@ -70,6 +70,7 @@ local CODES <const> = {
 -- The way there ----------------------------------------------------------------------------------------------------
 
 local FAULTS <const> = {
+  { "setting certificate", "AWS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names a file of certificates that cannot be read" },
   { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
   { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },
   { "refused", "nothing listens there: check the endpoint%s" },

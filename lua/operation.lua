@@ -102,6 +102,7 @@ function M.connect(common, run_id, journal, output)
   if journal then door:record(journal) end
   local session = require("session").open {
     door = door, environment = require("process").environment, profile = common.profile, region = common.region,
+    run_id = run_id,
   }
   session:seal()
   local progress = require("ui.progress").new(output, door.clock)

@@ -100,8 +100,9 @@ local function delay_cloud(_, count, outcome, _, now)
   local delay = math.min(30.0, 2.0 ^ (count - 1))
   if outcome.status ~= 429 and outcome.status ~= 503 then return delay end
   local asked = outcome.response.headers and outcome.response.headers["retry-after"]
-  local seconds = tonumber(tostring(asked or ""):match "^%d+$") or (time.http(asked) and time.http(asked) - now)
-  return seconds and math.max(0, math.min(300, seconds)) or delay
+  local date = time.http(asked)
+  local seconds = tonumber(tostring(asked or ""):match "^%d+$") or date and date - (time.http(outcome.response.date) or now)
+  return seconds and math.max(0.0, math.min(300.0, seconds)) or delay
 end
 
 ---@type retry.Rules

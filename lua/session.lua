@@ -1,75 +1,101 @@
 --- Everything one operator talks with: credentials, endpoints, services. Nothing goes on the network when it is opened.
 ---@class Session
+---@field door table
+---@field clock table               the door's
+---@field tasks task.Scheduler
+---@field listener fun(event: table)  told what is waited for and what was put right; may be replaced
+---@field region string?            of calls that have none of their own
+---@field partition string          "aws", "aws-cn" …
+---@field cloud table<string, function>
+---@field iam table<string, function>
+---@field kms table<string, function>
+---@field sts table<string, function>
+---@field tagging table<string, function>
 local Session = { __name = "Session" }
 Session.__index = Session
 
 local credentials = require "aws.credentials"
 local endpoint = require "aws.endpoint"
-local explain = require "explain"
 local profiles = require "aws.profile"
 local refusal = require "refusal"
 local retry = require "retry"
+local sts = require "aws.sts"
 local task = require "task"
 local variables = require "variables"
 
 local M = {}
 
-local CLOUD <const> = "https://cockroachlabs.cloud"
+local OPTIONS <const> = { door = true, environment = true, profile = true, region = true, run_id = true, listener = true, ask = true }
+local MODES <const> = { legacy = true, standard = true, adaptive = true }   -- of AWS_RETRY_MODE; cmek has one, which is standard
 
--- The profile in force, and whether the command line named it.
+local function misset(message) refusal.raise { kind = "configuration", exit = "usage", message = message } end
+
+-- AWS --------------------------------------------------------------------------------------------------------------
+
+-- The profile in force, and whether the command line named it. One that is named and is not there is an error.
 local function choose_profile(options, environment)
   local known = profiles.load { environment = environment }
-  local explicit = options.profile ~= nil
-  local name = options.profile or environment.text "AWS_PROFILE" or environment.text "AWS_DEFAULT_PROFILE" or "default"
-  local origin = explicit and "--profile" or environment.text "AWS_PROFILE" and "AWS_PROFILE" or nil
-  local keys = environment.text "AWS_ACCESS_KEY_ID"
-  local profile = (origin and not (keys and not explicit)) and known:profile(name, origin) or known:find(name)
-  return known, profile, explicit
+  if options.profile then return known, known:profile(options.profile, "--profile"), true end
+  for _, variable in ipairs { "AWS_PROFILE", "AWS_DEFAULT_PROFILE" } do
+    local name = environment.text(variable)
+    if name then return known, known:profile(name, variable), false end
+  end
+  return known, known:find "default", false
 end
 
-local function cloud_key(environment)
-  local key = environment.secret("COCKROACH_API_KEY", "cloud") or environment.secret("COCKROACH_API_JWT", "cloud")
-  if key then return key end
-  refusal.raise { kind = "credentials", exit = "credentials", what = "talking to CockroachDB Cloud",
-    message = "COCKROACH_API_KEY is not set", next = explain.NO_API_KEY }
+local function attempts(environment, profile)
+  local mode = environment.text "AWS_RETRY_MODE" or profile and profile:text "retry_mode"
+  if mode and not MODES[mode:lower()] then misset(("the retry mode is '%s'; it must be standard, legacy or adaptive"):format(mode)) end
+  local text = environment.text "AWS_MAX_ATTEMPTS" or profile and profile:text "max_attempts"
+  local count = math.tointeger(tonumber(text))
+  if text and (not count or count < 1) then misset(("AWS_MAX_ATTEMPTS is '%s'; it must be a number from 1"):format(text)) end
+  return count
 end
 
-local function open_cloud(self, environment)
-  local server = environment.text "COCKROACH_SERVER" or CLOUD
-  self.door:endpoint("cloud", (server:gsub("/+$", "")))
-  self.cloud = require("cloud").new { door = self.door, retry = self.retry, find_key = function() return cloud_key(environment) end,
-    headers = { ["Cc-Vanity-Name"] = environment.text "COCKROACH_VANITY_NAME", ["Cc-Username"] = environment.text "COCKROACH_USERNAME" } }
+-- Asks for an MFA code where somebody can answer.
+local function ask_at_terminal(prompt)
+  local terminal = require "terminal"
+  return terminal.is_terminal "stdin" and terminal.read_line(prompt) or nil
 end
 
 local function open_aws(self, options, environment)
   local known, profile, explicit = choose_profile(options, environment)
   local endpoints = endpoint.new { environment = environment, profile = profile, region = options.region }
   endpoints:register(self.door)
-  local key = self.door:session_key()
-  local caller
-  self.credentials = credentials.new { environment = environment, profiles = known, profile = profile, explicit = explicit, clock = self.clock,
-    tasks = self.tasks, assume_role = function(request)
-      return caller:call { service = "sts", operation = "AssumeRole", region = endpoints.region, parameters = request.parameters,
-        credentials = request.credentials, session_key = key, result = { "Credentials" } }
-    end }
+  self.region, self.partition = endpoints.region, endpoints.partition.id
+  self.retry.attempts = attempts(environment, profile)
+  local session_key, caller = self.door:session_key(), nil
+  self.credentials = credentials.new {
+    environment = environment, profiles = known, profile = profile, explicit = explicit, clock = self.clock, tasks = self.tasks,
+    run_id = options.run_id, ask = options.ask or ask_at_terminal,
+    assume_role = function(request)
+      request.session_key, request.region = session_key, self.region
+      return sts.assume_role(caller, request)
+    end,
+  }
   caller = require("aws.call").new { door = self.door, retry = self.retry, credentials = self.credentials, endpoints = endpoints,
     listen = self.listen }
-  self.region, self.partition = endpoints.region, endpoints.partition.id
+  self.iam, self.sts = require("aws.iam").new(caller), sts.new(caller, self.region)
   self.kms, self.tagging = require("aws.kms").new(caller), require("aws.tagging").new(caller)
-  self.iam, self.sts = require("aws.iam").new(caller, nil), require("aws.sts").new(caller, endpoints.region)
 end
 
---- A session on a door.
----@param options { door: table, environment: table|function?, profile: string?, region: string?, listen: fun(event: table)? }
+-- The value --------------------------------------------------------------------------------------------------------
+
+--- A session on a door that is not sealed yet. Raises what is wrong with the settings; whether there are credentials shows
+--- when they are first needed.
+---@param options { door: table, environment: table|function?, profile: string?, region: string?, run_id: string?,
+---  listener: (fun(event: table))?, ask: (fun(prompt: string): string?)? }
+---  environment: what stands for the process's; profile, region: explicit ones; run_id: named in role sessions; ask: for MFA codes
 ---@return Session
 function M.open(options)
-  local environment = variables.of(options.environment)
-  local self = setmetatable({ door = options.door, clock = options.door.clock, listener = options.listen or function() end }, Session)
+  for name in require("sorted")(options) do
+    if not OPTIONS[name] then error(("session.open: unknown field '%s'"):format(name), 2) end
+  end
+  local environment, door = variables.of(options.environment), options.door
+  local self = setmetatable({ door = door, clock = door.clock, tasks = task.new(door), listener = options.listener or function() end }, Session)
   self.listen = function(event) self.listener(event) end
-  self.tasks = task.new(options.door)
-  self.retry = retry.new { clock = self.clock, tasks = self.tasks, listen = self.listen,
-    attempts = math.tointeger(tonumber(environment.text "AWS_MAX_ATTEMPTS" or "")) }
-  open_cloud(self, environment)
+  self.retry = retry.new { clock = self.clock, tasks = self.tasks, listen = self.listen }
+  self.cloud = require("cloud").open { door = door, retry = self.retry, environment = environment }
   open_aws(self, options, environment)
   return self
 end
@@ -77,11 +103,13 @@ end
 --- No destination can be added from here on but the regions' own hosts.
 function Session:seal() self.door:seal() end
 
---- Who we are in AWS. In a task.
----@return { account: string, arn: string, user_id: string, source: string }
+--- Who we are in AWS, and by which credentials. In a task.
+---@return { account: string, arn: string, user_id: string, source: string, expiration: number? }
+---  source: "the environment", "profile 'x'" …; expiration: seconds since the epoch
 function Session:identity()
   local answer = self.sts.get_caller_identity()
-  return { account = answer.Account, arn = answer.Arn, user_id = answer.UserId, source = self.credentials:source() }
+  return { account = answer.Account, arn = answer.Arn, user_id = answer.UserId, source = self.credentials:source(),
+    expiration = self.credentials:expiration() }
 end
 
 return M

@@ -51,17 +51,26 @@ local function refused(response)
   return code, type(message) == "string" and message or nil
 end
 
--- A status that says success with a body that cannot be read: nobody can say what came of it.
+local XML <const> = { iam = true, sts = true }
+
+-- What is wrong with an answer that says success: nobody can say what came of the request. nil when nothing is.
 local function unreadable(request, response)
-  local expected = (request.service == "iam" or request.service == "sts") and "XML" or "JSON"
-  return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
+  local expected = XML[request.service] and "XML" or "JSON"
+  if response.fault then
+    return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
+  end
+  if type(response.body) ~= "table" then return ("the answer is %s where an object was expected"):format(type(response.body)) end
+  if XML[request.service] and not response.request_id and next(response.body) == nil then
+    return ("the answer is empty, or not one to %s"):format(request.operation)
+  end
 end
 
 local function read(request, response, message, kind)
   if not response then return { kind = kind, message = message, service = request.service } end
   local outcome = { response = response, status = response.status, service = request.service }
   if response.status < 300 then
-    if response.fault then outcome.kind, outcome.message = "lost", unreadable(request, response) end
+    outcome.message = unreadable(request, response)
+    outcome.kind = outcome.message and "lost" or "answered"
     return outcome
   end
   outcome.kind = "refused"
@@ -119,7 +128,7 @@ local function refuse(self, request, outcome, attempts)
   })
 end
 
--- The operation's name in front of what was missing, so that the reader knows whom to ask.
+-- Members that are missing would only be noticed where they are used.
 local function check_result(self, request, answer, outcome, attempts)
   for _, name in ipairs(request.result or {}) do
     if answer[name] == nil then
@@ -136,6 +145,7 @@ end
 ---  credentials: others than the session's
 ---@return table answer  what the service says, without what is null or empty
 function Caller:call(request)
+  self.endpoints:check(request.service, request.region)
   request.place = request.region and request.service .. " " .. request.region or request.service
   local name = ("%s %s%s"):format(request.service, request.operation, request.region and " " .. request.region or "")
   local outcome, attempts = self.retry:run {

@@ -10,7 +10,9 @@
 local Credentials = { __name = "aws.Credentials" }
 Credentials.__index = Credentials
 
+local clean = require "clean"
 local refusal = require "refusal"
+local secret = require "secret"
 local time = require "time"
 
 local M = {}
@@ -98,7 +100,7 @@ end
 local function check_process_output(output, source)
   if type(output) ~= "table" then fail(("%s did not print JSON"):format(source)) end
   if output.Version ~= 1 then fail(("%s printed Version %s, and cmek knows 1"):format(source, tostring(output.Version))) end
-  if type(output.AccessKeyId) ~= "string" or output.AccessKeyId == "" or not output.SecretAccessKey then
+  if type(output.AccessKeyId) ~= "string" or output.AccessKeyId == "" or not secret.is(output.SecretAccessKey) then
     fail(("%s printed no AccessKeyId or no SecretAccessKey"):format(source))
   end
 end
@@ -106,8 +108,10 @@ end
 -- Runs the program that a profile names. Its output is parsed in C; only its complaint is shown.
 local function run_process(self, command, source)
   local process = self.process or require "process"
-  local result, message = process.run { argv = process.argv_split(command), json = true, timeout = 60,
-    secrets = { "SecretAccessKey", "SessionToken" }, audience = "aws" }
+  local words, message = process.argv_split(command)
+  if not words then fail(("%s cannot be run: %s"):format(source, message)) end
+  local result
+  result, message = process.run { argv = words, json = true, timeout = 60, secrets = { "SecretAccessKey", "SessionToken" }, audience = "aws" }
   if not result then fail(("%s cannot be run: %s"):format(source, message)) end
   if result.status ~= 0 then
     local complaint = tostring(result.error_output or ""):gsub("%s+$", "")
@@ -124,9 +128,10 @@ local function credential_process(self, profile)
   local source = ("credential_process of profile '%s'"):format(profile.name)
   return { kind = "process", source = source, renewable = true, load = function()
     local output = run_process(self, command, source)
-    local token = require("clean")(output.SessionToken)
+    local token = clean(output.SessionToken)
+    if token and secret.length(token) == 0 then token = nil end
     return { access_key_id = output.AccessKeyId, secret_access_key = output.SecretAccessKey, session_token = token,
-      expiration = check_expiration(self, require("clean")(output.Expiration), source) }
+      expiration = check_expiration(self, clean(output.Expiration), source) }
   end }
 end
 
@@ -230,7 +235,7 @@ local function outside(self)
 end
 
 local function environment_identity(self)
-  if self.environment.text "AWS_WEB_IDENTITY_TOKEN_FILE" and self.environment.text "AWS_ROLE_ARN" then
+  if self.environment.text "AWS_WEB_IDENTITY_TOKEN_FILE" then
     unsupported "AWS_WEB_IDENTITY_TOKEN_FILE names a web identity"
   end
 end
@@ -238,14 +243,14 @@ end
 local function find_source(self)
   local keys = not self.explicit and from_environment(self)
   if keys then return keys end
-  if self.profile and self.profile:text "role_arn" and not self.profile:text "web_identity_token_file" then return resolve(self, self.profile, {}) end
-  if not self.explicit then environment_identity(self) end
+  local role = self.profile and self.profile:text "role_arn" and not self.profile:text "web_identity_token_file"
+  if not role and not self.explicit then environment_identity(self) end
   local source = self.profile and resolve(self, self.profile, {})
   if source then return source end
   outside(self)
-  local looked = self.profile and ("profile '%s' has no credentials"):format(self.profile.name)
+  local looked = self.profile and ("profile '%s' has none"):format(self.profile.name)
     or ("no AWS_ACCESS_KEY_ID, no profile 'default' in %s or %s"):format(self.profiles.config_path, self.profiles.credentials_path)
-  fail("no AWS credentials: " .. looked)
+  fail(("no AWS credentials: %s; an instance's metadata is not asked yet"):format(looked))
 end
 
 -- The value --------------------------------------------------------------------------------------------------------
@@ -274,9 +279,10 @@ local function load_once(self)
   self.from = self.from or find_source(self)
   if not self.from.waits then return load(self) end
   while true do
-    self.loading = self.loading or self.tasks.spawn(load, self)
-    local ok, keys = pcall(self.loading.wait, self.loading)
-    self.loading = nil
+    local loading = self.loading or self.tasks.spawn(load, self)
+    self.loading = loading
+    local ok, keys = pcall(loading.wait, loading)
+    if self.loading == loading then self.loading = nil end
     if not ok then error(keys, 0) end
     if self.keys == keys then return keys end
     self.tasks.check()   -- who was loading was cancelled; we may not have been
@@ -313,5 +319,9 @@ end
 --- Where the credentials come from, once they are known.
 ---@return string?
 function Credentials:source() return self.from and self.from.source end
+
+--- When they end, seconds since the epoch; nil when they do not, or are not known yet.
+---@return number?
+function Credentials:expiration() return self.keys and self.keys.expiration end
 
 return M

@@ -209,6 +209,16 @@ function Endpoints:source(service)
   return self.services[service] and self.services[service].source
 end
 
+--- Raises when a region is of another partition than the hosts: such a host does not exist, and its account is another one.
+---@param service string
+---@param region string?  nil: the service has one endpoint
+function Endpoints:check(service, region)
+  if region == nil or self:source(service) or M.partition(region).id == self.partition.id then return end
+  refusal.raise { kind = "configuration", exit = "usage", service = service, region = region,
+    message = ("the region %s is in the partition %s, and the credentials' region %s is in %s"):format(region, M.partition(region).id,
+      self.region or "(none)", self.partition.id), next = ("use credentials of an account there, with --region %s"):format(region) }
+end
+
 --- Tells the door where the services are, and whom to trust.
 ---@param door table  not sealed yet
 function Endpoints:register(door)

@@ -1,32 +1,38 @@
---- IAM, API version 2010-05-08: roles, their trust, tags and policies.
+--- IAM, API version 2010-05-08: roles, their trust, tags and policies. One endpoint for all regions of a partition.
 
 local operations = require "aws.operations"
+local refusal = require "refusal"
 
 local M = {}
 
+--- A write that is not `safe` is not known to be harmless when it is done twice.
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
-  CreateRole = { result = { "Role" } }, GetRole = { safe = true, result = { "Role" } }, UpdateAssumeRolePolicy = { safe = true },
-  UpdateRole = { safe = true }, TagRole = { safe = true }, UntagRole = { safe = true }, ListRoleTags = { list = "Tags" },
-  ListRoles = { list = "Roles" }, PutRolePolicy = { safe = true }, GetRolePolicy = { safe = true }, DeleteRolePolicy = {},
-  ListRolePolicies = { list = "PolicyNames" }, ListAttachedRolePolicies = { list = "AttachedPolicies" }, AttachRolePolicy = { safe = true },
-  DetachRolePolicy = {}, ListInstanceProfilesForRole = { list = "InstanceProfiles" }, DeleteRole = {}, GetUser = { safe = true },
-  SimulatePrincipalPolicy = { list = "EvaluationResults" }, PutRolePermissionsBoundary = { safe = true },
+  GetRole = { safe = true, result = { "Role" } }, GetRolePolicy = { safe = true, result = { "PolicyDocument" } }, GetUser = { safe = true },
+  ListRoles = { list = "Roles" }, ListRoleTags = { list = "Tags" }, ListRolePolicies = { list = "PolicyNames" },
+  ListAttachedRolePolicies = { list = "AttachedPolicies" }, ListInstanceProfilesForRole = { list = "InstanceProfiles" },
+  SimulatePrincipalPolicy = { list = "EvaluationResults" }, SimulateCustomPolicy = { list = "EvaluationResults" },
+  CreateRole = { result = { "Role" } }, UpdateRole = {}, DeleteRole = {}, UpdateAssumeRolePolicy = { safe = true },
+  TagRole = { safe = true }, UntagRole = {}, PutRolePolicy = { safe = true }, DeleteRolePolicy = {},
+  AttachRolePolicy = {}, DetachRolePolicy = {}, PutRolePermissionsBoundary = {},
 }
 
--- Policy documents come percent-encoded.
+-- Policy documents come percent-encoded, numbers as texts.
 local function decode(role)
-  if role and role.AssumeRolePolicyDocument then
+  if role.AssumeRolePolicyDocument then
     role.AssumeRolePolicyDocument = require("crypto").percent_decode(role.AssumeRolePolicyDocument)
   end
+  role.MaxSessionDuration = math.tointeger(tonumber(role.MaxSessionDuration))
   return role
 end
 
+--- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
+--- lists are whole.
 ---@param caller aws.Caller
----@param region string   that the partition's IAM is signed for
-function M.new(caller, region)
-  local iam = operations.functions(caller, "iam", OPERATIONS, false, region)
-  local get_role, create_role, get_role_policy = iam.get_role, iam.create_role, iam.get_role_policy
+---@return table<string, fun(parameters: table?): table>
+function M.new(caller)
+  local iam = operations.functions(caller, "iam", OPERATIONS, false)
+  local get_role, create_role, list_roles, get_role_policy = iam.get_role, iam.create_role, iam.list_roles, iam.get_role_policy
 
   function iam.get_role(parameters)
     local answer = get_role(parameters)
@@ -40,18 +46,25 @@ function M.new(caller, region)
     return answer
   end
 
+  function iam.list_roles(parameters)
+    local answer = list_roles(parameters)
+    for _, role in ipairs(answer.Roles) do decode(role) end
+    return answer
+  end
+
   function iam.get_role_policy(parameters)
     local answer = get_role_policy(parameters)
-    answer.PolicyDocument = require("crypto").percent_decode(answer.PolicyDocument or "")
+    answer.PolicyDocument = require("crypto").percent_decode(answer.PolicyDocument)
     return answer
   end
 
   --- A role; nil when there is none.
   ---@param want { RoleName: string }
+  ---@return table?
   function iam.find_role(want)
     local ok, answer = pcall(iam.get_role, want)
     if ok then return answer.Role end
-    if require("refusal").is(answer, "NoSuchEntity") then return nil end
+    if refusal.is(answer, "NoSuchEntity") then return nil end
     error(answer, 0)
   end
 

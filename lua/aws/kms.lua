@@ -1,25 +1,32 @@
---- KMS, API version 2014-11-01: keys, aliases, policies, tags, rotation, use. Each call names its region.
+--- KMS, API version 2014-11-01: keys, aliases, policies, tags, rotation, use. Each call names its region, or a key's ARN that does.
 
 local operations = require "aws.operations"
+local refusal = require "refusal"
 
 local M = {}
 
+--- Rates are KMS's quotas of requests a second and region. A write that is not `safe` is not known to be harmless when it
+--- is done twice; using a key changes nothing.
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
-  CreateKey = { rate = 5, result = { "KeyMetadata" } }, DescribeKey = { safe = true, result = { "KeyMetadata" } },
-  ListKeys = { list = "Keys" }, ListAliases = { list = "Aliases" }, ListResourceTags = { list = "Tags" }, ListKeyRotations = { list = "Rotations" },
-  ListKeyPolicies = { list = "PolicyNames" },
-  CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 }, DeleteAlias = { rate = 15 },
-  GetKeyPolicy = { safe = true, result = { "Policy" } }, PutKeyPolicy = { safe = true, rate = 15 },
-  TagResource = { safe = true, rate = 10 }, UntagResource = { safe = true, rate = 5 },
-  EnableKeyRotation = { safe = true, rate = 15 }, DisableKeyRotation = { safe = true, rate = 5 }, GetKeyRotationStatus = { safe = true },
-  RotateKeyOnDemand = {}, EnableKey = { safe = true, rate = 5 }, DisableKey = { safe = true, rate = 5 },
-  ScheduleKeyDeletion = { rate = 15 }, CancelKeyDeletion = { rate = 5 }, UpdateKeyDescription = { safe = true },
+  DescribeKey = { safe = true, result = { "KeyMetadata" } }, GetKeyPolicy = { safe = true, result = { "Policy" } },
+  GetKeyRotationStatus = { safe = true },
+  ListKeys = { list = "Keys" }, ListAliases = { list = "Aliases" }, ListResourceTags = { list = "Tags" },
+  ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames" },
   Encrypt = { safe = true }, Decrypt = { safe = true }, ReEncrypt = { safe = true }, GenerateDataKey = { safe = true },
   GenerateDataKeyWithoutPlaintext = { safe = true },
+  CreateKey = { rate = 5, result = { "KeyMetadata" } }, CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 },
+  DeleteAlias = { rate = 15 }, PutKeyPolicy = { safe = true, rate = 15 }, UpdateKeyDescription = {},
+  TagResource = { safe = true, rate = 10 }, UntagResource = { rate = 5 },
+  EnableKeyRotation = { safe = true, rate = 15 }, DisableKeyRotation = { rate = 5 }, RotateKeyOnDemand = {},
+  EnableKey = { safe = true, rate = 5 }, DisableKey = { safe = true, rate = 5 },
+  ScheduleKeyDeletion = { rate = 15 }, CancelKeyDeletion = { rate = 5 },
 }
 
+--- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
+--- lists are whole. What was asked with DryRun and would have been done answers { DryRun = true }.
 ---@param caller aws.Caller
+---@return table<string, fun(parameters: table): table>
 function M.new(caller)
   local kms = operations.functions(caller, "kms", OPERATIONS, true)
 
@@ -43,11 +50,12 @@ function M.new(caller)
   end
 
   --- A key's metadata; nil when there is no such key.
-  ---@param want { region: string, KeyId: string }
+  ---@param want { region: string?, KeyId: string }
+  ---@return table?
   function kms.find_key(want)
     local ok, answer = pcall(kms.describe_key, want)
     if ok then return answer.KeyMetadata end
-    if require("refusal").is(answer, "NotFoundException") then return nil end
+    if refusal.is(answer, "NotFoundException") then return nil end
     error(answer, 0)
   end
 

@@ -1,5 +1,6 @@
 --- Services as plain functions named after the API operation: what each takes, whether it may be sent again, how its pages go on.
 
+local refusal = require "refusal"
 local sorted = require "sorted"
 
 local M = {}
@@ -7,8 +8,10 @@ local M = {}
 ---@class aws.Operation
 ---@field safe boolean?     may be repeated when its answer was lost
 ---@field rate number?      requests a second and region
----@field list string?      member of the answer that pages add to
+---@field list string?      member of the answer that pages add to; a read
 ---@field result string[]?  members that the answer must have
+
+local PAGES_MAX <const> = 10000
 
 -- "CreateKey" is create_key.
 local function function_name(operation)
@@ -19,32 +22,76 @@ end
 local PAGES <const> = {
   iam = { more = function(answer) return answer.IsTruncated == "true" and answer.Marker end, ask = "Marker" },
   kms = { more = function(answer) return answer.Truncated and answer.NextMarker end, ask = "Marker" },
-  tagging = { more = function(answer) return answer.PaginationToken ~= "" and answer.PaginationToken end, ask = "PaginationToken" },
+  tagging = { more = function(answer) return answer.PaginationToken end, ask = "PaginationToken" },
 }
 
-local function split(given, regional)
+--- Members that say how the pages go on: a whole list has none.
+local PAGING <const> = { "IsTruncated", "Truncated", "Marker", "NextMarker", "PaginationToken" }
+
+-- Parameters ---------------------------------------------------------------------------------------------------------
+
+local NAMED_BY_ARN <const> = { "KeyId", "TargetKeyId" }
+
+-- The region that a key's ARN names; nil when none does.
+local function region_of(parameters)
+  for _, name in ipairs(NAMED_BY_ARN) do
+    local region = type(parameters[name]) == "string" and parameters[name]:match "^arn:[^:]*:kms:([^:]+):"
+    if region then return region, name end
+  end
+end
+
+-- What the caller gave, apart from the region. The complaint points at who called the function.
+local function take(name, given, regional)
   local parameters = {}
-  for name, value in sorted(given or {}) do parameters[name] = value end
+  for key, value in sorted(given or {}) do parameters[key] = value end
   local region = parameters.region
+  if not regional then
+    if region ~= nil then error(("bad argument #1 to '%s' (field 'region': this service has none)"):format(name), 3) end
+  else
+    local named, by = region_of(parameters)
+    if region and named and region ~= named then
+      error(("bad argument #1 to '%s' (field 'region' is %s, and %s is of %s)"):format(name, region, by, named), 3)
+    end
+    region = region or named
+    if type(region) ~= "string" then
+      error(("bad argument #1 to '%s' (field 'region' must be a string, got %s)"):format(name, type(region)), 3)
+    end
+  end
   parameters.region = nil
-  if regional and not region then error("field 'region' is missing", 3) end
+  for key in sorted(parameters) do
+    if type(key) ~= "string" or not key:find "^%u" then
+      error(("bad argument #1 to '%s' (unknown field '%s': parameters have the API's names)"):format(name, tostring(key)), 3)
+    end
+  end
   return parameters, region
 end
 
-local function pages(caller, service, operation, spec, region, parameters)
-  local paging, whole = PAGES[service], nil
-  repeat
-    local answer = caller:call { service = service, operation = operation, region = region, parameters = parameters, safe = true,
-      rate = spec.rate }
-    if whole then
-      for _, member in ipairs(answer[spec.list] or {}) do table.insert(whole[spec.list], member) end
-    else
-      whole = answer
-      whole[spec.list] = whole[spec.list] or {}
+-- Lists --------------------------------------------------------------------------------------------------------------
+
+local function add(whole, answer, member)
+  if not whole then
+    answer[member] = answer[member] or {}
+    return answer
+  end
+  for _, entry in ipairs(answer[member] or {}) do table.insert(whole[member], entry) end
+  return whole
+end
+
+-- All pages as one answer. A service that points at the page just read would keep us for ever.
+local function pages(caller, request, member)
+  local paging, whole, seen = PAGES[request.service], nil, {}
+  for _ = 1, PAGES_MAX do
+    local answer = caller:call(request)
+    local marker = paging.more(answer) or nil
+    whole = add(whole, answer, member)
+    if not marker then break end
+    if seen[marker] then
+      refusal.raise { kind = "refused", service = request.service, operation = request.operation, region = request.region,
+        message = "the service gives the same page for ever" }
     end
-    local marker = paging.more(answer)
-    parameters[paging.ask] = marker or nil
-  until not marker
+    seen[marker], request.parameters[paging.ask] = true, marker
+  end
+  for _, name in ipairs(PAGING) do whole[name] = nil end
   return whole
 end
 
@@ -52,17 +99,19 @@ end
 ---@param caller aws.Caller
 ---@param service string
 ---@param operations table<string, aws.Operation>
----@param regional boolean   each call names its region
+---@param regional boolean   each call names its region, by itself or in a key's ARN
 ---@param region string?     of a service that is not regional
 ---@return table<string, fun(parameters: table?): table>
 function M.functions(caller, service, operations, regional, region)
   local functions = {}
   for operation, spec in sorted(operations) do
-    functions[function_name(operation)] = function(given)
-      local parameters, named = split(given, regional)
-      if spec.list then return pages(caller, service, operation, spec, regional and named or region, parameters) end
-      return caller:call { service = service, operation = operation, region = regional and named or region, parameters = parameters,
-        safe = spec.safe, rate = spec.rate, result = spec.result }
+    local name = function_name(operation)
+    functions[name] = function(given)
+      local parameters, named = take(name, given, regional)
+      local request = { service = service, operation = operation, region = regional and named or region, parameters = parameters,
+        safe = spec.safe or spec.list ~= nil, rate = spec.rate, result = spec.result }
+      if spec.list then return pages(caller, request, spec.list) end
+      return caller:call(request)
     end
   end
   return functions

@@ -65,7 +65,7 @@ local function open_section(parser, line)
   parser.section = sections[name]
 end
 
-local function set(_, section, name, value)
+local function set(section, name, value)
   if valid(name) then section[name:lower()] = value end
 end
 
@@ -87,7 +87,7 @@ local function property(parser, line)
     value = strip_comment(value)
   end
   parser.last = name:lower()
-  if parser.section then set(parser, parser.section, name, value) end
+  if parser.section then set(parser.section, name, value) end
 end
 
 -- An indented line: a sub-property below an empty value, else more of the value above.
@@ -101,9 +101,9 @@ local function continuation(parser, line)
     section[parser.last] = above
   end
   if type(above) == "table" then
-    if type(line) == "table" then return set(parser, above, line.name, line.value or "") end
+    if type(line) == "table" then return set(above, line.name, line.value or "") end
     local name, value = split(parser, line)
-    return set(parser, above, name, strip_comment(value))
+    return set(above, name, strip_comment(value))
   end
   if type(line) == "table" or secret.is(above) then
     complain(parser, ("an indented line continues '%s': begin it at the start of the line"):format(parser.last))
@@ -112,7 +112,10 @@ local function continuation(parser, line)
 end
 
 local function take(parser, line)
-  if type(line) == "table" then return line.indent and continuation(parser, line) or not line.indent and property(parser, line) end
+  if type(line) == "table" then
+    local fn = line.indent and continuation or property
+    return fn(parser, line)
+  end
   if parser.number == 1 then line = line:gsub("^\xEF\xBB\xBF", "") end
   line = line:gsub("%s+$", "")
   local first = line:sub(1, 1)
@@ -143,7 +146,7 @@ local function read(files, path, kind)
   if not files.exists(path) then return M.parse({}, kind, path) end
   local lines, message = files.lines(path, M.SECRETS, "aws")
   if not lines then
-    refusal.raise { kind = "configuration", exit = "credentials", message = ("cannot read %s: %s"):format(path, message) }
+    refusal.raise { kind = "configuration", exit = "credentials", message = message }
   end
   return M.parse(lines, kind, path)
 end

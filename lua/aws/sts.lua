@@ -1,13 +1,30 @@
---- STS, API version 2011-06-15: who we are. AssumeRole makes a session and is the credential code's.
+--- STS, API version 2011-06-15: who we are. AssumeRole makes a session, which is the credential code's alone.
 
 local operations = require "aws.operations"
 
 local M = {}
 
+---@type table<string, aws.Operation>
+local OPERATIONS <const> = {
+  GetCallerIdentity = { safe = true, result = { "Account", "Arn" } },
+  DecodeAuthorizationMessage = { safe = true, result = { "DecodedMessage" } },
+}
+
+--- The operations as functions, each under its name in snake_case.
 ---@param caller aws.Caller
----@param region string?
+---@param region string?  of the door's destination; nil: the endpoint's own
+---@return table<string, fun(parameters: table?): table>
 function M.new(caller, region)
-  return operations.functions(caller, "sts", { GetCallerIdentity = { safe = true, result = { "Account", "Arn" } } }, false, region)
+  return operations.functions(caller, "sts", OPERATIONS, false, region)
+end
+
+--- Assumes a role with given keys. Losing its answer does no harm: a session that nobody has ends by itself.
+---@param caller aws.Caller
+---@param request { parameters: table, credentials: aws.Keys, session_key: any, region: string? }
+---@return { AccessKeyId: string, SecretAccessKey: userdata, SessionToken: userdata, Expiration: string }
+function M.assume_role(caller, request)
+  return caller:call { service = "sts", operation = "AssumeRole", region = request.region, parameters = request.parameters,
+    credentials = request.credentials, session_key = request.session_key, safe = true, result = { "Credentials" } }.Credentials
 end
 
 return M
