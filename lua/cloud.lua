@@ -36,7 +36,8 @@ local function unreadable(response)
   if response.fault then
     return ("the answer is not the JSON that was expected (%s): %s"):format(response.fault, explain.glimpse(response.text))
   end
-  if type(response.body) ~= "table" then return ("the answer is %s where an object was expected"):format(type(response.body)) end
+  local kind = json.is_array(response.body) and "a list" or type(response.body)
+  if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
 end
 
 local function read(response, message, kind)

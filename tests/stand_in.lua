@@ -70,6 +70,7 @@ function M.session(answer, environment, options)
     if name ~= "latency" then settings[name] = value end
   end
   here.session = require("session").open(settings)
+  here.tasks = here.session.tasks
   return here
 end
 

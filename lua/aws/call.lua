@@ -10,6 +10,7 @@ Caller.__index = Caller
 
 local clean = require "clean"
 local explain = require "explain"
+local json = require "json"
 local refusal = require "refusal"
 local retry = require "retry"
 local time = require "time"
@@ -59,7 +60,8 @@ local function unreadable(request, response)
   if response.fault then
     return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
   end
-  if type(response.body) ~= "table" then return ("the answer is %s where an object was expected"):format(type(response.body)) end
+  local kind = json.is_array(response.body) and "a list" or type(response.body)
+  if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
   if XML[request.service] and not response.request_id and next(response.body) == nil then
     return ("the answer is empty, or not one to %s"):format(request.operation)
   end
