@@ -74,6 +74,8 @@ void carrier_free(lua_State *L, struct carrier *c)
   carrier_abandon(L, c);
   if (c->multi != NULL)
     (void)c->curl->curl_multi_cleanup(c->multi);
+  if (c->share != NULL)
+    (void)c->curl->curl_share_cleanup(c->share);   /* after the multi handle, whose connections use it */
   free(c);
 }
 

@@ -10,6 +10,7 @@
 
 #define CONNECT_SECONDS 10L
 #define HOST_CONNECTIONS 32L
+#define KEPT_CONNECTIONS 256L  /* by default libcurl closes all but four a transfer on its way: each lull would cost new handshakes */
 #define SLICE_SECONDS 0.1      /* how long a poll may miss a signal */
 
 void transfers_add(struct transfers *list, struct transfer *t)
@@ -128,7 +129,9 @@ static bool set_trust(struct transfer *t, const struct door *door)
     if (named[i] != NULL && named[i][0] != '\0')
       return curl->curl_easy_setopt(t->easy, CURLOPT_CAINFO, named[i]) == CURLE_OK
           && curl->curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
-  const char *directory = "/etc/ssl/certs";
+  const char *directory = getenv("SSL_CERT_DIR");
+  if (directory == NULL || directory[0] == '\0')
+    directory = "/etc/ssl/certs";
   if (readable("/etc/ssl/certs/ca-certificates.crt") && !readable(directory))
     return true;
   return curl->curl_easy_setopt(t->easy, CURLOPT_CAINFO, NULL) == CURLE_OK
@@ -190,6 +193,7 @@ static bool set_options(struct transfer *t, const struct door *door)
     && SET(CURLOPT_USERAGENT, door->user_agent)
     && SET(CURLOPT_ERRORBUFFER, t->error)
     && SET(CURLOPT_PRIVATE, t)
+    && SET(CURLOPT_SHARE, t->carrier->share)
     && SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, t)
     && SET(CURLOPT_HEADERFUNCTION, take_head) && SET(CURLOPT_HEADERDATA, t);
   if (ok && is_local(t->url))   /* what is meant for this machine or its metadata is no proxy's business */
@@ -208,8 +212,11 @@ static bool open_multi(struct carrier *c, const char **error)
   if (c->curl == NULL)
     return false;
   c->multi = c->curl->curl_multi_init();
+  c->share = c->curl->curl_share_init();
   *error = "libcurl is out of memory";
-  return c->multi != NULL
+  return c->multi != NULL && c->share != NULL
+      && c->curl->curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK
+      && c->curl->curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS) == CURLM_OK
       && c->curl->curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS) == CURLM_OK;
 }
 

@@ -53,6 +53,7 @@ struct transfers { struct transfer *first, *last; };
 struct carrier {
   const struct curl_api *curl;   /* NULL until the first request over the network */
   CURLM *multi;                  /* owned; NULL until then */
+  CURLSH *share;                 /* owned; NULL until then: TLS sessions, so that a host's later connections are cheap */
   struct transfers queued, flying, done;
   size_t flying_count;
   lua_Integer last_id;
