@@ -111,6 +111,7 @@ end
 ---@return table<string, any> common    the command's own flags
 ---@return table<string, any> recipe    those of the recipe, as texts
 function M.parse(word, subject, specifications, arguments)
+  if #arguments == 0 then return {}, {} end   -- argparse takes longer to load than all the rest
   local ok, result = parser_of(word, subject, specifications):pparse(arguments)
   if not ok then
     failure.usage((result:gsub("\nDid you mean", "; did you mean")),

@@ -58,6 +58,11 @@ function M.read_only(module)
   })
 end
 
+--- The same of one of the library's modules, which is loaded when it is first looked into.
+local function library(name)
+  return M.read_only(setmetatable({}, { __index = function(_, field) return require(name)[field] end }))
+end
+
 local function missing(names, name)
   local reason = ABSENT[name]
   if reason then return ("'%s' is not part of a recipe's world: %s"):format(name, reason) end
@@ -75,7 +80,7 @@ function M.new(options)
   local names = {
     math = copy(math, "random", "randomseed"), string = copy(string), table = copy(table), utf8 = copy(utf8),
     setmetatable = safe_setmetatable, pairs = sorted, sorted = sorted,
-    policy = M.read_only(require "policy"), names = M.read_only(require "names"),
+    policy = library "policy", names = library "names",
   }
   for _, name in ipairs(BASE) do names[name] = _G[name] end
   local self = setmetatable({ names = names, loaded = {}, is_file = options.is_file }, Sandbox)
