@@ -43,9 +43,20 @@ function M.region(want) return want.region end
 
 -- Reading ----------------------------------------------------------------------------------------------------------
 
---- Starts what `find` reads, before it is asked for.
+-- Keys that bear this cluster's tags in this region. The index lags and may be closed: what it does not show means nothing.
+local function tagged(context, want)
+  local ok, answer = pcall(context.session.tagging.get_resources, {
+    region = want.region, ResourceTypeFilters = { "kms:key" },
+    TagFilters = { { Key = names.TAG_CLUSTER, Values = { want.cluster.id } }, { Key = names.TAG_REGION, Values = { want.region } } },
+  })
+  if not ok and not refusal.is(answer) then error(answer, 0) end
+  return ok and answer.ResourceTagMappingList or {}
+end
+
+--- Starts what `find` and `look_around` read, before it is asked for.
 function M.foresee(context, want)
   context:begin("aliases " .. want.region, function() return keys.aliases(context, want.region) end)
+  if context.mode ~= "verify" then context:begin("tagged " .. want.region, function() return tagged(context, want) end) end
 end
 
 -- The alias of this cluster that points to a key.
@@ -93,23 +104,13 @@ local function choose(context, want, aliases)
   return entry_named(aliases, want.alias)
 end
 
--- Keys that bear this cluster's tags in this region. The index lags and may be closed: what it does not show means nothing.
-local function tagged(context, want)
-  local ok, answer = pcall(context.session.tagging.get_resources, {
-    region = want.region, ResourceTypeFilters = { "kms:key" },
-    TagFilters = { { Key = names.TAG_CLUSTER, Values = { want.cluster.id } }, { Key = names.TAG_REGION, Values = { want.region } } },
-  })
-  if not ok and not refusal.is(answer) then error(answer, 0) end
-  return ok and answer.ResourceTagMappingList or {}
-end
-
 --- Tells of keys of this cluster that no alias points to: a run that died may have made them, and this run would make another.
 ---@param context engine.Context
 ---@param want table
 function M.look_around(context, want)
   local known = {}
   for _, entry in ipairs(context:aliases(want.region)) do known[entry.TargetKeyId or ""] = true end
-  for _, resource in ipairs(tagged(context, want)) do
+  for _, resource in ipairs(context:once("tagged " .. want.region)) do
     local tags = {}
     for _, tag in ipairs(resource.Tags or {}) do tags[tag.Key] = tag.Value end
     local own = context.attempts.by_id[tags[names.TAG_ATTEMPT] or ""]
