@@ -40,6 +40,7 @@ local function path(text) return text end
 local OPTIONS <const> = {
   { "latency", "MS", number, "milliseconds until an answer leaves" },
   { "propagation", "S", number, "seconds until a new role is seen by KMS, STS and CockroachDB Cloud" },
+  { "enabling", "S", number, "seconds until the Cloud has enabled CMEK in all regions; default: 0.5 and 0.2 for each but the first" },
   { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
   { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
   { "mixed", nil, nil, "with --only: the others are real, their variables pass through" },
@@ -126,7 +127,7 @@ local function simulate(options, door)
   local state = options.state and file.exists(options.state) and read_json(options.state, "state") or nil
   local ok, result = pcall(require("sim").new, {
     now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
-    clusters = clusters, state = state,
+    clusters = clusters, state = state, choices = options.enabling and { first = options.enabling, each = 0 } or nil,
   })
   if not ok then failure.usage(("the simulation cannot start: %s"):format(tostring(result))) end
   if not state and not clusters then require("sim.clusters").seed(result) end
