@@ -7,10 +7,10 @@ local function sh(script, input)
   return process.run { argv = { "/bin/sh", "-c", script }, input = input, timeout = 20 }
 end
 
--- The program that runs this, to be run again.
+--- The program that runs this, to be run again.
 local function program()
-  local path = sh "readlink /proc/$PPID/exe".output:gsub("\n", "")
-  return path ~= "" and path or "build/cmek"
+  local command <close> = assert(io.open("/proc/self/cmdline", "rb"))
+  return assert(file.canonical(command:read("a"):match "^[^\0]+"))
 end
 
 --- What a Lua text prints in a fresh process that reads `input`.
