@@ -282,11 +282,30 @@ static void start_in_world(lua_State *L, struct transfer *t, int door_index)
   lua_call(L, 4, 0);
 }
 
+/* Reads that need no line in the journal leave first and travel while the disk works; in a world all leave in their order. */
+static void launch_reads(struct door *door)
+{
+  struct carrier *c = door->carrier;
+  struct transfer *next;
+  bool any = false;
+  for (struct transfer *t = c->queued.first; t != NULL && c->flying_count < FLYING_MAX; t = next) {
+    next = t->next;
+    if (t->record == 0) {
+      transfer_start(t, door);
+      any = true;
+    }
+  }
+  if (any && door->journal != NULL)
+    carrier_work(c, 0);
+}
+
 static void launch(lua_State *L, struct door *door, int door_index, bool world)
 {
   struct carrier *c = door->carrier;
   if (c->queued.first == NULL)
     return;
+  if (!world)
+    launch_reads(door);
   sync_journal(L, door, door_index);
   while (c->queued.first != NULL && c->flying_count < FLYING_MAX) {
     if (world)
