@@ -91,6 +91,7 @@ int terminal_ask(const char *question, char *answer, size_t size)
   struct tty tty;
   struct bytes line = {.max = size - 1};
   int length = -1;
+  answer[0] = '\0';
   if (!tty_open(&tty))
     return -1;
   if (disk_write_all(tty.out, question, strlen(question)) && read_line(tty.in, &line) == LINE_WHOLE) {
