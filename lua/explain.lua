@@ -74,6 +74,7 @@ local FAULTS <const> = {
   { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
   { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },
   { "refused", "nothing listens there: check the endpoint%s" },
+  { "connect to", "nothing answers there: check the endpoint%s, the network and HTTPS_PROXY" },
   { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
   { "longer than", "that is no answer of this service: check the endpoint%s and HTTPS_PROXY" },
 }

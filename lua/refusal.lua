@@ -31,7 +31,7 @@ local LEADS <const> = { unsent = "not sent", lost = "no answer", stopped = "stop
 local function verdict(self)
   local head = {}
   if self.status then head[#head + 1] = ("%d"):format(self.status) end
-  if self.code then head[#head + 1] = self.code end
+  if self.code and self.service then head[#head + 1] = self.code end   -- the word of a service
   if #head == 0 then head[1] = LEADS[self.kind] end
   local lead, message = table.concat(head, " "), self.message or ""
   if lead == "" then return message end

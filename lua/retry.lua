@@ -176,7 +176,8 @@ local SAID <const> = { throttling = "asks for fewer requests", timeout = "did no
 
 local function reason(call, class, outcome)
   local detail = outcome.code or outcome.message or (outcome.status and tostring(outcome.status))
-  return ("%s: the service %s%s; trying again"):format(call.name, SAID[class], detail and (" (%s)"):format(detail) or "")
+  local said = outcome.kind == "unsent" and "cannot be reached" or SAID[class]
+  return ("%s: the service %s%s; trying again"):format(call.name, said, detail and (" (%s)"):format(detail) or "")
 end
 
 -- Whether another attempt shall be made, after the wait for it. The price that was paid for it.

@@ -55,14 +55,15 @@ function M.text(epoch)
   return ("%04d-%02d-%02dT%02d:%02d:%02dZ"):format(year, month, day, rest // 3600, rest // 60 % 60, rest % 60)
 end
 
---- A length of time in words: "40 s", "11 min", "2 h".
+--- A length of time in words: "40 s", "11 min", "2 h", "3 days".
 ---@param length number  seconds
 ---@return string
 function M.span(length)
   local rounded = math.floor(math.abs(length) + 0.5)
   if rounded < 90 then return rounded .. " s" end
   if rounded < 5400 then return (rounded + 30) // 60 .. " min" end
-  return (rounded + 1800) // 3600 .. " h"
+  if rounded < 172800 then return (rounded + 1800) // 3600 .. " h" end
+  return (rounded + 43200) // 86400 .. " days"
 end
 
 return M

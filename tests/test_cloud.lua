@@ -191,6 +191,10 @@ test["an unknown name is told with the nearest ones, or with all"] = function()
   test.contains(not_found("x", { ["GET /api/v1/clusters"] = answer {} }), "this key sees no cluster at all")
 end
 
+test["a cluster that is not found is told without a service's code"] = function()
+  test.equal((not_found "zzz"):match "^[^;]*", "looking for the cluster: there is no cluster 'zzz'")
+end
+
 test["an unknown UUID is told with the clusters that are there"] = function()
   test.contains(not_found "11111111-2222-3333-4444-555555555555", "there are orders (")
 end

@@ -142,6 +142,15 @@ test["each wait is said, with whom and why"] = function()
   test.contains(here.events[1].reason, "kms CreateKey us-east-1: the service asks for fewer requests (ThrottlingException)")
 end
 
+test["what did not leave is told as not reached, a lost answer as trouble"] = function()
+  local here = open { UNSENT }
+  here.outcome()
+  test.contains(here.events[1].reason, "the service cannot be reached (127.0.0.1:1: Connection refused)")
+  here = open({ LOST }, SAFE)
+  here.outcome()
+  test.contains(here.events[1].reason, "the service has trouble")
+end
+
 test["what was put right is sent again without a wait, beside the retries"] = function()
   local mended = false
   local here = open({ refused "ExpiredTokenException", DONE }, { call = { mend = function()
