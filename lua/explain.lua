@@ -46,6 +46,10 @@ local function denied(refusal)
   local message = refusal.message or ""
   local action = message:match "not authorized to perform: ([%w%-]+:%w+)" or ("%s:%s"):format(refusal.service, refusal.operation)
   local who = message:match "^User: (%S+)" or "these credentials"
+  if refusal.operation == "AssumeRole" then
+    return ("STS says the same when the role does not exist, does not trust %s, or wants another external_id: check these, "
+      .. "and that sts:AssumeRole is allowed to it"):format(who)
+  end
   if message:find("explicit deny", 1, true) then
     local where = message:match "explicit deny in an? ([%a%- ]*policy)" or "policy"
     return ("%s is denied to %s by a %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where)
@@ -77,6 +81,8 @@ local FAULTS <const> = {
   { "connect to", "nothing answers there: check the endpoint%s, the network and HTTPS_PROXY" },
   { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
   { "longer than", "that is no answer of this service: check the endpoint%s and HTTPS_PROXY" },
+  { "an html page", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
+  { "the answer is", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
 }
 
 local function transport(refusal)
@@ -98,9 +104,20 @@ function M.complete(refusal)
   elseif explain then
     following = explain(refusal)
   end
-  if not following and (refusal.kind == "unsent" or refusal.kind == "lost") then following = transport(refusal) end
+  local silent = refusal.kind == "unsent" or refusal.kind == "lost" or (refusal.message or ""):find "^an HTML page"
+  if not following and silent then following = transport(refusal) end
   refusal.next = refusal.next or following
   return refusal
+end
+
+local GLIMPSE <const> = 160   -- characters
+
+-- One line of text that can be shown and written as JSON, cut to what a message can bear.
+local function line_of(text)
+  local line = text:gsub("[%c%s]+", " "):gsub("^ ", ""):gsub(" $", "")
+  if not utf8.len(line) then line = line:gsub("[\128-\255]", "?") end
+  if utf8.len(line) <= GLIMPSE then return line end
+  return line:sub(1, utf8.offset(line, GLIMPSE) - 1) .. "…"
 end
 
 --- What stands in an answer that could not be read: an HTML page's words, else its beginning, in one line.
@@ -110,9 +127,7 @@ function M.glimpse(text)
   if not text or text == "" then return "nothing" end
   local page = text:lower():find("<!doctype html", 1, true) or text:lower():find("<html", 1, true)
   local words = page and text:gsub("<[sS][tT][yY][lL][eE].-</[^>]*>", " "):gsub("<[^>]*>", " ") or text
-  words = words:gsub("[%c%s]+", " "):gsub("^ ", "")
-  if #words > 160 then words = words:sub(1, 157) .. "…" end
-  return (page and "an HTML page: %s" or "'%s'"):format(words)
+  return (page and "an HTML page: %s" or "'%s'"):format(line_of(words))
 end
 
 return M

@@ -113,8 +113,17 @@ test["an HTML page of a server in trouble becomes its words"] = function()
 <html lang=en><style>p { color: red }</style>
 <title>500 Internal Server Error</title>
 <h1>Internal Server Error</h1>]] } }, function(session) return session.iam.get_role { RoleName = "x" } end)
-  test.contains(raised, "iam GetRole: 500 InternalServerError: an HTML page: 500 Internal Server Error Internal Server Error")
+  test.contains(raised, "iam GetRole: 500 InternalServerError: an HTML page: 500 Internal Server Error Internal Server Error\n")
+  test.contains(raised.next, "somebody else than the service answers: check the endpoint and HTTPS_PROXY")
   test.equal(#here.sent, 3)
+end
+
+test["what cannot be read is shown as one short line that JSON can hold"] = function()
+  local explain = require "explain"
+  test.equal(explain.glimpse "a\n\tb\0c", "'a b c'")
+  test.equal(explain.glimpse "\xFF\xFEh\xE4", "'??h?'")
+  test.equal(explain.glimpse(("ä"):rep(400)), "'" .. ("ä"):rep(159) .. "…'")
+  test.equal({ explain.glimpse "", explain.glimpse(nil) }, { "nothing", "nothing" })
 end
 
 test["an answer of success that cannot be read leaves the outcome of a write open, and a read is tried again"] = function()

@@ -132,6 +132,7 @@ test["a role that may not be assumed is told as STS tells it"] = function()
   local raised = here.fails(function(session) return session:identity() end)
   test.equal({ raised.code, raised.operation, raised.exit }, { "AccessDenied", "AssumeRole" })
   test.contains(raised, "is not authorized to perform: sts:AssumeRole")
+  test.contains(raised.next, "wants another external_id")
 end
 
 test["an assumed role that has run out is assumed again in the middle"] = function()

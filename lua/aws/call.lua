@@ -79,7 +79,7 @@ local function read(request, response, message, kind)
   outcome.code, outcome.message = refused(response)
   if response.fault then outcome.message = explain.glimpse(response.text) end
   local elsewhere = response.status < 400 and (response.headers or {}).location
-  if elsewhere then outcome.message = ("the answer sends us to '%s', where no request of cmek goes"):format(elsewhere) end
+  if elsewhere then outcome.message = ("the answer sends us to %s, where no request of cmek goes"):format(explain.glimpse(elsewhere)) end
   return outcome
 end
 
