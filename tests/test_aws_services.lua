@@ -139,6 +139,13 @@ test["an answer of success that cannot be read leaves the outcome of a write ope
   test.equal({ result.KeyMetadata.KeyId, #here.sent }, { "k", 2 })
 end
 
+test["an answer of null says as much as an empty one"] = function()
+  local result = ask({ answer(json.null) }, function(session)
+    return session.kms.enable_key_rotation { region = "us-east-1", KeyId = "k", RotationPeriodInDays = 365 }
+  end)
+  test.equal(result, {})
+end
+
 test["an answer that lacks its result, is no object, or is another page's XML is refused"] = function()
   local function create(session) return session.kms.create_key { region = "us-east-1" } end
   test.contains(fails({ answer {} }, create), "the answer has no KeyMetadata")

@@ -60,6 +60,7 @@ local function unreadable(request, response)
   if response.fault then
     return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
   end
+  if response.body == json.null then return nil end   -- says as much as {}
   local kind = json.is_array(response.body) and "a list" or type(response.body)
   if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
   if XML[request.service] and not response.request_id and next(response.body) == nil then
@@ -158,7 +159,7 @@ function Caller:call(request)
   }
   if outcome.code == "DryRunOperationException" then return { DryRun = true } end
   if outcome.kind ~= "answered" then refuse(self, request, outcome, attempts) end
-  local answer = clean(outcome.response.body) or {}
+  local answer = clean(outcome.response.body) or {}   -- of a null nothing is left
   check_result(self, request, answer, outcome, attempts)
   return answer
 end
