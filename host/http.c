@@ -282,21 +282,24 @@ static void start_in_world(lua_State *L, struct transfer *t, int door_index)
   lua_call(L, 4, 0);
 }
 
-/* Reads that need no line in the journal leave first and travel while the disk works; in a world all leave in their order. */
-static void launch_reads(struct door *door)
+static void launch_queued(lua_State *L, struct door *door, int door_index, bool world)
 {
   struct carrier *c = door->carrier;
-  struct transfer *next;
-  bool any = false;
-  for (struct transfer *t = c->queued.first; t != NULL && c->flying_count < FLYING_MAX; t = next) {
-    next = t->next;
-    if (t->record == 0) {
-      transfer_start(t, door);
-      any = true;
-    }
+  while (c->queued.first != NULL && c->flying_count < FLYING_MAX) {
+    if (world)
+      start_in_world(L, c->queued.first, door_index);
+    else
+      transfer_start(c->queued.first, door);
   }
-  if (any && door->journal != NULL)
-    carrier_work(c, 0);
+}
+
+/* Whether one of those that wait has a line in the journal. */
+static bool any_recorded(const struct transfers *list)
+{
+  const struct transfer *t = list->first;
+  while (t != NULL && t->record == 0)
+    t = t->next;
+  return t != NULL;
 }
 
 static void launch(lua_State *L, struct door *door, int door_index, bool world)
@@ -304,15 +307,12 @@ static void launch(lua_State *L, struct door *door, int door_index, bool world)
   struct carrier *c = door->carrier;
   if (c->queued.first == NULL)
     return;
-  if (!world)
-    launch_reads(door);
-  sync_journal(L, door, door_index);
-  while (c->queued.first != NULL && c->flying_count < FLYING_MAX) {
-    if (world)
-      start_in_world(L, c->queued.first, door_index);
-    else
-      transfer_start(c->queued.first, door);
+  if (!world && door->journal != NULL && !any_recorded(&c->queued)) {
+    launch_queued(L, door, door_index, false);
+    carrier_work(c, 0);   /* reads alone: they travel while the disk writes what was answered before */
   }
+  sync_journal(L, door, door_index);
+  launch_queued(L, door, door_index, world);
 }
 
 /* Gives the world its turn: yields the time at which a sleeper is due, or steps the world where nobody runs it. */
