@@ -30,7 +30,7 @@ local function part(context, unreadable, name, fn)
   return answer or {}
 end
 
-local function parts(context, region, id)
+local function parts(context, region, id, before_rotation)
   local kms, unreadable = context.session.kms, {}
   local function reader(name, operation)
     return function()
@@ -38,10 +38,13 @@ local function parts(context, region, id)
     end
   end
   local read = context.tasks.all {
+    function()   -- first, since more may depend on what is done before
+      if before_rotation then before_rotation() end
+      return reader("rotation", kms.get_key_rotation_status)()
+    end,
     function() return kms.describe_key { region = region, KeyId = id } end,
     reader("policy", kms.get_key_policy),
     reader("tags", kms.list_resource_tags),
-    reader("rotation", kms.get_key_rotation_status),
   }
   return unreadable, table.unpack(read)
 end
@@ -64,9 +67,10 @@ end
 ---@param context engine.Context
 ---@param region string
 ---@param id string  or ARN
+---@param before_rotation fun()?  done before the rotation is read, while the rest is
 ---@return engine.Key
-function M.describe(context, region, id)
-  local unreadable, description, policy, tags, rotation = parts(context, region, id)
+function M.describe(context, region, id, before_rotation)
+  local unreadable, rotation, description, policy, tags = parts(context, region, id, before_rotation)
   local metadata = description.KeyMetadata
   return {
     id = metadata.KeyId, arn = metadata.Arn, region = region, state = metadata.KeyState, metadata = metadata,
@@ -76,8 +80,8 @@ function M.describe(context, region, id)
 end
 
 --- The same; nil while KMS does not show the key.
-function M.find(context, region, id)
-  return (context:try({ NotFoundException = true }, function() return M.describe(context, region, id) end))
+function M.find(context, region, id, before_rotation)
+  return (context:try({ NotFoundException = true }, function() return M.describe(context, region, id, before_rotation) end))
 end
 
 --- Whether a key was made so lately that its tags may not show yet.

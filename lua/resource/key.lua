@@ -425,18 +425,20 @@ function M.create(context, want, step)
   local holder = context:once("holder " .. want.region .. want.alias)
   if holder then return give_way(context, want, holder, step) end
   local attempt = own_attempt(context, want)
-  local id, seen = attempt.key:match "[^/]+$", nil
+  local id, seen, rotated = attempt.key:match "[^/]+$", nil, want.rotation == nil
   step.arn = attempt.key
+  local function switch_rotation_on()
+    if not rotated then rotate(context, want, id) end
+    rotated = true
+  end
   context.tasks.all {
     function() holder = claim.claim(context, want.region, want.alias, id) end,
-    function()
-      if want.rotation then rotate(context, want, id) end
-      seen = keys.find(context, want.region, id)
-    end,
+    function() seen = keys.find(context, want.region, id, switch_rotation_on) end,
   }
   if holder ~= id then return give_way(context, want, holder, step) end
   if not attempt.result then context.attempts:settle(attempt, "claimed") end
   end_attempts(context, want, holder)
+  switch_rotation_on()   -- reading a key that is not seen yet ends before that
   local complete = seen and seen.state == "Enabled" and seen.policy and not keys.foreign(seen, want.cluster)
   return mend(context, want, complete and seen or wait_for(context, want, id))
 end
