@@ -225,14 +225,47 @@ test["answers wait for the latency"] = function()
   test.truthy(tonumber(result.output) >= 0.3, result.output)
 end
 
-test["it serves TLS, and its command trusts the certificate"] = function()
-  local directory = test.directory()
+-- The options for TLS with a certificate made for this test.
+local function certified(directory)
   local made = os.execute(("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 "
     .. "-keyout %s/key -out %s/cert 2>/dev/null"):format(directory, directory))
   if not made then test.skip "no openssl command" end
-  local result = sim { "--tls-cert", directory .. "/cert", "--tls-key", directory .. "/key",
-    shell(CURL .. "; echo $AWS_ENDPOINT_URL $AWS_CA_BUNDLE") }
+  return "--tls-cert", directory .. "/cert", "--tls-key", directory .. "/key"
+end
+
+test["it serves TLS, and its command trusts the certificate"] = function()
+  local directory = test.directory()
+  local cert, name, key, file = certified(directory)
+  local result = sim { cert, name, key, file, shell(CURL .. "; echo $AWS_ENDPOINT_URL $AWS_CA_BUNDLE") }
   test.matches(result.output, '"exco".*https://127%.0%.0%.1:%d+ ' .. directory:gsub("%p", "%%%0") .. "/cert\n$")
+end
+
+test["without a bundle cmek trusts the directory of SSL_CERT_DIR, and nobody else"] = function()
+  local directory = test.directory()
+  local cert, name, key, file = certified(directory)
+  write(directory .. "/call.lua", "print(cloud.organization().name)\n")
+  local result = sim { cert, name, key, file, shell(([[
+    unset AWS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE; export SSL_CERT_DIR=%s/trusted; mkdir $SSL_CERT_DIR
+    %s exec %s/call.lua
+    cp %s/cert $SSL_CERT_DIR/$(openssl x509 -noout -subject_hash -in %s/cert).0
+    %s exec %s/call.lua]]):format(directory, cmek, directory, directory, directory, cmek, directory)) }
+  test.equal(result.output, "Example Co\n")
+  test.contains(result.error_output, "certificate")
+end
+
+test["with --enabling 0 a cluster is enabled when it is first looked at"] = function()
+  local directory = test.directory()
+  local log = directory .. "/log"
+  local result = sim { "--enabling", "0", "--log", log, "--", "env", "CMEK_STATE_DIR=" .. directory, cmek, "run", "console", "--cluster",
+    "orders-one", "--enable", "--yes", "--confirm", "orders-one" }
+  test.equal(result.status, 0, result.error_output)
+  local looks
+  for line in io.lines(log) do
+    local operation = assert(json.decode(line)).operation
+    if operation == "EnableCMEKSpec" then looks = 0 end
+    if looks and operation == "GetCMEKClusterInfo" then looks = looks + 1 end
+  end
+  test.equal(looks, 1)
 end
 
 -- Refusals --------------------------------------------------------------------------------------------------------------------
@@ -277,7 +310,7 @@ end
 test["help lists the options"] = function()
   local result = sim { "--help" }
   test.equal(result.status, 0)
-  for _, option in ipairs { "--latency", "--propagation", "--clusters", "--only", "--mixed", "--seed", "--log", "--state", "--port-file" } do
-    test.contains(result.output, option)
+  for _, option in ipairs { "latency", "propagation", "clusters", "enabling", "only", "mixed", "seed", "log", "state", "port-file" } do
+    test.contains(result.output, "--" .. option)
   end
 end
