@@ -55,7 +55,7 @@ check:          # the sentences under the sanitizers
 
 VALGRIND = -q --error-exitcode=9 --leak-check=full
 # Left out: what starts cmek or other programs, which valgrind starts in another way than the system does.
-QUIET    = $(filter-out $(foreach t,cli file http process server sim_command terminal,tests/test_$(t).lua),$(SENTENCES))
+QUIET    = $(filter-out $(foreach t,cli credentials file http process server sim_command terminal,tests/test_$(t).lua),$(SENTENCES))
 valgrind:       # the sentences under valgrind
 	@$(MAKE) -s BUILD=$(BUILD)/valgrind CFLAGS="-O1 -g -DNO_WIPE" $(BUILD)/valgrind/cmek
 	@valgrind $(VALGRIND) $(BUILD)/valgrind/cmek test tests/torture.lua --runs 20
