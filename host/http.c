@@ -18,7 +18,7 @@ static int transfer_close(lua_State *L);
 static int http_complete(lua_State *L);
 
 static const luaL_Reg functions[] = {
-  {"request",  http_request},   /* http.request{url=, method=, headers=, body=} -> response | nil, message, kind */
+  {"request",  http_request},   /* http.request{url=, method=, headers={{name, value}…}, body=, timeout=} -> response | nil, message, kind */
   {"wait",     http_wait},      /* http.wait() -> the task that woke | nil: none sleeps */
   {"complete", http_complete}, /* http.complete(id, response | nil, message, kind): the answer of a simulated world */
   {NULL, NULL}
@@ -136,7 +136,7 @@ static const char *fill(struct transfer *t, const struct message *m)
          && copy(&t->operation, m->operation) && copy(&t->region, m->region) && bytes_append(&t->body, m->body, m->body_length);
   for (size_t i = 0; i < m->header_count && ok; i++) {
     if (strpbrk(m->headers[i].name, "\r\n:") != NULL || strpbrk(m->headers[i].value, "\r\n") != NULL)
-      return "a header holds a line end";
+      return "a header holds a line end, or its name a colon";
     ok = bytes_puts(&t->lines, m->headers[i].name) && bytes_puts(&t->lines, ": ")
       && bytes_append(&t->lines, m->headers[i].value, strlen(m->headers[i].value) + 1);
   }
@@ -418,6 +418,31 @@ static int http_complete(lua_State *L)
 
 /* ---- http.request: the table does not know it, so it is a write ---- */
 
+#define HEADERS_MAX 32
+
+/* A list of {name, value}; the texts lie in it as long as the call takes. */
+static size_t take_headers(lua_State *L, struct sigv4_header *headers)
+{
+  static const char *const rule = "bad argument #1 to 'request' (field 'headers' must be a list of {name, value})";
+  int type = lua_getfield(L, 1, "headers");
+  if (type == LUA_TNIL)
+    return 0;
+  int list = lua_gettop(L);
+  size_t count = type == LUA_TTABLE ? (size_t)lua_rawlen(L, list) : HEADERS_MAX + 1;
+  if (count > HEADERS_MAX)
+    luaL_error(L, "%s, %d at the most", rule, HEADERS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    size_t length[2];
+    if (lua_rawgeti(L, list, (lua_Integer)i + 1) != LUA_TTABLE || lua_rawgeti(L, -1, 1) != LUA_TSTRING || lua_rawgeti(L, -2, 2) != LUA_TSTRING)
+      luaL_error(L, "%s", rule);
+    headers[i] = (struct sigv4_header){lua_tolstring(L, -2, &length[0]), lua_tolstring(L, -1, &length[1])};
+    if (strlen(headers[i].name) != length[0] || strlen(headers[i].value) != length[1])
+      luaL_error(L, "http: a header holds a NUL");
+    lua_settop(L, list);
+  }
+  return count;
+}
+
 static int http_request(lua_State *L)
 {
   static const char *const names[] = {"url", "method", "headers", "body", "timeout", NULL};
@@ -437,8 +462,10 @@ static int http_request(lua_State *L)
     return luaL_error(L, "door: no destination is open for '%s'", url);
   door_refuse_unknown(L, 1, "the request");
   const char *body = field_string(L, 1, "body", "");
-  struct message m = {.method = method, .url = url, .service = "http", .operation = method, .body = body,
-                      .body_length = strlen(body), .write = true, .timeout = field_number(L, 1, "timeout", 60),
+  struct sigv4_header headers[HEADERS_MAX];
+  size_t count = take_headers(L, headers);
+  struct message m = {.method = method, .url = url, .service = "http", .operation = method, .headers = headers, .header_count = count,
+                      .body = body, .body_length = strlen(body), .write = true, .timeout = field_number(L, 1, "timeout", 60),
                       .format = ANSWER_RAW};
   m.record = door_record(L, door, lua_upvalueindex(1), &e, base);
   return http_send(L, door, lua_upvalueindex(1), &m, NULL, NULL);

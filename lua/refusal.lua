@@ -25,7 +25,7 @@ local function place(self)
   return table.concat(words, " ")
 end
 
-local LEADS <const> = { unsent = "not sent", lost = "no answer", stopped = "stopped" }
+local LEADS <const> = { unsent = "not sent", lost = "no answer" }   -- the message of "stopped" says so itself
 
 -- "400 NotFoundException: Key … does not exist"
 local function verdict(self)

@@ -15,6 +15,7 @@ local M = {}
 
 --- The exit statuses that scripts rely on.
 M.DONE, M.FAILED, M.USAGE, M.PENDING, M.CREDENTIALS, M.UNFINISHED, M.FINDINGS = 0, 1, 2, 3, 4, 5, 6
+M.INTERRUPTED, M.TERMINATED = 130, 143   -- by SIGINT, by SIGTERM
 
 --- Ends the command.
 ---@param failure { status: integer, message: string, what: string?, next: string? }
@@ -34,7 +35,8 @@ function M.is(value)
   return getmetatable(value) == Failure
 end
 
---- The exit status that belongs to what was raised, when nothing was made: 4 for credentials missing, wrong or expired.
+--- The exit status that belongs to what was raised, when nothing was made: 4 for credentials missing, wrong or
+--- expired, 130 and 143 for a signal.
 ---@param value any  a Failure, a refusal of a service, or a message
 ---@return integer
 function M.status(value)
@@ -42,6 +44,7 @@ function M.status(value)
   if M.is(value) then return value.status end
   if value.kind == "credentials" or value.exit == "credentials" then return M.CREDENTIALS end
   if value.exit == "usage" then return M.USAGE end
+  if value.kind == "stopped" then return value.message:find("SIGTERM", 1, true) and M.TERMINATED or M.INTERRUPTED end
   return M.FAILED
 end
 
