@@ -39,13 +39,13 @@ local function beside_service(fn, certificate)
 end
 
 --- A door that may write to the URL, with its journal's path: request{path=, …} is door.http.request, run as a task.
-local function open(url, ca_bundle)
+local function open(url, ca_bundle, log)
   local door = door_module.new { yes = true, user_agent = "cmek/test" }
   local path = test.directory() .. "/run.jsonl"
   if ca_bundle then door:ca_bundle(ca_bundle) end
   door:endpoint("http", url)
   door:seal()
-  door:record(assert(journal.create(path)))
+  door:record(log or assert(journal.create(path)))
   assert(door:permit_writes "write?")
   local here = { door = door, tasks = task.new(door), journal = path }
   function here.send(request)
@@ -210,6 +210,17 @@ test["a TLS handshake that does not end is no request"] = function()
   local _, message, kind = open(("https://127.0.0.1:%d"):format(deaf.port)).request { path = "/", timeout = 0.4 }
   test.equal(kind, "unsent")
   test.contains(message, "timed out")
+end
+
+test["what a full disk cannot take down does not leave, also not later"] = function()
+  beside_service(function(url, log)
+    local here = open(url, nil, assert(journal.continue("/dev/full", "")))
+    for _, said in ipairs { "cannot write the journal: No space left on device", "cannot write the journal: an earlier write failed" } do
+      local response, message, kind = here.request { path = "/echo", method = "POST", body = "x" }
+      test.equal({ response, message, kind }, { nil, said, "unsent" })
+    end
+    test.equal(log(), {})
+  end)
 end
 
 -- ---- whom to believe ----

@@ -97,6 +97,18 @@ test["a folder that is not there is named"] = function()
   test.contains(message, "cannot create the journal /nowhere/at/all/run.jsonl")
 end
 
+test["where nothing can be written, a journal is neither made nor continued"] = function()
+  for _, path in ipairs { "/proc/run.jsonl", "/sys/run.jsonl" } do
+    local log, message = journal.create(path)
+    test.equal(log, nil)
+    test.contains(message, "cannot create the journal " .. path .. ": ")
+  end
+  local directory = test.directory()
+  local log, message = journal.continue(directory, "")
+  test.equal(log, nil)
+  test.contains(message, "cannot continue the journal " .. directory .. ": Is a directory")
+end
+
 test["a secret is not written, by itself or inside a text"] = function()
   local path = test.directory() .. "/run.jsonl"
   local log = assert(journal.create(path))
