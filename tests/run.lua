@@ -1,12 +1,15 @@
--- run.lua -- runs the sentences of test files: `cmek test tests/run.lua [--only TEXT] FILE...`; the last line is the tally.
+-- run.lua -- runs the sentences of test files: `cmek test tests/run.lua [--only TEXT] [--without TEXT]... FILE...`; the last
+-- line is the tally.
 
-local only, files = nil, {}
+local only, without, files = nil, {}, {}
 do
   local arguments = { ... }
   local at = 1
   while at <= #arguments do
     if arguments[at] == "--only" then
       only, at = arguments[at + 1], at + 2
+    elseif arguments[at] == "--without" then
+      without[#without + 1], at = arguments[at + 1], at + 2
     else
       files[#files + 1], at = arguments[at], at + 1
     end
@@ -107,6 +110,13 @@ local function run(file, sentence, fn)
   end
 end
 
+local function wanted(sentence)
+  for _, text in ipairs(without) do
+    if sentence:find(text, 1, true) then return false end
+  end
+  return not only or sentence:find(only, 1, true)
+end
+
 for _, file in ipairs(files) do
   local sentences = {}
   test = setmetatable({}, {   -- luacheck: globals test
@@ -121,7 +131,7 @@ for _, file in ipairs(files) do
     print(("FAILED   %s: does not load\n      %s"):format(file, raised or message))
   end
   for _, sentence in ipairs(sentences) do
-    if not only or sentence[1]:find(only, 1, true) then run(file, sentence[1], sentence[2]) end
+    if wanted(sentence[1]) then run(file, sentence[1], sentence[2]) end
   end
 end
 
