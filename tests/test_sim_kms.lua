@@ -325,6 +325,20 @@ test["another account needs both sides, and is not told whether the key exists"]
     "AccessDeniedException")
 end
 
+test["who may make keys and tag them makes one with tags; who may not tag is told so"] = function()
+  local aws = client.new()
+  local arn = aws:role "maker"
+  local function may(...)
+    aws:call("iam", "PutRolePolicy", { RoleName = "maker", PolicyName = "make", PolicyDocument = json.encode { Version = "2012-10-17",
+      Statement = { { Effect = "Allow", Action = json.array { ... }, Resource = "*" } } } })
+  end
+  local tagged = { Tags = { { TagKey = "a", TagValue = "b" } }, BypassPolicyLockoutSafetyCheck = true }
+  may("kms:CreateKey", "kms:TagResource")
+  test.truthy(aws:call("kms", "CreateKey", tagged, { who = aws:assume(arn) }).KeyMetadata.KeyId)
+  may "kms:CreateKey"
+  test.contains(aws:refusal("kms", "CreateKey", tagged, { who = aws:assume(arn) }), "no identity-based policy allows the kms:TagResource action")
+end
+
 test["the reader may look and not touch"] = function()
   local aws = client.new()
   local key = aws:key()

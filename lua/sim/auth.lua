@@ -291,7 +291,7 @@ local function ask(call, question)
     action = question.action, resource = question.resource, resource_account = question.account or caller.account,
     context = context_of(call, question.context), identity = caller.identity,
     boundary = caller.boundary and state.managed_policy(simulation.state, caller.boundary.PermissionsBoundaryArn),
-    resource_policy = question.policy, resource_kind = question.kind, session = caller.session_policies,
+    resource_policy = question.policy, resource_kind = question.kind or "resource", session = caller.session_policies,
     service_control = question.levels,
   }
 end
