@@ -16,6 +16,7 @@
 #include "terminal.h"
 
 static int door_new(lua_State *L);
+static int door_effect(lua_State *L);
 static int door_touches(lua_State *L);
 static int door_set_journal(lua_State *L);
 static int door_note(lua_State *L);
@@ -27,7 +28,8 @@ static int door_is_stopping(lua_State *L);
 static int door_shut(lua_State *L);
 
 static const luaL_Reg functions[] = {
-  {"new", door_new},   /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
+  {"new",    door_new},      /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
+  {"effect", door_effect},   /* door.effect(service, operation) -> "read" | "session" | "write" | "irreversible" */
   {NULL, NULL}
 };
 
@@ -35,7 +37,7 @@ static const luaL_Reg methods[] = {
   {"endpoint",            door_add_endpoint},         /* door:endpoint(service, url[, {signing_region=}]): before seal */
   {"region",              door_add_region},           /* door:region(name): opens that region's own hosts */
   {"seal",                door_seal},                 /* door:seal(): no endpoint can be added from here on */
-  {"touches",             door_touches},              /* door:touches(services): only these from here on; it can only shrink */
+  {"touches",             door_touches},              /* door:touches{"kms", "iam.GetRole"}: only these from here on; it can only shrink */
   {"record",              door_set_journal},          /* door:record(journal): where writes are written down */
   {"note",                door_note},                 /* door:note(table): a line of the caller's own, with the time */
   {"session_key",         door_session_key},          /* door:session_key() -> key | nil: once, to the credential code */
@@ -220,33 +222,48 @@ static int door_index(lua_State *L)
 
 /* ---- effects ---- */
 
+static int door_effect(lua_State *L)
+{
+  lua_pushstring(L, effect_name(effects_named(luaL_checkstring(L, 1), luaL_checkstring(L, 2))->effect));
+  return 1;
+}
+
+/* Whether what is touched covers "service" or "service.Operation": an entry of the same name, or one of the whole service. */
+static bool covered(const struct door *door, const char *service, const char *operation)
+{
+  for (size_t i = 0; i < door->touches_count; i++) {
+    const char *entry = door->touches[i];
+    size_t length = strcspn(entry, ".");
+    if (strncmp(entry, service, length) != 0 || service[length] != '\0')
+      continue;
+    if (entry[length] == '\0' || (operation != NULL && strcmp(entry + length + 1, operation) == 0))
+      return true;
+  }
+  return !door->touching;
+}
+
 static int door_touches(lua_State *L)
 {
   struct door *door = door_check(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
-  char kept[DOOR_ENDPOINTS][32];
+  char (*kept)[sizeof door->touches[0]] = lua_newuserdatauv(L, sizeof door->touches, 0);
   size_t count = 0;
   for (lua_Integer i = 1; lua_rawgeti(L, 2, i) != LUA_TNIL; i++) {
-    const char *service = luaL_checkstring(L, -1);
-    bool open = !door->touching;
-    for (size_t k = 0; k < door->touches_count; k++)
-      open = open || strcmp(door->touches[k], service) == 0;
-    if (open && count < DOOR_ENDPOINTS)
-      door_copy_text(L, kept[count++], sizeof kept[0], service, "the service's name");
+    if (count == DOOR_TOUCHES)
+      return luaL_error(L, "door: a recipe can touch %d services and operations", DOOR_TOUCHES);
+    door_copy_text(L, kept[count], sizeof kept[0], luaL_checkstring(L, -1), "what is touched");
+    char service[sizeof kept[0]];
+    size_t length = strcspn(kept[count], ".");
+    memcpy(service, kept[count], length);
+    service[length] = '\0';
+    if (covered(door, service, kept[count][length] == '.' ? kept[count] + length + 1 : NULL))
+      count++;
     lua_pop(L, 1);
   }
   memcpy(door->touches, kept, sizeof kept[0] * count);
   door->touches_count = count;
   door->touching = true;
   return 0;
-}
-
-static bool touched(const struct door *door, const char *service)
-{
-  for (size_t i = 0; i < door->touches_count; i++)
-    if (strcmp(door->touches[i], service) == 0)
-      return true;
-  return !door->touching;
 }
 
 static enum right right_for(enum effect effect)
@@ -278,7 +295,7 @@ void door_admit(lua_State *L, struct door *door, int door_index, const struct ex
   }
   if (right_for(e->effect) > MAY_READ && door->journal == NULL)
     luaL_error(L, "door: %s %s: a write needs a journal, and this door has none", e->service, e->operation);
-  if (!touched(door, e->service))
+  if (!covered(door, e->service, e->operation))
     luaL_error(L, "door: %s %s: the recipe does not say that it touches '%s'", e->service, e->operation, e->service);
 }
 

@@ -16,6 +16,7 @@
 #define DOOR "door"
 #define DOOR_ENDPOINTS 32
 #define DOOR_REGIONS 64
+#define DOOR_TOUCHES 128
 
 struct carrier;   /* http.c: libcurl, its queues, the sleepers */
 struct journal;   /* journal.h */
@@ -40,7 +41,7 @@ struct door {
   size_t endpoint_count;
   char regions[DOOR_REGIONS][32];      /* regions whose hosts may be reached */
   size_t region_count;
-  char touches[DOOR_ENDPOINTS][32];    /* services that may be called; all when `touching` is false */
+  char touches[DOOR_TOUCHES][64];      /* services, or "service.Operation", that may be called; all when `touching` is false */
   size_t touches_count;
   bool touching;
   char user_agent[128];

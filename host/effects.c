@@ -21,14 +21,23 @@ static const struct effects_row rows[] = {
   {"sts", "AssumeRole", EFFECT_SESSION, false, session_secrets, NULL, NULL},
   {"sts", "AssumeRoleWithWebIdentity", EFFECT_SESSION, false, session_secrets, NULL, NULL},
 
+  READ("iam", "GetGroupPolicy"),
+  READ("iam", "GetPolicy"),
+  READ("iam", "GetPolicyVersion"),
   READ("iam", "GetRole"),
   READ("iam", "GetRolePolicy"),
   READ("iam", "GetUser"),
+  READ("iam", "GetUserPolicy"),
+  READ("iam", "ListAttachedGroupPolicies"),
   READ("iam", "ListAttachedRolePolicies"),
+  READ("iam", "ListAttachedUserPolicies"),
+  READ("iam", "ListGroupPolicies"),
+  READ("iam", "ListGroupsForUser"),
   READ("iam", "ListInstanceProfilesForRole"),
   READ("iam", "ListRolePolicies"),
   READ("iam", "ListRoles"),
   READ("iam", "ListRoleTags"),
+  READ("iam", "ListUserPolicies"),
   READ("iam", "SimulateCustomPolicy"),
   READ("iam", "SimulatePrincipalPolicy"),
   WRITE("iam", "AttachRolePolicy"),
@@ -100,6 +109,14 @@ static const struct effects_row rows[] = {
 static const struct effects_row unknown = {"", "", EFFECT_WRITE, false, NULL, NULL, NULL};
 
 #define ROWS (sizeof rows / sizeof *rows)
+
+const struct effects_row *effects_named(const char *service, const char *operation)
+{
+  for (size_t i = 0; i < ROWS; i++)
+    if (strcmp(rows[i].service, service) == 0 && strcmp(rows[i].operation, operation) == 0)
+      return &rows[i];
+  return &unknown;
+}
 
 const struct effects_row *effects_of_operation(const char *service, const char *operation)
 {

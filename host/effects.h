@@ -20,6 +20,9 @@ struct effects_row {
 const struct effects_row *effects_of_operation(const char *service, const char *operation);
 const struct effects_row *effects_of_path(const char *service, const char *method, const char *path);
 
+/* The same by the API's name, for REST services as well. */
+const struct effects_row *effects_named(const char *service, const char *operation);
+
 const char *effect_name(enum effect effect);
 
 #endif

@@ -170,6 +170,27 @@ test["a recipe's services only shrink"] = function()
   run(function() return door.aws.request(aws "ListKeys") end)
 end
 
+test["of a service that is touched by single operations no other one passes, and a whole service is not won back"] = function()
+  local door, _, _, run = open()
+  door:touches { "kms", "iam.GetRole" }
+  local function ask(operation, service) return function() run(function() door.aws.request(aws(operation, { service = service })) end) end end
+  ask("GetRole", "iam")()
+  test.raises(ask("ListRoles", "iam"), "does not say that it touches 'iam'")
+  test.raises(ask("GetRoleX", "iam"), "may only read")   -- what the table does not know is a write
+  door:touches { "kms.ListKeys", "iam", "iam.GetRole" }
+  test.raises(ask("ListRoles", "iam"), "touches 'iam'")
+  ask("GetRole", "iam")()
+  test.raises(ask("ListAliases", "kms"), "touches 'kms'")
+  ask("ListKeys", "kms")()
+end
+
+test["an effect can be asked for by name; what the table does not know is a write"] = function()
+  local effect = require("door").effect
+  test.equal({ effect("kms", "ListKeys"), effect("kms", "TagResource"), effect("sts", "AssumeRole"), effect("cloud", "EnableCMEKSpec") },
+    { "read", "write", "session", "irreversible" })
+  test.equal({ effect("kms", "ListEverything"), effect("ec2", "DescribeInstances") }, { "write", "write" })
+end
+
 -- ---- destination ----
 
 test["after the seal no endpoint can be added, and none can be named in a request"] = function()
