@@ -11,7 +11,7 @@
 -- Steps are as the documents have them (lua/engine/report.lua).
 ---@class Engine
 ---@field mode "plan"|"run"|"verify"
----@field recipe { name: string, touches: string[], run: function }
+---@field recipe { name: string, touches: string[], kinds: table<string, table>?, run: function }
 ---@field context engine.Context
 ---@field steps table[]         in the order of the recipe
 ---@field cluster table?        the first cluster that was read
@@ -26,13 +26,14 @@ local attempts = require "engine.attempt"
 local context = require "engine.context"
 local failure = require "engine.failure"
 local report = require "engine.report"
+local sorted = require "sorted"
 local time = require "time"
 
 local M = {}
 
 local RESOURCES <const> = { role = "iam", key = "kms", cluster_cmek = "cloud" }   -- the service that each is a thing of
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  confirm_writes = true, confirm_irreversible = true, ask = true }
+  given = true, flags = true, confirm_writes = true, confirm_irreversible = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
 local function remember(self, entries)
@@ -49,6 +50,8 @@ end
 ---  session: table,                session.lua's
 ---  recipe: table,                 recipe.load's
 ---  arguments: table,              as arguments.resolve gives them; a function is a default that wants the cluster
+---  given: table<string, any>?,    those of the arguments that are no defaults: commands to be typed repeat them
+---  flags: string[]?,              the command's own flags that they repeat as well: { "--profile", "prod" }
 ---  mode: "plan"|"run"|"verify",
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
@@ -58,12 +61,12 @@ end
 ---  ask: (fun(question: string): string?)? }
 ---@return Engine
 function M.new(options)
-  for name in require("sorted")(options) do
+  for name in sorted(options) do
     if not OPTIONS[name] then error(("engine.new: unknown field '%s'"):format(name), 2) end
   end
   local self = setmetatable({
     mode = options.mode, recipe = options.recipe, arguments = options.arguments or {}, options = options, session = options.session,
-    steps = {}, by_key = {}, checked = {}, findings = {}, answers = {},
+    steps = {}, by_key = {}, kinds = {}, checked = {}, findings = {}, answers = {},
     listener = options.listener or function() end,
   }, Engine)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
@@ -85,33 +88,54 @@ end
 
 -- Beginning --------------------------------------------------------------------------------------------------------
 
---- The module of a kind of thing.
----@param kind string
-function Engine.resource(_, kind)
-  if not RESOURCES[kind] then error(("ensure: there is no kind '%s'; there are cluster_cmek, key and role"):format(tostring(kind)), 0) end
-  return require("resource." .. kind)
-end
-
--- The services that the recipe's resources need beside those that it names: the door opens these and no others.
-local function services(self)
-  local set, list = { sts = true }, {}
-  for _, service in ipairs(self.recipe.touches) do set[service] = true end
-  self.touched = set
-  local all = {}
-  for service in require("sorted")(set) do all[service] = true end
-  for kind, service in require("sorted")(RESOURCES) do
-    if set[service] then
-      for needed in require("sorted")(self:resource(kind).actions) do all[needed] = true end
+-- A kind of the recipe's own: it calls what its actions name, of the services that the recipe touches.
+local function own_kind(self, definition)
+  for service in sorted(definition.actions) do
+    if not self.touched[service] then
+      error(("resource '%s': its actions name '%s', and the recipe's touches do not"):format(definition.kind, tostring(service)), 0)
     end
   end
-  for service in require("sorted")(all) do list[#list + 1] = service end
+  return require("engine.kind").adapt(definition, self.context)
+end
+
+--- A kind of thing: the library's, or one that the recipe describes with resource { … }.
+---@param kind string
+---@return table
+function Engine:resource(kind)
+  if RESOURCES[kind] then return require("resource." .. kind) end
+  local own = self.recipe.kinds or {}
+  if not own[kind] then
+    local names = { "cluster_cmek", "key", "role" }
+    for name in sorted(own) do names[#names + 1] = name end
+    error(("ensure: there is no kind '%s'; there are %s"):format(tostring(kind), table.concat(names, ", ")), 0)
+  end
+  self.kinds[kind] = self.kinds[kind] or own_kind(self, own[kind])
+  return self.kinds[kind]
+end
+
+-- What the door opens: the services that the recipe names, and of others the operations that its things need.
+local function touched(self)
+  local set, all, list = { sts = true }, {}, {}
+  for _, service in ipairs(self.recipe.touches) do set[service] = true end
+  self.touched = set
+  local function add(actions)
+    for service, operations in sorted(actions) do
+      for _, operation in ipairs(operations) do all[set[service] and service or service .. "." .. operation] = true end
+    end
+  end
+  for service in sorted(set) do all[service] = true end
+  for kind, service in sorted(RESOURCES) do
+    if set[service] then add(self:resource(kind).actions) end
+  end
+  if set.iam or set.kms then add(require("preflight").actions) end
+  for entry in sorted(all) do list[#list + 1] = entry end
   return list
 end
 
 -- Reads that nearly every recipe begins with: their answers travel together.
 local function set_off(self)
   local here, session = self.context, self.session
-  session.door:touches(services(self))
+  session.door:touches(touched(self))
   if self.touched.cloud then
     local cluster = self.arguments.cluster
     if type(cluster) == "string" then here:begin("cluster " .. cluster, function() return session.cloud.find_cluster(cluster) end) end
@@ -132,7 +156,7 @@ end
 
 -- Runs the recipe's function in a pass: "plan", "do" or "verify".
 local function pass(self, name)
-  self.phase = name
+  self.phase, self.counted = name, {}
   if self.recipe.bind then self.recipe:bind(require("engine.environment").of(self)) end
   local arguments = {}
   for key, value in pairs(self.arguments) do arguments[key] = value end   -- order cannot be seen

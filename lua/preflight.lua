@@ -5,6 +5,9 @@ local names = require "names"
 
 local M = {}
 
+--- What it may call, by service.
+M.actions = { iam = { "SimulatePrincipalPolicy" } }
+
 -- Each fact of the cluster: what must be so, and what to say when it is not.
 local FACTS <const> = {
   { id = "cluster.plan", fits = function(c) return c.plan == "ADVANCED" or c.plan == "DEDICATED" end,

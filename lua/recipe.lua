@@ -8,6 +8,7 @@
 ---@field args recipe.Argument[]
 ---@field touches string[]  services it may call
 ---@field run fun(arguments: table): any
+---@field kinds table<string, table>  its own kinds of things
 ---@field world table       the names it sees; engine functions are joined to it by bind
 local Recipe = { __name = "Recipe" }
 Recipe.__index = Recipe
@@ -110,6 +111,7 @@ function M.load(name, options)
     args = args,
     touches = definition.touches,
     run = definition.run,
+    kinds = world.kinds,
     world = world,
   }, Recipe)
 end

@@ -2,6 +2,7 @@
 ---@class Sandbox
 ---@field environment table   the _ENV of the recipe's chunks: reads come from names, writes raise
 ---@field names table<string, any>
+---@field kinds table<string, table>   what the recipe described with resource { … }, by kind
 local Sandbox = { __name = "Sandbox" }
 Sandbox.__index = Sandbox
 
@@ -83,7 +84,7 @@ function M.new(options)
     policy = library "policy", names = library "names",
   }
   for _, name in ipairs(BASE) do names[name] = _G[name] end
-  local self = setmetatable({ names = names, loaded = {}, is_file = options.is_file }, Sandbox)
+  local self = setmetatable({ names = names, loaded = {}, kinds = {}, is_file = options.is_file }, Sandbox)
   self.folder = options.path:match "^(.*/)" or ""
   self.environment = setmetatable({}, {
     __index = function(_, name)
@@ -95,7 +96,19 @@ function M.new(options)
     __metatable = false,
   })
   names.require = function(name) return self:require(name) end
+  names.resource = function(definition) return self:describe(definition, options.path) end
   return self
+end
+
+--- Keeps the description of a kind of the recipe's own. Raises a usage failure that says what is wrong with it.
+---@param definition table
+---@param path string  what messages show
+---@return string kind  what ensure takes
+function Sandbox:describe(definition, path)
+  local ok, checked = pcall(require("engine.kind").check, definition, self.kinds)
+  if not ok then require("ui.failure").usage(("%s: %s"):format(path, tostring(checked)), "cmek help writing") end
+  self.kinds[checked.kind] = checked
+  return checked.kind
 end
 
 --- Names that only a run has: the engine's functions and the services. Values of earlier runs are replaced.

@@ -1,63 +1,9 @@
 -- console and enable in this process, through the real door, session and retries, against the simulated services.
-local file_arguments = require "arguments"
-local json = require "json"
+local operators = dofile "tests/operator.lua"
 local names = require "names"
 local policies = require "policy"
-local recipes = require "recipe"
 
---- A journal in memory.
-local function memory()
-  local disk = { text = "", queued = "" }
-  function disk:append(lines)
-    self.queued = self.queued .. lines
-    return true
-  end
-  function disk:sync()
-    self.text, self.queued = self.text .. self.queued, ""
-    return true
-  end
-  return disk
-end
-
---- An operator in a world of simulated services. Options: network (of the world), sim (options of the simulation), yes, confirm.
-local function open(options)
-  options = options or {}
-  local here, simulation
-  here = require("sim.world").new { seed = options.seed or 1, handle = function(request) return simulation:handle(request) end,
-    network = options.network }
-  local simulated = { now = function() return here.now end, random = function(count) return here:random(count) end }
-  for name, value in pairs(options.sim or {}) do simulated[name] = value end
-  simulation = require("sim").new(simulated)
-  local door = require("door").new { world = here, yes = true, confirm = options.confirm or "orders" }
-  local who = simulation.accounts[1]
-  local session = require("session").open { door = door, environment = {
-    AWS_ACCESS_KEY_ID = who.access_key_id, AWS_SECRET_ACCESS_KEY = who.secret_access_key, AWS_REGION = "us-east-1",
-    AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null", COCKROACH_API_KEY = require("sim.cloud").KEYS[1].secret,
-  } }
-  session:seal()
-  local disk = memory()
-  local journal = require("journal").over(disk)
-  door:record(journal)
-  return { world = here, simulation = simulation, door = door, session = session, disk = disk, journal = journal }
-end
-
-local function run(operator, name, options)
-  options = options or {}
-  local recipe = recipes.load(name)
-  local values = { cluster = "orders" }
-  for key, value in pairs(options.arguments or {}) do values[key] = value end
-  operator.events = {}
-  local engine = require("engine").new {
-    session = operator.session, recipe = recipe, mode = options.mode or "run", run_id = options.run_id or "run-1", entries = options.entries,
-    arguments = file_arguments.resolve(recipe.args, { { origin = "flags", values = values } }),
-    listener = function(event) table.insert(operator.events, event) end,
-    confirm_writes = function(question) return operator.door:permit_writes(question) end,
-    confirm_irreversible = function(text, cluster) return operator.door:permit_irreversible(text, cluster) end,
-  }
-  local report, status = operator.session.tasks.run(function() return engine:execute() end)
-  json.encode(report)
-  return report, status
-end
+local open, run = operators.open, operators.run
 
 local ENABLE <const> = { arguments = { enable = "true" } }
 

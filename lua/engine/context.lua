@@ -7,6 +7,7 @@
 ---@field run_id string
 ---@field attempts engine.Attempts
 ---@field seen table<string, true>  ARNs of roles that IAM has shown
+---@field scopes table<thread, table>  whose functions run in a task: lua/engine/calls.lua
 ---@field wrote boolean       something was made or changed, or may have been
 ---@field changed_at number?  when something was last changed by this run, also before it was resumed; seconds since the epoch
 local Context = { __name = "engine.Context" }
@@ -30,6 +31,7 @@ function M.new(options)
   return setmetatable({
     session = options.session, tasks = options.session.tasks, clock = options.session.clock, mode = options.mode,
     run_id = options.run_id, listener = options.listener, reads = {}, wrote = false, seen = {}, warned = {},
+    scopes = setmetatable({}, { __mode = "k" }),
   }, Context)
 end
 

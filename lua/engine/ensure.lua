@@ -2,6 +2,8 @@
 local copy = require "engine.copy"
 local failure = require "engine.failure"
 local report = require "engine.report"
+local steps = require "engine.step"
+local unknown = require "unknown"
 
 local M = {}
 
@@ -35,11 +37,11 @@ local function compare(engine, step)
   end
   local waits, writes = resource.pending(context, want, step.have)
   step.pending = waits
-  if not step.have then
+  if step.have == nil then
     step.action, step.irreversible, step.reason = "create", resource.irreversible ~= nil, resource.irreversible or waits
     return
   end
-  step.arn = step.have.arn
+  step.arn = type(step.have) == "table" and type(step.have.arn) == "string" and step.have.arn or nil
   step.differences = resource.differences(want, step.have)
   warn(engine, resource, want, step.have)
   step.action = (#step.differences > 0 or writes) and "change" or "none"
@@ -48,13 +50,8 @@ local function compare(engine, step)
 end
 
 local function new_step(engine, resource, want)
-  local key = key_of(resource, want)
-  if engine.by_key[key] then error(("ensure: %s stands in the recipe twice"):format(key), 0) end
-  local step = { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource, want = want,
-    action = "none", differences = {} }
-  engine.by_key[key] = step
-  table.insert(engine.steps, step)
-  return step
+  return steps.new(engine, key_of(resource, want), { kind = resource.kind, name = resource.name(want), region = resource.region(want),
+    resource = resource, want = want })
 end
 
 local function plan(engine, resource, want)
@@ -68,40 +65,31 @@ end
 
 -- Do ---------------------------------------------------------------------------------------------------------------
 
-local function unplanned(resource, want)
-  failure.raise { code = "precondition", what = "running the recipe",
-    message = ("it asks for %s, which its plan did not show: a recipe must ask for the same in both passes"):format(key_of(resource, want)) }
-end
-
 -- The change itself; what it comes to is the thing as it is now.
 local function change(engine, step, want)
   local resource, context = step.resource, engine.context
-  if not step.have then return resource.create(context, want, step) end
+  if step.have == nil then return resource.create(context, want, step) end
   if step.action == "change" or step.pending then return resource.update(context, want, step.have, step) end
-  if #resource.differences(want, step.have) > 0 then unplanned(resource, want) end
+  if #resource.differences(want, step.have) > 0 then steps.unplanned(key_of(resource, want)) end
   return step.have
 end
 
-local function carry_out(engine, step, want)
-  local quiet = step.action == "none" and not step.pending
-  if not quiet then engine.listener { kind = "step-start", step = report.step(step) } end
-  local ok, have = pcall(change, engine, step, want)
-  if not ok then
-    step.result = (have ~= require("task").CANCELLED or step.arn and step.action ~= "none") and "failed" or "skipped"
-    if have ~= require("task").CANCELLED then
-      engine.listener { kind = "step-failed", step = report.step(step, true), error = failure.document(have) }
+-- A step whose name hung on what only the run could tell: the first that is left of its kind and region.
+local function unnamed(engine, resource, want)
+  for _, step in ipairs(engine.steps) do
+    if step.resource == resource and step.region == resource.region(want) and unknown.has(step.name) then
+      step.name = resource.name(want)
+      engine.by_key[key_of(resource, want)] = step
+      return step
     end
-    error(have, 0)
   end
-  step.arn, step.result = have.arn or step.arn, "done"
-  if not quiet then engine.listener { kind = "step-done", step = report.step(step, true) } end
-  return have
 end
 
 local function act(engine, resource, want)
-  local step = engine.by_key[key_of(resource, want)] or unplanned(resource, want)
+  local key = key_of(resource, want)
+  local step = engine.by_key[key] or unnamed(engine, resource, want) or steps.unplanned(key)
   if resource.again then resource.again(want, step.want) end
-  local have = carry_out(engine, step, want)
+  local have = steps.carry_out(engine, step, function() return change(engine, step, want) end)
   step.outcome = resource.result(want, have)
   return step.outcome
 end

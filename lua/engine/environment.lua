@@ -1,4 +1,5 @@
 --- The world of a recipe, apart from the safe part of Lua: what it says, reads and waits with, and the services it touches.
+local calls = require "engine.calls"
 local ensure = require "engine.ensure"
 local names = require "names"
 local policies = require "policy"
@@ -41,13 +42,13 @@ end
 -- The Cloud's facts are read once for both passes of a run.
 local function cloud(engine)
   local context, session = engine.context, engine.session
-  return closed({
+  return setmetatable({
     organization = function()
       engine.organization = context:once("organization", function() return session.cloud.organization() end)
       return engine.organization
     end,
     find_cluster = function(text) return M.cluster(engine, text) end,
-  }, session.cloud)
+  }, { __index = session.cloud })
 end
 
 --- A cluster, by name, UUID or console URL; its regions can be talked to from here on.
@@ -109,7 +110,7 @@ function M.of(engine)
       if engine.phase ~= "do" then require("preflight").run(engine, cluster) end
     end,
     handover = function(_, role, keys) return handover(engine, role, keys) end,
-    task = closed({ map = session.tasks.map, all = session.tasks.all }),
+    task = closed(calls.tasks(engine.context)),
     policy = documents(engine),
     names = closed(names),
     sorted = require "sorted",
@@ -120,7 +121,7 @@ function M.of(engine)
     ask = function(question) return ask(engine, question) end,
   }
   for _, service in ipairs(engine.recipe.touches) do
-    world[service] = service == "cloud" and cloud(engine) or closed(session[service] or {})
+    world[service] = closed(calls.service(engine, service, service == "cloud" and cloud(engine) or session[service] or {}))
   end
   return world
 end

@@ -22,7 +22,7 @@ function M.step(step, whole)
     differences[i] = { field = difference.field, have = shown(difference.have), want = shown(difference.want) }
   end
   return {
-    kind = step.kind, name = step.name, region = step.region or json.null, action = step.action, reason = step.reason or json.null,
+    kind = step.kind, name = unknown.show(step.name), region = step.region or json.null, action = step.action, reason = step.reason or json.null,
     irreversible = step.irreversible and true or false, differences = differences,
     arn = whole and (step.arn or json.null) or nil, result = whole and (step.result or "skipped") or nil,
   }

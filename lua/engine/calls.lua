@@ -1,0 +1,185 @@
+--- The services as a recipe calls them. Each call is known by the API's operations: writes are steps of the plan and count as
+--- something made, and a kind of the recipe's own calls what its `actions` name and nothing else.
+local door = require "door"
+local sorted = require "sorted"
+local steps = require "engine.step"
+local unknown = require "unknown"
+
+local M = {}
+
+-- Functions that are not named after the one operation that they call.
+local OPERATIONS <const> = {
+  cloud = { organization = { "GetOrganization" }, clusters = { "ListClusters" }, cluster = { "GetCluster" },
+    find_cluster = { "ListClusters", "GetCluster" }, cmek = { "GetCMEKClusterInfo" }, enable_cmek = { "EnableCMEKSpec" } },
+  iam = { find_role = { "GetRole" } },
+  kms = { find_alias = { "ListAliases" }, find_key = { "DescribeKey" } },
+}
+local STRENGTH <const> = { read = 0, session = 1, write = 2, irreversible = 3 }
+local REASONS <const> = {
+  write = "called by the recipe itself, at every run", irreversible = "called by the recipe itself, and cannot be taken back",
+}
+
+--- The API's operations behind a function of a service.
+---@param service string
+---@param name string  "tag_resource"
+---@return string[]
+function M.operations(service, name)
+  local known = (OPERATIONS[service] or {})[name]
+  return known or { (("_" .. name):gsub("_(%l)", string.upper):gsub("_", "")) }
+end
+
+--- What a call does: the strongest effect of its operations.
+---@return "read"|"session"|"write"|"irreversible"
+function M.effect(service, name, parameters)
+  if type(parameters) == "table" and not unknown.is(parameters) and parameters.DryRun == true then return "read" end
+  local strongest = "read"
+  for _, operation in ipairs(M.operations(service, name)) do
+    local effect = door.effect(service, operation)
+    if STRENGTH[effect] > STRENGTH[strongest] then strongest = effect end
+  end
+  return strongest
+end
+
+-- What is not there yet ------------------------------------------------------------------------------------------------
+
+local NotYet = { __name = "engine.NotYet" }
+function NotYet:__tostring() return self.message end
+
+--- Whether this was raised because a call needs what only the run can tell.
+function M.is_not_yet(raised) return getmetatable(raised) == NotYet end
+
+local function refuse_unknown(service, name, parameters)
+  if not unknown.has(parameters) then return end
+  error(setmetatable({ message = ("%s.%s: it is asked about what is not known before run: %s"):format(service, name,
+    require("json").encode(unknown.show(parameters))) }, NotYet), 0)
+end
+
+-- What a kind may do ---------------------------------------------------------------------------------------------------
+
+--- Whose functions run in the calling task: a kind of the recipe's own, or nobody's.
+---@param context engine.Context
+---@return { kind: string, actions: table<string, table<string, true>>, writes: boolean, doing: string }?
+function M.scope(context) return context.scopes[coroutine.running()] end
+
+--- Calls fn with a scope, in this task.
+---@param context engine.Context
+---@param scope table?
+---@param fn function
+function M.within(context, scope, fn, ...)
+  local thread = coroutine.running()
+  local outer = context.scopes[thread]
+  context.scopes[thread] = scope
+  local results = table.pack(pcall(fn, ...))
+  context.scopes[thread] = outer
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+local function check_scope(scope, service, name, effect)
+  for _, operation in ipairs(M.operations(service, name)) do
+    if not (scope.actions[service] or {})[operation] then
+      error(("kind '%s' calls %s.%s, and its actions do not name %s: actions = { %s = { \"%s\", … } }"):format(
+        scope.kind, service, name, operation, service, operation), 0)
+    end
+  end
+  if effect ~= "read" and not scope.writes then
+    error(("kind '%s': %s calls %s.%s, which changes something: only create, update and delete may"):format(
+      scope.kind, scope.doing, service, name), 0)
+  end
+end
+
+-- Writes of the recipe itself ------------------------------------------------------------------------------------------
+
+local TARGETS <const> = { "KeyId", "TargetKeyId", "AliasName", "RoleName", "PolicyArn" }
+
+-- What a call is about, for people.
+local function target(parameters)
+  if type(parameters) == "string" then return " " .. parameters end
+  for _, name in ipairs(TARGETS) do
+    if type(parameters) == "table" and parameters[name] ~= nil then return " " .. tostring(unknown.text(parameters[name])) end
+  end
+  return ""
+end
+
+-- The nth such call of this pass: what it is about may not be known in the plan, so it is counted.
+local function key_of(engine, service, operation, region)
+  local counted = engine.counted
+  local key = ("call %s %s %s"):format(region or "", service, operation)
+  counted[key] = (counted[key] or 0) + 1
+  return ("%s %d"):format(key, counted[key])
+end
+
+local function in_plan(engine, call)
+  local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region, action = "change",
+    reason = REASONS[call.effect] or REASONS.write, irreversible = call.effect == "irreversible" or nil })
+  engine.listener { kind = "planned", step = require("engine.report").step(step) }
+  return unknown.new("answer of " .. call.operation)
+end
+
+local function in_do(engine, call)
+  local step = engine.by_key[call.key] or steps.unplanned(call.title)
+  return steps.carry_out(engine, step, function() return engine.context:write(call.send) end)
+end
+
+local function in_verify(engine, call)
+  engine:found { id = "call", severity = "unknown", object = call.title, region = call.region,
+    have = "the recipe calls it at every run, so it cannot be said whether it is still so" }
+  return unknown.new("answer of " .. call.operation)
+end
+
+local PASSES <const> = { plan = in_plan, ["do"] = in_do, verify = in_verify }
+
+local function direct(engine, service, name, effect, parameters, send)
+  local operation = table.concat(M.operations(service, name), " ")
+  local region = type(parameters) == "table" and type(parameters.region) == "string" and parameters.region or nil
+  return PASSES[engine.phase](engine, { key = key_of(engine, service, operation, region), operation = operation, region = region,
+    title = ("%s %s%s"):format(service, operation, target(parameters)), effect = effect, send = send })
+end
+
+local function wrapped(engine, service, name, fn)
+  return function(parameters, ...)
+    local effect, scope, more = M.effect(service, name, parameters), M.scope(engine.context), table.pack(...)
+    local function send() return fn(parameters, table.unpack(more, 1, more.n)) end
+    if scope then check_scope(scope, service, name, effect) end
+    if effect == "read" or scope or engine.phase == "do" then refuse_unknown(service, name, parameters) end
+    if effect == "read" then return send() end
+    if scope then return engine.context:write(send) end
+    return direct(engine, service, name, effect, parameters, send)
+  end
+end
+
+--- A service for a recipe.
+---@param engine table
+---@param service string
+---@param functions table<string, function>
+---@return table<string, function>
+function M.service(engine, service, functions)
+  return setmetatable({}, { __index = function(known, name)
+    local fn = functions[name]
+    if type(fn) ~= "function" then return fn end
+    known[name] = wrapped(engine, service, name, fn)
+    return known[name]
+  end })
+end
+
+--- Task functions for a recipe: what a kind may do holds in the tasks that it starts as well.
+---@param context engine.Context
+---@return { map: function, all: function }
+function M.tasks(context)
+  local tasks = context.tasks
+  local function inherited(fn)
+    local scope = M.scope(context)
+    if not scope then return fn end
+    return function(...) return M.within(context, scope, fn, ...) end
+  end
+  return {
+    map = function(list, fn) return tasks.map(list, inherited(fn)) end,
+    all = function(list)
+      local functions = {}
+      for i, fn in sorted(list) do functions[i] = inherited(fn) end
+      return tasks.all(functions)
+    end,
+  }
+end
+
+return M
