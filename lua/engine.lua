@@ -150,7 +150,7 @@ end
 function Engine:foresee(kind, want)
   if not self.touched[RESOURCES[kind]] then return end
   local resource = self:resource(kind)
-  resource.defaults(want)
+  resource.defaults(want, self.context)
   resource.foresee(self.context, want)
 end
 

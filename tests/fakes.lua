@@ -79,6 +79,12 @@ function iam.update_assume_role_policy(world, call, p)
   return {}
 end
 
+function iam.tag_role(world, call, p)
+  local role = world.roles[p.RoleName] or refuse(call, "NoSuchEntity", nil, 404)
+  for _, tag in ipairs(p.Tags) do table.insert(role.Tags, deep(tag)) end
+  return {}
+end
+
 function iam.list_attached_role_policies(world, call, p)
   local role = world.roles[p.RoleName] or refuse(call, "NoSuchEntity", nil, 404)
   return { AttachedPolicies = deep(role.attached) }
@@ -127,7 +133,7 @@ function kms.create_key(world, call, p)
   local id = ("11111111-2222-4333-8444-%012d"):format(world.key_count)
   local key = { id = id, policy = p.Policy, tags = deep(p.Tags), rotation = { KeyRotationEnabled = false }, metadata = {
     KeyId = id, Arn = ("arn:aws:kms:%s:%s:key/%s"):format(call.region, M.ACCOUNT, id), KeyState = "Enabled", KeyManager = "CUSTOMER",
-    KeySpec = p.KeySpec, KeyUsage = p.KeyUsage, Origin = p.Origin, CreationDate = world.now } }
+    KeySpec = p.KeySpec, KeyUsage = p.KeyUsage, Origin = p.Origin, Description = p.Description, CreationDate = world.now } }
   region.keys[id] = key
   table.insert(region.order, id)
   return { KeyMetadata = deep(key.metadata) }
@@ -185,6 +191,19 @@ function kms.tag_resource(world, call, p)
       if key.tags[i].TagKey == tag.TagKey then table.remove(key.tags, i) end
     end
     table.insert(key.tags, deep(tag))
+  end
+  return {}
+end
+
+function kms.untag_resource(world, call, p)
+  local key = key_of(world, call, p)
+  for i = #key.tags, 1, -1 do
+    for _, name in ipairs(p.TagKeys) do
+      if key.tags[i].TagKey == name then
+        table.remove(key.tags, i)
+        break
+      end
+    end
   end
   return {}
 end

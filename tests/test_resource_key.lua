@@ -68,6 +68,93 @@ test["a tag of the region that is missing is put back; the policy is written onl
   test.equal({ plan(world).action, fakes.count(world, "put_key_policy") }, { "none", puts })
 end
 
+local function drop_tag(key, name)
+  for i = #key.tags, 1, -1 do
+    if key.tags[i].TagKey == name then table.remove(key.tags, i) end
+  end
+end
+
+test["tags that tell where a key comes from are put right by field; the cluster's tag decides whose it is, and is never given"] = function()
+  local world, key = small()
+  drop_tag(key, "cmek:run")
+  drop_tag(key, "cmek:attempt")   -- says something only while the attempt is open
+  table.insert(key.tags, { TagKey = "cmek:state", TagValue = "lost-race" })
+  test.equal(plan(world).differences, {
+    { field = "tags.cmek:run", have = json.null, want = "run-1" },
+    { field = "tags.cmek:state", have = "lost-race", want = json.null },
+  })
+  local _, status = fakes.run(world, "console", { run_id = "run-2" })
+  test.equal({ status, plan(world).action }, { 0, "none" })
+  local tags = {}
+  for _, entry in ipairs(key.tags) do tags[entry.TagKey] = entry.TagValue end
+  test.equal(tags, { ["cmek:cluster"] = fakes.CLUSTER, ["cmek:region"] = "us-east-1", ["cmek:run"] = "run-2" })
+  drop_tag(key, "cmek:cluster")
+  local writes = #world.calls
+  local report, refused = fakes.run(world, "console")
+  test.equal({ refused, report.steps[2].action }, { 1, "refuse" })
+  for at = writes + 1, #world.calls do test.truthy(not world.calls[at].operation:find "tag_resource") end
+end
+
+test["in a plan the run that will put a tag right is not known yet"] = function()
+  local world, key = small()
+  drop_tag(key, "cmek:run")
+  local report = fakes.run(world, "console", { mode = "plan", run_id = "" })
+  test.equal(report.steps[2].differences[1].want, "(ID of the run that puts it right, known after apply)")
+end
+
+test["a stranger's new key is refused at once; one with cmek's description is waited for, and it is said why"] = function()
+  local world, key = small()
+  local tags = key.tags
+  key.tags, key.metadata.Description = {}, "a colleague's"
+  local before = world.now
+  local report, status = fakes.run(world, "console")
+  test.equal({ status, report.steps[2].action, world.now - before < 5 }, { 1, "refuse", true })
+  key.metadata.Description, before = "CMEK of CockroachDB cluster orders", world.now
+  world.fault = function() key.tags = world.now > before + 10 and tags or {} end
+  report, status = fakes.run(world, "console")
+  test.equal({ status, report.steps[2].action, world.now - before > 10 }, { 0, "none", true })
+  local reason
+  for _, event in ipairs(world.events) do reason = reason or event.kind == "waiting" and event.reason end
+  test.contains(reason, "by its description made for this cluster, but does not show its tags yet, which tell whose it is")
+  world.fault, key.tags, before = nil, {}, world.now
+  report, status = fakes.run(world, "console")
+  test.equal({ status, report.steps[2].action }, { 1, "refuse" })
+  test.truthy(world.now - before > 25 and world.now - before < 40)
+end
+
+local function in_use(world, key)
+  world.cmek[fakes.CLUSTER] = { done = 0, specs = { { region = "us-east-1",
+    key_spec = { uri = key.metadata.Arn, auth_principal = world.roles[names.role(world.clusters[1])].Arn } } } }
+end
+
+test["a key in use whose alias was taken from it gets it back, without waiting when it is old"] = function()
+  local world, key, id = small()
+  in_use(world, key)
+  world.kms["us-east-1"].aliases = {}
+  world.now = world.now + 5000
+  local before = world.now
+  local step = plan(world)
+  test.equal({ step.action, step.differences, world.now - before < 10 },
+    { "change", { { field = "alias", have = json.null, want = names.alias(world.clusters[1]) } }, true })
+  local report, status = fakes.run(world, "console")
+  test.equal({ status, report.error, world.key_count }, { 0, nil, 1 })
+  test.equal(world.kms["us-east-1"].aliases[names.alias(world.clusters[1])], id)
+  test.equal(plan(world).action, "none")
+end
+
+test["it does not get an alias that points to another key"] = function()
+  local world, key = small()
+  in_use(world, key)
+  local region = world.kms["us-east-1"]
+  local other = json.decode(json.encode(key))
+  other.id = "22222222-2222-4333-8444-000000000002"
+  region.keys[other.id], region.order[2], region.aliases[names.alias(world.clusters[1])] = other, other.id, other.id
+  world.now = world.now + 5000
+  local step, status = plan(world)
+  test.equal({ status, step.action }, { 1, "refuse" })
+  test.contains(step.reason, "points to another key, " .. other.id)
+end
+
 test["the generation is the one that the cluster uses"] = function()
   local world, key = small()
   local cluster, region = world.clusters[1], world.kms["us-east-1"]

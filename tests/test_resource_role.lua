@@ -79,6 +79,22 @@ test["a role that a stranger makes meanwhile is refused"] = function()
   test.contains(report.error.message, "not made by cmek")
 end
 
+test["a missing cmek:run is put back; without cmek:cluster, or when the tags may not be read, the role is left alone"] = function()
+  local world = fakes.world()
+  fakes.run(world, "console")
+  role(world).Tags = { role(world).Tags[1] }
+  local plan = fakes.run(world, "console", { mode = "plan", run_id = "" })
+  test.equal({ plan.steps[1].action, plan.steps[1].differences[1].field, plan.summary.unchanged }, { "change", "tags.cmek:run", 3 })
+  local _, status = fakes.run(world, "console", { run_id = "run-2" })
+  test.equal({ status, role(world).Tags[2] }, { 0, { Key = "cmek:run", Value = "run-2" } })
+  role(world).Tags = { role(world).Tags[2] }
+  test.equal(fakes.run(world, "console", { mode = "plan" }).steps[1].action, "refuse")
+  role(world).Tags = nil
+  world.fault = function(call) return call.operation == "list_role_tags" and { code = "AccessDenied" } or nil end
+  local closed = fakes.run(world, "console", { mode = "plan" })
+  test.contains(closed.steps[1].reason, "may not be read")
+end
+
 test["a name of one's own is used"] = function()
   local world = fakes.world()
   fakes.run(world, "console", { arguments = { role = "mine" } })

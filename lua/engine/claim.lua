@@ -62,7 +62,7 @@ end
 ---@param id string
 ---@return engine.Key
 function M.winner(context, cluster, region, alias, id)
-  local key = keys.owned(context, region, id)
+  local key = keys.owned(context, region, id, cluster)
   local what = ("claiming %s in %s"):format(alias, region)
   if not key then
     failure.raise { code = "not_ready", service = "kms", region = region, what = what,

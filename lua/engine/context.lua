@@ -17,6 +17,7 @@ local failure = require "engine.failure"
 local keys = require "engine.keys"
 local refusal = require "refusal"
 local task = require "task"
+local unknown = require "unknown"
 
 local M = {}
 
@@ -78,6 +79,13 @@ end
 ---@return table[]
 function Context:aliases(region)
   return self:once("aliases " .. region, function() return keys.aliases(self, region) end)
+end
+
+--- The value of the tag that says which run made a thing, or put its tags right; known only to a run.
+---@return string
+function Context:run_tag()
+  if self.run_id ~= "" then return self.run_id end
+  return unknown.text(unknown.new "ID of the run that puts it right")
 end
 
 -- Refusals ---------------------------------------------------------------------------------------------------------

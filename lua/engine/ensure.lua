@@ -15,7 +15,7 @@ local function wanted(engine, kind, given)
   if type(given) ~= "table" then error(("ensure: '%s' wants a table of what it shall be"):format(tostring(kind)), 0) end
   local resource = engine:resource(kind)
   local want = copy.plain(given, function(fn) return fn(given.cluster) end)
-  resource.defaults(want)
+  resource.defaults(want, engine.context)
   return resource, want
 end
 

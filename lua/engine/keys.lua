@@ -93,23 +93,40 @@ function M.is_young(context, key)
   return created ~= nil and context.clock.now() - created < context.LAG
 end
 
+--- The description that cmek gives a key of a cluster. It is made with the key and shown with it, before any tag can be late.
+---@param cluster table
+---@return string
+function M.description(cluster) return ("CMEK of CockroachDB cluster %s"):format(cluster.name) end
+
 -- Seconds that a run waits for the tags of a key that has none yet: they are made with the key, so they are seldom late.
 local TAGS_LATE <const> = 30
 
---- A key whose owner can be told: its cluster's tag is seen, or it is old enough for its tags to be complete. A plan does not
---- wait for that: it shows what is there. nil when KMS does not show the key.
+-- Without tags, and still perhaps cmek's for this cluster: new, and with the description of such a key.
+local function undecided(context, key, cluster)
+  return not (key.tags[names.TAG_CLUSTER] or key.unreadable.tags) and M.is_young(context, key)
+    and key.metadata.Description == M.description(cluster)
+end
+
+--- A key whose owner can be told. A run waits for a key that KMS does not show yet, and for the tags of one that cmek may have
+--- made moments ago, this run or another operator's; a stranger's key is not waited for, and a plan shows what is there.
+--- nil when KMS does not show the key.
 ---@param context engine.Context
 ---@param region string
 ---@param id string
+---@param cluster table
 ---@return engine.Key?
-function M.owned(context, region, id)
+function M.owned(context, region, id, cluster)
+  local key = M.find(context, region, id)
+  if context.mode ~= "run" or key and not undecided(context, key, cluster) then return key end
+  local reason = key and "key %s in %s is new and by its description made for this cluster, but does not show its tags yet, which tell whose it is"
+    or "KMS does not show key %s in %s yet, which has the alias"
   return context:poll {
-    reason = ("key %s in %s is new and does not show its tags yet"):format(id, region), bound = context.mode == "run" and TAGS_LATE or 0,
+    reason = reason:format(id, region), bound = TAGS_LATE,
     check = function()
-      local key = M.find(context, region, id)
-      if key and (key.tags[names.TAG_CLUSTER] or key.unreadable.tags or not M.is_young(context, key)) then return key end
+      key = M.find(context, region, id)
+      return key and not undecided(context, key, cluster) and key or nil
     end,
-  } or M.find(context, region, id)
+  } or key
 end
 
 --- Why a key is not this cluster's; nil when it is.

@@ -17,7 +17,7 @@ M.kind = "key"
 --- What it may call, by service.
 M.actions = {
   kms = { "ListAliases", "ListKeys", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus",
-    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "DisableKey" },
+    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey" },
   tagging = { "GetResources" }, iam = { "GetRole" }, cloud = { "GetCMEKClusterInfo" },
 }
 
@@ -34,8 +34,10 @@ local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alia
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
 ---@param want { cluster: table, region: string, generation: integer?, policy: table|string, rotation: integer? }  rotation: days
-function M.defaults(want)
+---@param context engine.Context
+function M.defaults(want, context)
   want.alias = names.alias(want.cluster, want.generation)
+  want.run = context:run_tag()
 end
 
 function M.name(want) return want.alias end
@@ -74,16 +76,32 @@ local function entry_named(aliases, alias)
   end
 end
 
--- A key in use that no alias of ours is seen on: perhaps ours, and the alias is not seen yet.
-local function alias_in_use(context, want, uri)
+-- A key in use that is this cluster's by its tags; nil when it is not, or may not be read.
+local function own_in_use(context, want, uri)
   local region = uri:match "^arn:[^:]*:kms:([^:]*):"
   if region ~= want.region then return nil end
   local key = context:try({ AccessDeniedException = true }, function() return keys.find(context, region, uri) or false end)
-  if not key or key.tags[names.TAG_CLUSTER] ~= want.cluster.id then return nil end
+  return key and key.tags[names.TAG_CLUSTER] == want.cluster.id and key or nil
+end
+
+-- The alias of such a key, which may not be seen yet when the key is new.
+local function late_alias(context, want, key)
   return context:poll {
-    reason = ("waiting until KMS shows the alias of %s"):format(uri), bound = context.LAG,
-    check = function() return alias_of(want, keys.aliases(context, region), uri) end,
+    reason = ("waiting until KMS shows the alias of %s"):format(key.arn),
+    bound = context.mode ~= "verify" and keys.is_young(context, key) and context.LAG or 0,
+    check = function() return alias_of(want, keys.aliases(context, want.region), key.arn) end,
   }
+end
+
+-- Such a key without an alias: it gets the alias back, when that is free.
+local function unclaimed(want, aliases, key)
+  local taken = entry_named(aliases, want.alias)
+  if taken then
+    return { refused = ("the cluster uses %s, which is its own by its tags and has no alias; %s points to another key, %s"):format(
+      key.arn, want.alias, taken.TargetKeyId) }
+  end
+  key.unclaimed = true
+  return key
 end
 
 local function not_ours(want, live)
@@ -93,14 +111,18 @@ local function not_ours(want, live)
     table.concat(uris, " and "), want.region) }
 end
 
--- The alias whose key the cluster uses, else the one that is wanted; and, when the cluster uses another key, why not.
+-- The alias whose key the cluster uses, else the one that is wanted. Without one: the key in use that lost its alias, or what
+-- stands for a key that is not ours.
 local function choose(context, want, aliases)
   local live = cmek.live(context:cmek(want.cluster), want.cluster_region or want.region)
-  for _, key in ipairs(live) do
-    local entry = alias_of(want, aliases, key.uri) or alias_in_use(context, want, key.uri)
+  for _, used in ipairs(live) do
+    local entry = alias_of(want, aliases, used.uri)
+    local key = not entry and own_in_use(context, want, used.uri)
+    entry = entry or key and late_alias(context, want, key)
     if entry then return want.generation and entry_named(aliases, want.alias) or entry end
+    if key and not want.generation then return nil, unclaimed(want, aliases, key) end
   end
-  if #live > 0 then return nil, not_ours(want, live) end
+  if #live > 0 and context.mode ~= "verify" then return nil, not_ours(want, live) end   -- verify tells what is used beside what is there
   return entry_named(aliases, want.alias)
 end
 
@@ -136,11 +158,11 @@ end
 --- A key with `refused` stands for one that is not ours.
 function M.find(context, want)
   M.foresee(context, want)
-  local entry, refused = choose(context, want, context:aliases(want.region))
-  if not entry then return refused end
+  local entry, other = choose(context, want, context:aliases(want.region))
+  if not entry then return other end
   local generation = names.generation(want.cluster, entry.AliasName)
   if generation then want.alias = entry.AliasName end
-  local key = keys.owned(context, want.region, entry.TargetKeyId)
+  local key = keys.owned(context, want.region, entry.TargetKeyId, want.cluster)
   if not key then
     return { refused = ("the alias %s points to key %s, which KMS does not show"):format(entry.AliasName, entry.TargetKeyId) }
   end
@@ -216,15 +238,25 @@ local function rotation_difference(want, have)
   end
 end
 
+-- Whose key it is decides before this; here it is only put right what tells where it belongs and where it comes from.
+local function tag_differences(want, have)
+  local list, tags = {}, have.tags
+  if have.unreadable.tags then return list end
+  local function differ(name, wanted) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = wanted } end
+  if tags[names.TAG_REGION] ~= want.region then differ(names.TAG_REGION, want.region) end
+  if tags[names.TAG_RUN] == nil then differ(names.TAG_RUN, want.run) end
+  if tags[names.TAG_STATE] == names.LOST_RACE then differ(names.TAG_STATE, nil) end   -- it has the alias
+  return list
+end
+
 function M.differences(want, have)
   local list = {}
+  if have.unclaimed then list[1] = { check = "alias", field = "alias", want = want.alias } end
   for _, difference in ipairs(want.policy and policies.differences(want.policy, have.policy) or {}) do
     list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
   list[#list + 1] = rotation_difference(want, have.rotation)
-  if not have.unreadable.tags and have.tags[names.TAG_REGION] ~= want.region then
-    list[#list + 1] = { check = "tags", field = "tags." .. names.TAG_REGION, have = have.tags[names.TAG_REGION], want = want.region }
-  end
+  table.move(tag_differences(want, have), 1, 3, #list + 1, list)
   return list
 end
 
@@ -296,7 +328,7 @@ local function send(context, want, attempt)
       return context:write(function()
         return context.session.kms.create_key {
           region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = "AWS_KMS", Policy = policies.json(want.policy),
-          Description = ("CMEK of CockroachDB cluster %s"):format(want.cluster.name), Tags = tags(context, want, attempt),
+          Description = keys.description(want.cluster), Tags = tags(context, want, attempt),
         }
       end)
     end)
@@ -367,10 +399,24 @@ local function put_policy(context, want, id)
   end)
 end
 
-local function tag(context, want, id)
+local function tag(context, want, have)
+  local kms, set, cut = context.session.kms, {}, {}
+  for _, difference in ipairs(tag_differences(want, have)) do
+    local name = difference.field:match "^tags%.(.*)$"
+    if difference.want == nil then cut[#cut + 1] = name else set[#set + 1] = { TagKey = name, TagValue = difference.want } end
+  end
   patiently(context, want, "tagging the key", function()
-    return context.session.kms.tag_resource { region = want.region, KeyId = id, Tags = { { TagKey = names.TAG_REGION, TagValue = want.region } } }
+    if #set > 0 then kms.tag_resource { region = want.region, KeyId = have.id, Tags = set } end
+    if #cut > 0 then kms.untag_resource { region = want.region, KeyId = have.id, TagKeys = cut } end
   end)
+end
+
+-- Gives a key its alias back.
+local function reclaim(context, want, have)
+  local holder = claim.claim(context, want.region, want.alias, have.id)
+  if holder == have.id then return end
+  context:refuse { service = "kms", region = want.region, what = ("giving %s its alias back"):format(have.arn),
+    message = ("%s points to another key by now, %s"):format(want.alias, holder) }
 end
 
 -- The key once it is seen, usable and ours, and as `fits` wants it.
@@ -404,9 +450,10 @@ end
 local function mend(context, want, have)
   local checks = {}
   for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
+  if checks.alias then reclaim(context, want, have) end
   if checks.policy then put_policy(context, want, have.id) end
   if checks.rotation then rotate(context, want, have.id) end
-  if checks.tags then tag(context, want, have.id) end
+  if checks.tags then tag(context, want, have) end
   if next(checks) == nil then return have end
   return wait_for(context, want, have.id, function(key) return #M.differences(want, key) == 0 end)
 end

@@ -9,18 +9,21 @@ local M = {}
 M.kind = "role"
 
 --- What it may call, by service.
-M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy" } }
+M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy",
+  "TagRole" } }
 
 --- The checks of verify, in order.
 M.checks = {
   { id = "role.exists", severity = "high" }, { id = "role.owner", severity = "high" },
-  { id = "role.trust", severity = "high" }, { id = "role.permissions", severity = "medium" },
+  { id = "role.tags", severity = "low" }, { id = "role.trust", severity = "high" }, { id = "role.permissions", severity = "medium" },
 }
 
 --- Fills in what was left out: the name carries the cluster.
 ---@param want { cluster: table, name: string?, trust: table|string }
-function M.defaults(want)
+---@param context engine.Context
+function M.defaults(want, context)
   if want.name == nil then want.name = names.role(want.cluster) end
+  want.run = context:run_tag()
 end
 
 function M.name(want) return want.name end
@@ -34,10 +37,12 @@ local function tags_of(list)
   return map
 end
 
--- What a part of the role says; false when it may not be read.
+-- What a part of the role says; false and the refusal when it may not be read.
 local function part(context, fn)
   local answer, refused = context:try({ AccessDenied = true, NoSuchEntity = true }, fn)
-  return answer or (refused.code == "NoSuchEntity" and {} or false)
+  if answer then return answer end
+  if refused.code == "NoSuchEntity" then return {} end
+  return false, refused
 end
 
 local function permissions(context, name)
@@ -59,12 +64,13 @@ local function look(context, name)
   local role = context.session.iam.find_role { RoleName = name }
   if not role or not tostring(role.Arn):find("^arn:") then return nil end
   context.seen[role.Arn] = true
-  local tags = role.Tags
+  local tags, unreadable = role.Tags, nil
   if tags == nil then   -- left out of the answer, which says nothing about them
-    tags = part(context, function() return context.session.iam.list_role_tags { RoleName = name } end)
+    tags, unreadable = part(context, function() return context.session.iam.list_role_tags { RoleName = name } end)
     tags = tags and tags.Tags or {}
   end
-  return { arn = role.Arn, id = role.RoleId, trust = role.AssumeRolePolicyDocument, tags = tags_of(tags), created = role.CreateDate }
+  return { arn = role.Arn, id = role.RoleId, trust = role.AssumeRolePolicyDocument, tags = tags_of(tags), created = role.CreateDate,
+    unreadable = { tags = unreadable } }
 end
 
 --- Starts what `find` reads, before it is asked for.
@@ -87,6 +93,9 @@ end
 function M.refusal(_, want, have)
   local owner = have and have.tags[names.TAG_CLUSTER]
   if not have or owner == want.cluster.id then return nil end
+  if have.unreadable.tags then
+    return ("the tags of %s may not be read, so it cannot be said whose it is: allow iam:ListRoleTags on it"):format(have.arn), "owner"
+  end
   if owner then
     return ("%s belongs to another cluster, %s (tag %s): name another role with --role"):format(have.arn, owner, names.TAG_CLUSTER), "owner"
   end
@@ -98,6 +107,9 @@ function M.differences(want, have)
   local list = {}
   for _, difference in ipairs(policies.differences(want.trust, have.trust)) do
     list[#list + 1] = { check = "trust", field = "trust." .. difference.field, have = difference.have, want = difference.want }
+  end
+  if not have.unreadable.tags and have.tags[names.TAG_RUN] == nil then
+    list[#list + 1] = { check = "tags", field = "tags." .. names.TAG_RUN, want = want.run }
   end
   return list
 end
@@ -118,7 +130,8 @@ end
 
 --- Parts that could not be read, by check.
 function M.unreadable(have)
-  return { permissions = have.permissions == nil and "the role's policies may not be listed" or nil }
+  return { permissions = have.permissions == nil and "the role's policies may not be listed" or nil,
+    tags = have.unreadable.tags and tostring(have.unreadable.tags) or nil }
 end
 
 function M.pending() return nil end
@@ -174,17 +187,31 @@ function M.create(context, want)
   return M.update(context, want)
 end
 
---- Repairs the trust policy: own statements as wanted, foreign ones as found a moment before.
-function M.update(context, want)
-  local have = wait_for(context, want, "waiting until IAM shows the role " .. want.name)
-  local reason = M.refusal(context, want, have)
-  if reason then context:refuse { service = "iam", what = "making the role " .. want.name, message = reason } end
-  if #M.differences(want, have) == 0 then return have end
+-- Own statements as wanted, foreign ones as found a moment before.
+local function put_trust(context, want, have)
   context:write(function()
     return context.session.iam.update_assume_role_policy { RoleName = want.name,
       PolicyDocument = policies.json(policies.merge(want.trust, have.trust)) }
   end)
-  return wait_for(context, want, ("waiting until IAM shows the new trust of %s"):format(want.name), function(role)
+end
+
+local function tag(context, want)
+  context:write(function()
+    return context.session.iam.tag_role { RoleName = want.name, Tags = { { Key = names.TAG_RUN, Value = want.run } } }
+  end)
+end
+
+--- Repairs what differs.
+function M.update(context, want)
+  local have = wait_for(context, want, "waiting until IAM shows the role " .. want.name)
+  local reason = M.refusal(context, want, have)
+  if reason then context:refuse { service = "iam", what = "making the role " .. want.name, message = reason } end
+  local checks = {}
+  for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
+  if next(checks) == nil then return have end
+  if checks.trust then put_trust(context, want, have) end
+  if checks.tags then tag(context, want) end
+  return wait_for(context, want, ("waiting until IAM shows the role %s as it is wanted"):format(want.name), function(role)
     return #M.differences(want, role) == 0
   end)
 end
