@@ -322,6 +322,35 @@ test["service control policies deny what everybody else allows"] = function()
   aws:call("kms", "ListKeys", {})
 end
 
+test["the policies of a user and a managed policy can be read; there are no groups"] = function()
+  local aws = client.new()
+  test.equal(aws:call("iam", "ListUserPolicies", { UserName = "reader" }).PolicyNames, { "policy-1" })
+  local inline = aws:call("iam", "GetUserPolicy", { UserName = "reader", PolicyName = "policy-1" }).PolicyDocument
+  test.contains(require("crypto").percent_decode(inline), "kms:Describe*")
+  test.equal(#aws:call("iam", "ListGroupsForUser", { UserName = "reader" }).Groups, 0)
+  aws.simulation.state.aws["210987654321"].iam.users[1].AttachedPolicies = { { PolicyArn = "arn:aws:iam::aws:policy/ReadOnlyAccess" } }
+  local attached = aws:call("iam", "ListAttachedUserPolicies", { UserName = "operator" }).AttachedPolicies[1].PolicyArn
+  local version = aws:call("iam", "GetPolicy", { PolicyArn = attached }).Policy.DefaultVersionId
+  local document = aws:call("iam", "GetPolicyVersion", { PolicyArn = attached, VersionId = version }).PolicyVersion.Document
+  test.contains(require("crypto").percent_decode(document), "iam:Get*")
+  test.matches(aws:refusal("iam", "GetPolicy", { PolicyArn = "arn:aws:iam::aws:policy/Nowhere" }), "^NoSuchEntity")
+  test.matches(aws:refusal("iam", "GetUserPolicy", { UserName = "reader", PolicyName = "x" }), "^NoSuchEntity")
+end
+
+test["the policy simulator says what the organization and the boundary leave"] = function()
+  local aws = client.new()
+  local arn = aws:role("worker")
+  local function detail()
+    return aws:call("iam", "SimulatePrincipalPolicy", { PolicySourceArn = arn, ActionNames = { "kms:Decrypt" } }).EvaluationResults[1]
+  end
+  test.equal({ detail().OrganizationsDecisionDetail, detail().PermissionsBoundaryDecisionDetail }, {})
+  aws.simulation.state.aws["210987654321"].organization = { ServiceControlPolicies = { { { Version = "2012-10-17", Statement = json.array {
+    { Effect = "Allow", Action = "*", Resource = "*" }, { Effect = "Deny", Action = "kms:Decrypt", Resource = "*" } } } } } }
+  aws:call("iam", "PutRolePermissionsBoundary", { RoleName = "worker", PermissionsBoundary = "arn:aws:iam::aws:policy/AdministratorAccess" })
+  test.equal({ detail().EvalDecision, detail().OrganizationsDecisionDetail.AllowedByOrganizations,
+    detail().PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary }, { "explicitDeny", "false", "true" })
+end
+
 test["a user sees himself, others by name"] = function()
   local aws = client.new()
   local me = aws:call("iam", "GetUser", {}).User

@@ -9,6 +9,10 @@ local M = {}
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
   GetRole = { safe = true, result = { "Role" } }, GetRolePolicy = { safe = true, result = { "PolicyDocument" } }, GetUser = { safe = true },
+  GetUserPolicy = { safe = true, result = { "PolicyDocument" } }, GetGroupPolicy = { safe = true, result = { "PolicyDocument" } },
+  GetPolicy = { safe = true, result = { "Policy" } }, GetPolicyVersion = { safe = true, result = { "PolicyVersion" } },
+  ListUserPolicies = { list = "PolicyNames" }, ListAttachedUserPolicies = { list = "AttachedPolicies" }, ListGroupsForUser = { list = "Groups" },
+  ListGroupPolicies = { list = "PolicyNames" }, ListAttachedGroupPolicies = { list = "AttachedPolicies" },
   ListRoles = { list = "Roles" }, ListRoleTags = { list = "Tags" }, ListRolePolicies = { list = "PolicyNames" },
   ListAttachedRolePolicies = { list = "AttachedPolicies" }, ListInstanceProfilesForRole = { list = "InstanceProfiles" },
   SimulatePrincipalPolicy = { list = "EvaluationResults" }, SimulateCustomPolicy = { list = "EvaluationResults" },
@@ -32,7 +36,7 @@ end
 ---@return table<string, fun(parameters: table?): table>
 function M.new(caller)
   local iam = operations.functions(caller, "iam", OPERATIONS, false)
-  local get_role, create_role, list_roles, get_role_policy = iam.get_role, iam.create_role, iam.list_roles, iam.get_role_policy
+  local get_role, create_role, list_roles, get_policy_version = iam.get_role, iam.create_role, iam.list_roles, iam.get_policy_version
 
   function iam.get_role(parameters)
     local answer = get_role(parameters)
@@ -52,9 +56,18 @@ function M.new(caller)
     return answer
   end
 
-  function iam.get_role_policy(parameters)
-    local answer = get_role_policy(parameters)
-    answer.PolicyDocument = require("crypto").percent_decode(answer.PolicyDocument)
+  for _, name in ipairs { "get_role_policy", "get_user_policy", "get_group_policy" } do
+    local call = iam[name]
+    iam[name] = function(parameters)
+      local answer = call(parameters)
+      answer.PolicyDocument = require("crypto").percent_decode(answer.PolicyDocument)
+      return answer
+    end
+  end
+
+  function iam.get_policy_version(parameters)
+    local answer = get_policy_version(parameters)
+    answer.PolicyVersion.Document = require("crypto").percent_decode(answer.PolicyVersion.Document)
     return answer
   end
 

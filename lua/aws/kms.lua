@@ -12,7 +12,7 @@ local OPERATIONS <const> = {
   DescribeKey = { safe = true, result = { "KeyMetadata" } }, GetKeyPolicy = { safe = true, result = { "Policy" } },
   GetKeyRotationStatus = { safe = true },
   ListKeys = { list = "Keys" }, ListAliases = { list = "Aliases" }, ListResourceTags = { list = "Tags" },
-  ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames" },
+  ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames" }, ListGrants = { list = "Grants" },
   Encrypt = { safe = true }, Decrypt = { safe = true }, ReEncrypt = { safe = true }, GenerateDataKey = { safe = true },
   GenerateDataKeyWithoutPlaintext = { safe = true },
   CreateKey = { rate = 5, result = { "KeyMetadata" } }, CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 },

@@ -296,13 +296,18 @@ local function ask(call, question)
   }
 end
 
+--- The service control policies above the caller's account, by level; nil when it is in no organization.
+function M.organization(call)
+  local account = call.simulation.state.aws[call.caller.account]
+  return account and account.organization and account.organization.ServiceControlPolicies
+end
+
 --- What policy.evaluate says about the caller and one action.
 ---@param call table
 ---@param question { action: string, resource: string, account: string?, policy: table?, kind: string?, context: table? }
 ---@return table verdict
 function M.evaluate(call, question)
-  local account = call.simulation.state.aws[call.caller.account]
-  question.levels = account and account.organization and account.organization.ServiceControlPolicies
+  question.levels = M.organization(call)
   if all_powerful(call.caller, question) then return { verdict = "allowed", reason = "allow" } end
   local verdicts, name = place_of(call, question)
   if not verdicts then return ask(call, question) end

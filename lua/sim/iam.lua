@@ -283,6 +283,7 @@ local function get_user(call, p)
   if not user then wire.refuse("NoSuchEntity", ("The user with name %s cannot be found."):format(name), 404) end
   local shown = { Path = user.Path, UserName = user.UserName, UserId = user.UserId, Arn = user.Arn, CreateDate = user.CreateDate }
   if #user.Tags > 0 then shown.Tags = copy_tags(user.Tags) end
+  shown.PermissionsBoundary = user.PermissionsBoundary
   return { User = shown }
 end
 
@@ -325,7 +326,7 @@ M.operations = {
   GetUser = { run = get_user, parameters = { UserName = { type = "string", min = 1, max = 128, pattern = { "[\\w+=,.@-]+", "^[%w_+=,.@-]+$" } } } },
 }
 
-for _, more in ipairs { "sim.iam_policies", "sim.iam_simulate" } do
+for _, more in ipairs { "sim.iam_policies", "sim.iam_documents", "sim.iam_simulate" } do
   for operation, row in sorted(require(more).operations(M)) do M.operations[operation] = row end
 end
 

@@ -27,6 +27,15 @@ local function matched(verdict)
   return list
 end
 
+-- Whether the organization's policies, or the boundary, leave the action: asked of somebody who may do everything else.
+local function left_by(request, field)
+  return policy.evaluate {
+    principal = request.principal, action = request.action, resource = request.resource, context = request.context,
+    resource_account = request.resource_account, resource_kind = "resource",
+    identity = { { Version = "2012-10-17", Statement = { Effect = "Allow", Action = "*", Resource = "*" } } }, [field] = request[field],
+  }.verdict == "allowed"
+end
+
 local function one_result(request, action, resource)
   request.action, request.resource = action, resource
   local verdict = policy.evaluate(request)
@@ -34,6 +43,8 @@ local function one_result(request, action, resource)
     EvalActionName = action, EvalResourceName = resource, MissingContextValues = json.array {},
     EvalDecision = verdict.verdict == "allowed" and "allowed" or decisions[verdict.reason] or "implicitDeny",
     MatchedStatements = matched(verdict),
+    OrganizationsDecisionDetail = request.service_control and { AllowedByOrganizations = left_by(request, "service_control") },
+    PermissionsBoundaryDecisionDetail = request.boundary and { AllowedByPermissionsBoundary = left_by(request, "boundary") },
   }
 end
 
@@ -71,7 +82,7 @@ local function simulate_principal_policy(iam)
     return results(iam, call, p, {
       principal = principal, identity = identity, context = context_of(p.ContextEntries), resource_account = call.caller.account,
       resource_policy = by_user and p.ResourcePolicy or nil, resource_kind = "resource",
-      boundary = boundary and state.managed_policy(call.state, boundary),
+      boundary = boundary and state.managed_policy(call.state, boundary), service_control = auth.organization(call),
     })
   end
 end

@@ -202,7 +202,7 @@ function M.operations(kms)
     ListResourceTags = { run = list_resource_tags(kms),
       parameters = { KeyId = r.key, Marker = r.marker, Limit = { type = "integer", min = 1, max = 50 } } },
     ListGrants = { cross = true, parameters = { KeyId = r.key, Limit = r.limit, Marker = r.marker },
-      run = function(call, p) return kms.list(call, p, "Grants", {}, tostring, 50) end },
+      run = function(call, p, key) return kms.list(call, p, "Grants", key.Grants or {}, function(grant) return grant.GrantId end, 50) end },
   }
 end
 
