@@ -27,7 +27,6 @@ local context = require "engine.context"
 local failure = require "engine.failure"
 local report = require "engine.report"
 local sorted = require "sorted"
-local time = require "time"
 
 local M = {}
 
@@ -37,12 +36,8 @@ local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode 
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
 local function remember(self, entries)
-  for _, entry in ipairs(entries) do
-    if entry.kind == "request" and (entry.effect == "write" or entry.effect == "irreversible") then
-      self.context.wrote = true
-      self.context.changed_at = math.max(self.context.changed_at or 0, time.epoch(entry.time) or 0)
-    end
-  end
+  local changed_at = require("engine.journaled").changed_at(entries)
+  self.context.wrote, self.context.changed_at = changed_at ~= nil, changed_at
 end
 
 --- An engine for one recipe and its arguments.

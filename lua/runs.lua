@@ -62,16 +62,15 @@ function M.create(directory, id)
   return journal
 end
 
---- What the lines say of the end of a run. What wrote and is not done is unfinished, also when taking it up was declined.
+--- What the lines say of the end of a run. What made something and is not done is unfinished, also when taking it up was declined.
 local function status_of(entries)
-  local status, wrote = nil, false
+  local status
   for _, entry in ipairs(entries) do
     if entry.kind == "begin" then status = nil end
     if entry.kind == "end" then status = entry.status end
-    if entry.kind == "request" and (entry.effect == "write" or entry.effect == "irreversible") then wrote = true end
   end
   if status == "done" then return status end
-  return wrote and "unfinished" or status or "stopped"
+  return require("engine.journaled").changed_at(entries) and "unfinished" or status or "stopped"
 end
 
 --- One run as its journal tells it; nil and a message when it cannot be read.
