@@ -51,8 +51,8 @@ local function denied(refusal)
       .. "and that sts:AssumeRole is allowed to it"):format(who)
   end
   if message:find("explicit deny", 1, true) then
-    local where = message:match "explicit deny in an? ([%a%- ]*policy)" or "policy"
-    return ("%s is denied to %s by a %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where)
+    local where = message:match "explicit deny in (an? [%a%- ]*policy)" or message:match "explicit deny in (an? [%a%- ]*boundary)" or "a policy"
+    return ("%s is denied to %s by %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where)
   end
   return ("allow %s to %s, or use other credentials (--profile)"):format(action, who)
 end

@@ -40,12 +40,13 @@ end
 ---@param failure table  the `error` of a report
 ---@return string
 function M.failure(failure)
-  local place = {}
-  for _, field in ipairs { "service", "operation", "region" } do place[#place + 1] = failure[field] end
+  local words = {}
+  for _, field in ipairs { "service", "operation", "region" } do words[#words + 1] = failure[field] end
+  local place = table.concat(words, " ")
   local message = failure.message or "?"
   -- the engine's own codes say nothing to people; a service's do
   if failure.service and failure.code and not message:find(failure.code, 1, true) then message = failure.code .. ": " .. message end
-  if failure.operation and not message:find(failure.operation, 1, true) then message = table.concat(place, " ") .. ": " .. message end
+  if failure.operation and not message:find(place, 1, true) then message = place .. ": " .. message end
   if failure.what then message = failure.what .. ": " .. message end
   local lines = { message }
   if failure.request_id then lines[#lines + 1] = "request ID " .. failure.request_id end
@@ -95,7 +96,9 @@ function M.tell(report, output, resumed)
   end
   local head = output:paint("red", ("%s (run %s): "):format(report.run.status, report.run.id))
   if report.error.code == "refused" and report.summary.refused > 0 then
-    output:note(head .. ("%d steps are refused, each with its reason above (x)\n"):format(report.summary.refused))
+    local refused = report.summary.refused
+    output:note(head .. (refused == 1 and "1 step is refused, with its reason above (x)\n"
+      or ("%d steps are refused, each with its reason above (x)\n"):format(refused)))
   else
     output:note(head .. M.failure(report.error))
   end
