@@ -17,8 +17,12 @@
 ---@field cluster table?        the first cluster that was read
 ---@field identity table?
 ---@field handed_over table?    what the recipe handed over
+---@field given table<string, any>  the arguments that are no defaults, for commands to be typed
+---@field flags table<string, string>  profile, region … that they repeat
 ---@field checked table[]       checks made, with their results
 ---@field findings table[]      of verify
+---@field handovers table[]     of verify: cluster, role, keys and specs that were handed over
+---@field inspections table<table, table>  of verify: by what the recipe got for a thing, its checks and the thing
 local Engine = { __name = "Engine" }
 Engine.__index = Engine
 
@@ -46,7 +50,7 @@ end
 ---  recipe: table,                 recipe.load's
 ---  arguments: table,              as arguments.resolve gives them; a function is a default that wants the cluster
 ---  given: table<string, any>?,    those of the arguments that are no defaults: commands to be typed repeat them
----  flags: string[]?,              the command's own flags that they repeat as well: { "--profile", "prod" }
+---  flags: table<string, string>?, the command's own flags that they repeat as well: profile, region, account, journal
 ---  mode: "plan"|"run"|"verify",
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
@@ -61,7 +65,8 @@ function M.new(options)
   end
   local self = setmetatable({
     mode = options.mode, recipe = options.recipe, arguments = options.arguments or {}, options = options, session = options.session,
-    steps = {}, by_key = {}, kinds = {}, checked = {}, findings = {}, answers = {},
+    steps = {}, by_key = {}, kinds = {}, checked = {}, findings = {}, answers = {}, handovers = {}, inspected = {}, inspections = {},
+    given = options.given or { cluster = (options.arguments or {}).cluster }, flags = options.flags or {},
     listener = options.listener or function() end,
   }, Engine)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
@@ -164,12 +169,20 @@ function Engine:checked_as(check)
   if self.phase ~= "do" then self.checked[#self.checked + 1] = check end
 end
 
---- Something that is not as it should be.
----@param finding { id: string, severity: string, object: string?, region: string?, field: string?, have: any, want: any, mend: string? }
+--- Something that is not as it should be. Its check stands once among those made, also when several things are wrong.
+---@param finding { id: string, severity: string, object: string?, region: string?, field: string?, have: any, want: any,
+---  text: string?, mend: string? }
 function Engine:found(finding)
-  self.findings[#self.findings + 1] = finding
-  self:checked_as { id = finding.id, object = finding.object, region = finding.region,
-    result = finding.severity == "unknown" and "unknown" or "finding", text = type(finding.have) == "string" and finding.have or nil }
+  table.insert(self.findings, finding)
+  local result = finding.severity == "unknown" and "unknown" or "finding"
+  for _, check in ipairs(self.checked) do
+    if check.id == finding.id and check.object == finding.object and check.region == finding.region then
+      if result == "finding" then check.result = result end
+      return
+    end
+  end
+  self:checked_as { id = finding.id, object = finding.object, region = finding.region, result = result,
+    text = finding.text or type(finding.have) == "string" and finding.have or nil }
 end
 
 -- Plan -------------------------------------------------------------------------------------------------------------
@@ -316,14 +329,17 @@ end
 
 -- Verify -----------------------------------------------------------------------------------------------------------
 
---- Whether everything is still as the recipe wants it.
+--- Whether everything is still as the recipe wants it. What may not be read is a check that could not be made.
 ---@return table report  cmek.verify/1
 ---@return integer status  0, or 6 with findings
 function Engine:verify()
-  set_off(self)
-  pass(self, "verify")
+  local verification = require "engine.verify"
+  verification.guard(self, function()
+    set_off(self)
+    pass(self, "verify")
+    verification.finish(self)
+  end)
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
-  self.organization = self.context.reads.organization and self.context:once("organization")
   return report.verify(self), #self.findings > 0 and 6 or 0
 end
 

@@ -7,7 +7,7 @@ cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS,
   cmek status [--cluster X]        which clusters can have CMEK, or why not; keys in use
   cmek plan RECIPE [--ARG …]       what run would do
   cmek run RECIPE [--ARG …]        plan, ask, do
-  cmek verify RECIPE [--ARG …]     is it still so?
+  cmek verify [RECIPE] [--ARG …]   is it still so? without a recipe: console
   cmek resume [RUN]                finish a run that died
   cmek runs [show RUN]             what was done
   cmek recipes                     list | show NAME | eject NAME [FILE]
@@ -15,7 +15,7 @@ cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS,
   cmek sim [-- COMMAND]            the simulated services, or COMMAND against them
   cmek whoami                      which account and organization, as whom
   cmek version                     also --licenses
-  cmek help [WORD]                 a command, a recipe, or: arguments, environment, json, status, writing
+  cmek help [WORD]                 a command, a recipe, or: arguments, checks, environment, json, status, writing
 
 Try it without an account:  cmek sim -- cmek run console --cluster orders --enable
 ]]
@@ -64,8 +64,57 @@ JSON
                   steps[{kind,name,region,action,reason,irreversible,differences[{field,have,want}]}]
   cmek.run/1      the same run with id and status (done, failed, declined, unfinished), the same steps with arn and
                   result (done, failed, skipped), handover{region_specs[…]}, error{…} when it failed
-  cmek.verify/1   checked[{id,object,region,result}], findings[{id,severity,object,region,field,have,want,mend}]
+  cmek.verify/1   checked[{id,object,region,result,text}], findings[{id,severity,object,region,field,have,want,text,mend}];
+                  the IDs: cmek help checks; mend is a command to paste, or null where none would do
   cmek.error/1    error{what,service,operation,region,code,message,request_id,next}
+]],
+  checks = [[
+Checks of verify
+  Each has an ID that stays. Its result is ok, finding or unknown (it could not be made); a check that rests on another
+  one which is not ok is left out, so that a fault is told once. Those with a region are made in every region.
+  cloud.organization         the organization can be read (listed when it cannot)
+  cluster.exists             the cluster can be read (listed when it cannot)
+  cluster.plan               its plan is ADVANCED
+  cluster.cloud              it runs on AWS
+  cluster.network            its network is private
+  cluster.state              it is there and not being made
+  cluster.account            the Cloud names the AWS account that uses the keys
+  aws.account                the AWS credentials are not of that account
+  role.exists                the role is there
+  role.owner                 its tag cmek:cluster names this cluster
+  role.tags                  its tag cmek:run is there
+  role.trust                 its trust policy has the statement for CockroachDB, which allows
+  role.trust.principal       that statement trusts the cluster's AWS account
+  role.trust.action          it allows sts:AssumeRole
+  role.trust.external_id     it wants the organization's ID as external ID
+  role.trust.foreign         no other statement lets another account or service assume the role
+  role.permissions           no policies are attached to the role: it needs none
+  role.session               its sessions last an hour
+  role.boundary              a permissions boundary, if there is one, lets the role use the keys
+  role.organization          the organization's service control policies, where IAM tells, do so too
+  role.access                all in all, CockroachDB may assume the role
+  key.exists                 the alias is there and points to a key
+  key.owner                  its tag cmek:cluster names this cluster
+  key.state                  it is Enabled: neither disabled nor to be deleted
+  key.spec                   it is a symmetric key of the customer's, for encrypting and decrypting
+  key.origin                 its material was made by KMS
+  key.tags                   its tags cmek:region and cmek:run are there and right
+  key.policy                 its policy can be read, and is cmek's by Version and Id
+  key.policy.use             the statement that lets the role use it is as wanted, field by field
+  key.policy.administration  so is the statement of those who administer it
+  key.policy.foreign         no other statement lets another account or service use or administer it
+  key.control                those who administer it may still change its policy: nothing denies it
+  key.rotation               KMS rotates it
+  key.rotation.period        in the wanted number of days
+  key.grants                 no grant lets another account use it
+  key.access                 all in all, the role may use it
+  cluster_cmek.exists        CMEK is enabled for the cluster
+  cluster_cmek.regions       every region of the cluster is named once, and no other
+  cluster_cmek.key           the region uses this key
+  cluster_cmek.role          with this role
+  cluster_cmek.enabled       region and key are ENABLED
+  Statements of others in policies are kept and shown; those that let other accounts or services in are findings.
+  A kind that a recipe describes itself has KIND.exists and KIND.as_wanted; a write that it calls itself is unknown (call).
 ]],
   writing = [[
 Writing a recipe

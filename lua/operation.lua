@@ -122,10 +122,16 @@ function M.check_account(common, session)
   end
 end
 
+--- The command's own flags that a command to be typed next repeats.
+local function repeated(common)
+  return { profile = common.profile, region = common.region, account = common.account, journal = common.journal }
+end
+
 --- The engine's options for what a command does.
 local function engine_for(word, order, session, progress, extra)
   local options = {
-    session = session, recipe = order.recipe, arguments = order.arguments, mode = word == "resume" and "run" or word,
+    session = session, recipe = order.recipe, arguments = order.arguments, given = order.given, flags = repeated(order.common),
+    mode = word == "resume" and "run" or word,
     listener = function(event) progress:tell(event) end,
   }
   for name, value in pairs(extra) do options[name] = value end   -- order cannot be seen

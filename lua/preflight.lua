@@ -8,23 +8,37 @@ local M = {}
 --- What it may call, by service.
 M.actions = { iam = { "SimulatePrincipalPolicy" } }
 
--- Each fact of the cluster: what must be so, and what to say when it is not.
+--- The checks that verify makes before it looks at anything in AWS.
+M.checks = {
+  { id = "cloud.organization", severity = "high", text = "the organization can be read (listed when it cannot)" },
+  { id = "cluster.exists", severity = "high", text = "the cluster can be read (listed when it cannot)" },
+  { id = "cluster.plan", severity = "high", text = "its plan is ADVANCED" },
+  { id = "cluster.cloud", severity = "high", text = "it runs on AWS" },
+  { id = "cluster.network", severity = "high", text = "its network is private" },
+  { id = "cluster.state", severity = "high", text = "it is there and not being made" },
+  { id = "cluster.account", severity = "high", text = "the Cloud names the AWS account that uses the keys" },
+  { id = "aws.account", severity = "high", text = "the AWS credentials are not of that account" },
+}
+
+-- Each fact of the cluster: what must be so, and what to say when it is not. Without a `basis` nothing else can be looked at.
 local FACTS <const> = {
-  { id = "cluster.plan", fits = function(c) return c.plan == "ADVANCED" or c.plan == "DEDICATED" end,
+  { id = "cluster.plan", field = "plan", want = "ADVANCED",
+    fits = function(c) return c.plan == "ADVANCED" or c.plan == "DEDICATED" end,
     text = function(c) return ("its plan is %s, and CMEK needs ADVANCED"):format(c.plan) end },
-  { id = "cluster.cloud", fits = function(c) return c.cloud_provider == "AWS" end,
+  { id = "cluster.cloud", field = "cloud_provider", want = "AWS", basis = true, fits = function(c) return c.cloud_provider == "AWS" end,
     text = function(c) return ("it runs on %s, and this recipe makes keys in AWS, for clusters on AWS"):format(c.cloud_provider) end },
-  { id = "cluster.network", fits = function(c) return c.network_visibility == "PRIVATE" end,
+  { id = "cluster.network", field = "network_visibility", want = "PRIVATE", fits = function(c) return c.network_visibility == "PRIVATE" end,
     text = function(c)
       return ("its network is %s, and CMEK needs a private cluster with advanced security, which can be chosen only when a cluster is made")
         :format(c.network_visibility or "not known to be private")
     end },
-  { id = "cluster.state", fits = function(c) return c.state == "CREATED" or c.state == "LOCKED" end,
+  { id = "cluster.state", field = "state", want = "CREATED", fits = function(c) return c.state == "CREATED" or c.state == "LOCKED" end,
     text = function(c)
       if c.state == "CREATING" then return "it is still being created (state CREATING): run this again when its state is CREATED" end
       return ("its state is %s, and must be CREATED"):format(c.state)
     end },
-  { id = "cluster.account", fits = function(c) return tostring(c.account_id or ""):find "^%d%d%d%d%d%d%d%d%d%d%d%d$" ~= nil end,
+  { id = "cluster.account", field = "account_id", want = "12 digits", basis = true,
+    fits = function(c) return tostring(c.account_id or ""):find "^%d%d%d%d%d%d%d%d%d%d%d%d$" ~= nil end,
     text = function(c)
       return ("the Cloud names '%s' as its AWS account, and a 12-digit account is needed to trust"):format(tostring(c.account_id or ""))
     end },
@@ -43,22 +57,26 @@ function M.ineligible(cluster)
   return wrong
 end
 
--- Checks the cluster; in verify each check is listed, else what is wrong is raised, all of it at once.
+-- Checks the cluster; in verify each check is listed, and the pass goes on unless nothing more can be said; else what is wrong is
+-- raised, all of it at once.
 local function check_cluster(engine, cluster)
-  local wrong = {}
+  local wrong, baseless = {}, false
   for _, fact in ipairs(FACTS) do
     if fact.fits(cluster) then
-      engine:checked_as { id = fact.id, object = cluster.name, result = "ok" }
+      local locked = fact.id == "cluster.state" and cluster.state == "LOCKED"
+      engine:checked_as { id = fact.id, object = cluster.name, result = "ok", text = locked and "LOCKED: another job runs" or nil }
     else
       wrong[#wrong + 1] = fact.text(cluster)
-      engine:found { id = fact.id, severity = "high", object = cluster.name, have = fact.text(cluster), mend = "use another cluster" }
+      baseless = baseless or fact.basis
+      engine:found { id = fact.id, severity = "high", object = cluster.name, field = fact.field, have = cluster[fact.field], want = fact.want,
+        text = fact.text(cluster) }
     end
   end
+  if baseless and engine.mode == "verify" then require("engine.verify").stop() end
   if #wrong > 0 and engine.mode ~= "verify" then
     failure.raise { code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = table.concat(wrong, "; "),
       next = "cmek status lists the clusters and why one is not eligible" }
   end
-  return #wrong == 0
 end
 
 local function check_account(engine, cluster, identity)
@@ -68,11 +86,11 @@ local function check_account(engine, cluster, identity)
   end
   local text = ("the AWS credentials are of account %s, which is the account that CockroachDB Cloud uses for this cluster; yours is another one")
     :format(identity.account)
-  engine:found { id = "aws.account", severity = "high", object = identity.account, have = text, mend = "use credentials of your own account" }
-  if engine.mode ~= "verify" then
-    failure.raise { code = "precondition", service = "sts", what = "checking the AWS account", message = text,
-      next = "choose other credentials with --profile or the AWS_* variables" }
-  end
+  engine:found { id = "aws.account", severity = "high", object = identity.account, have = identity.account, want = "an account of yours",
+    text = text }
+  if engine.mode == "verify" then require("engine.verify").stop() end
+  failure.raise { code = "precondition", service = "sts", what = "checking the AWS account", message = text,
+    next = "choose other credentials with --profile or the AWS_* variables" }
 end
 
 -- What IAM's own simulator says of the rights that making things needs ----------------------------------------------------
@@ -138,7 +156,7 @@ end
 ---@param engine table
 ---@param cluster table
 function M.run(engine, cluster)
-  if not check_cluster(engine, cluster) then return end
+  check_cluster(engine, cluster)
   if cluster.state == "LOCKED" then
     engine.context:warn(said(cluster) .. " is locked by another job; enabling CMEK will wait until it is free")
   end

@@ -6,7 +6,8 @@ local time = require "time"
 
 local M = {}
 
-local ACTIONS <const> = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo" }
+--- What CockroachDB does with a key, as actions.
+M.ACTIONS = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:ReEncryptFrom", "kms:ReEncryptTo" }
 
 --- What nobody here can see.
 M.UNSEEN = { "service control policies", "resource control policies" }
@@ -15,26 +16,40 @@ local function role_name(arn) return arn:match "[^/]+$" end
 
 local function account_of(arn) return arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" end
 
--- May the cluster's account assume the role, with the organization as external ID?
-local function trust(cluster, organization, role)
-  local partition = role.Arn:match "^arn:([^:]+)"
-  local verdict = policies.evaluate {
+--- The question whether the cluster's account may assume a role, with the organization as external ID.
+---@param cluster table
+---@param organization table
+---@param arn string
+---@param trust string  the role's trust policy
+---@return table request  for policy.evaluate
+function M.assuming(cluster, organization, arn, trust)
+  return {
     principal = {
-      arn = ("arn:%s:iam::%s:role/crl-kms-user-%s"):format(partition, cluster.account_id, cluster.id:sub(-12)),
+      arn = ("arn:%s:iam::%s:role/crl-kms-user-%s"):format(arn:match "^arn:([^:]+)", cluster.account_id, cluster.id:sub(-12)),
       account = cluster.account_id, kind = "role",
     },
-    action = "sts:AssumeRole", resource = role.Arn, resource_account = account_of(role.Arn), resource_kind = "role",
-    resource_policy = role.AssumeRolePolicyDocument, context = { ["sts:ExternalId"] = organization.id },
+    action = "sts:AssumeRole", resource = arn, resource_account = account_of(arn), resource_kind = "role",
+    resource_policy = trust, context = { ["sts:ExternalId"] = organization.id },
     unseen = { "identity policies", "permissions boundary", table.unpack(M.UNSEEN) },
   }
+end
+
+--- A role as a principal of policy.evaluate.
+---@param role { arn: string, id: string }
+function M.principal(role)
+  return { arn = role.arn, account = account_of(role.arn), role_arn = role.arn, unique_id = role.id, kind = "role" }
+end
+
+local function trust(cluster, organization, role)
+  local verdict = policies.evaluate(M.assuming(cluster, organization, role.Arn, role.AssumeRolePolicyDocument))
   if verdict.verdict == "denied" then return "the role cannot be assumed: " .. verdict.text end
 end
 
 -- May the role use the key?
 local function use(role, key)
-  for _, action in ipairs(ACTIONS) do
+  for _, action in ipairs(M.ACTIONS) do
     local verdict = policies.evaluate {
-      principal = { arn = role.Arn, account = account_of(role.Arn), role_arn = role.Arn, unique_id = role.RoleId, kind = "role" },
+      principal = M.principal { arn = role.Arn, id = role.RoleId },
       action = action, resource = key.arn, resource_account = account_of(key.arn), resource_kind = "key", resource_policy = key.policy,
       unseen = { "identity policies", "permissions boundary", table.unpack(M.UNSEEN) },
     }

@@ -96,53 +96,7 @@ end
 
 -- Verify -----------------------------------------------------------------------------------------------------------
 
-local function mend(engine) return ("cmek run %s"):format(engine.recipe.name) end
-
--- What each check came to: findings and unknowns by check, from what was found.
-local function judge(engine, resource, want, have)
-  local by_check = {}
-  local function add(check, finding)
-    by_check[check] = by_check[check] or {}
-    table.insert(by_check[check], finding)
-  end
-  if not have then
-    add("exists", { have = "missing", want = "present" })
-    return by_check
-  end
-  local reason, check = resource.refusal(engine.context, want, have)
-  if reason then
-    add(check or "owner", { have = reason })
-    if have.refused or check == "owner" or have.policy == nil and resource.kind == "key" then return by_check end
-  end
-  for _, difference in ipairs(resource.differences(want, have)) do add(difference.check, difference) end
-  for _, warning in ipairs(resource.warnings(want, have)) do
-    add(warning.check, { field = warning.field, have = warning.have, text = warning.text, severity = "medium" })
-  end
-  for part, message in require("sorted")(resource.unreadable(have)) do
-    add(part, { have = message, severity = "unknown" })
-  end
-  return by_check
-end
-
-local function verify(engine, resource, want)
-  local ok, have = pcall(resource.find, engine.context, want)
-  local name, region = resource.name(want), resource.region(want)
-  if not ok then
-    if not require("refusal").is(have) then error(have, 0) end
-    engine:found { id = resource.kind .. ".exists", severity = "unknown", object = name, region = region, have = tostring(have), want = "readable" }
-    return resource.result(want, nil)
-  end
-  local by_check = judge(engine, resource, want, have)
-  for _, check in ipairs(resource.checks) do
-    local part = check.id:match "%.(.+)$"
-    for _, finding in ipairs(by_check[part] or {}) do
-      engine:found { id = check.id, severity = finding.severity or check.severity, object = name, region = region, field = finding.field,
-        have = finding.have, want = finding.want, mend = mend(engine) }
-    end
-    if not by_check[part] and have then engine:checked_as { id = check.id, object = name, region = region, result = "ok" } end
-  end
-  return resource.result(want, have and not have.refused and have or nil)
-end
+local function verify(engine, resource, want) return require("engine.verify").thing(engine, resource, want, "ensure") end
 
 local PASSES <const> = { plan = plan, ["do"] = act, verify = verify }
 
@@ -165,18 +119,6 @@ local function missing(resource, want)
     next = "make it first: cmek run console" }
 end
 
--- In verify what is missing or not ours is a finding, and the recipe goes on.
-local function found(engine, resource, want, have, reason, check)
-  local object, region = resource.name(want), resource.region(want)
-  if not have or reason then
-    engine:found { id = ("%s.%s"):format(resource.kind, have and check or "exists"), severity = "high", object = object, region = region,
-      have = reason or "missing", want = not have and "present" or nil, mend = "cmek run console" }
-    return resource.result(want, nil)
-  end
-  engine:checked_as { id = resource.kind .. ".exists", object = object, region = region, result = "ok" }
-  return resource.result(want, have)
-end
-
 --- What must be: a thing that this recipe ensures, or one that is there already. Raises when it is missing or not ours.
 ---@param engine table
 ---@param kind string
@@ -186,11 +128,10 @@ function M.read(engine, kind, given)
   local resource, want = wanted(engine, kind, given)
   local step = engine.by_key[key_of(resource, want)]
   if step then return step.outcome end
+  if engine.phase == "verify" then return require("engine.verify").thing(engine, resource, want, "read") end
   local have = resource.find(engine.context, want)
-  local reason, check
-  if have then reason, check = resource.refusal(engine.context, want, have) end
-  if engine.phase == "verify" then return found(engine, resource, want, have, reason, check) end
-  if not have then missing(resource, want) end
+  if have == nil then missing(resource, want) end
+  local reason = resource.refusal(engine.context, want, have)
   if reason then failure.raise { code = "refused", region = resource.region(want), what = "reading what must be there", message = reason } end
   return resource.result(want, have)
 end

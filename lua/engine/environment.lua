@@ -44,7 +44,8 @@ local function cloud(engine)
   local context, session = engine.context, engine.session
   return setmetatable({
     organization = function()
-      engine.organization = context:once("organization", function() return session.cloud.organization() end)
+      context:begin("organization", function() return session.cloud.organization() end)
+      engine.organization = engine.phase == "verify" and require("engine.verify").organization(engine) or context:once "organization"
       return engine.organization
     end,
     find_cluster = function(text) return M.cluster(engine, text) end,
@@ -70,8 +71,9 @@ local function read(engine, kind, what)
   return ensure.read(engine, kind, what)
 end
 
-local function handover(engine, role, keys)
+local function handover(engine, cluster, role, keys)
   local specs = require("handover").specs(role, keys)
+  if engine.phase == "verify" then table.insert(engine.handovers, { cluster = cluster, role = role, keys = keys, specs = specs }) end
   if engine.phase == "do" or not unknown.has(specs) then engine.handed_over = specs end
   return specs
 end
@@ -109,7 +111,7 @@ function M.of(engine)
     preflight = function(cluster)
       if engine.phase ~= "do" then require("preflight").run(engine, cluster) end
     end,
-    handover = function(_, role, keys) return handover(engine, role, keys) end,
+    handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
     task = closed(calls.tasks(engine.context)),
     policy = documents(engine),
     names = closed(names),

@@ -133,7 +133,6 @@ function M.adapt(definition, context)
     end
   end
   function resource.warnings() return {} end
-  function resource.unreadable() return {} end
   function resource.pending() return nil end
   function resource.name(want)
     local name = call("name", want)

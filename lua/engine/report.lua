@@ -57,7 +57,7 @@ local function run(engine)
   return {
     recipe = engine.recipe.name,
     cluster = cluster and { id = cluster.id, name = cluster.name } or json.null,
-    organization = organization and { id = organization.id, name = organization.name, label = organization.label } or json.null,
+    organization = organization and { id = shown(organization.id), name = organization.name, label = organization.label } or json.null,
     aws = identity and { account_id = identity.account, arn = identity.arn } or json.null,
   }
 end
@@ -106,8 +106,11 @@ function M.verify(engine)
     checked[i] = { id = check.id, object = check.object or json.null, region = check.region or json.null, result = check.result, text = check.text }
   end
   for i, finding in ipairs(engine.findings) do
-    findings[i] = { id = finding.id, severity = finding.severity, object = finding.object or json.null, region = finding.region or json.null,
-      field = finding.field or json.null, have = shown(finding.have), want = shown(finding.want), mend = finding.mend }
+    findings[i] = {
+      id = finding.id, severity = finding.severity, object = finding.object or json.null, region = finding.region or json.null,
+      field = finding.field or json.null, have = shown(finding.have), want = shown(finding.want), text = finding.text,
+      mend = finding.mend or json.null,
+    }
   end
   return { schema = "cmek.verify/1", run = run(engine), checked = checked, findings = findings, warnings = warnings(engine) }
 end

@@ -14,7 +14,13 @@ M.actions = {
 }
 
 --- The checks of verify, in order.
-M.checks = { { id = "cluster_cmek.exists", severity = "high" }, { id = "cluster_cmek.enabled", severity = "high" } }
+M.checks = {
+  { id = "cluster_cmek.exists", severity = "high", text = "CMEK is enabled for the cluster" },
+  { id = "cluster_cmek.regions", severity = "high", text = "every region of the cluster is named once, and no other" },
+  { id = "cluster_cmek.key", severity = "high", text = "the region uses this key" },
+  { id = "cluster_cmek.role", severity = "high", text = "with this role" },
+  { id = "cluster_cmek.enabled", severity = "high", text = "region and key are ENABLED" },
+}
 
 --- Why making it cannot be taken back.
 M.irreversible = "CMEK stays enabled for the life of the cluster, and managed backups from before it can no longer be restored"
@@ -108,7 +114,6 @@ function M.differences(want, have)
 end
 
 function M.warnings() return {} end
-function M.unreadable() return {} end
 
 --- Why there is work although nothing differs: it is being enabled.
 ---@return string? reason, boolean? writes

@@ -17,17 +17,31 @@ M.kind = "key"
 --- What it may call, by service.
 M.actions = {
   kms = { "ListAliases", "ListKeys", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus",
-    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey" },
+    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey", "ListGrants" },
   tagging = { "GetResources" }, iam = { "GetRole" }, cloud = { "GetCMEKClusterInfo" },
 }
 
 --- The checks of verify, in order.
 M.checks = {
-  { id = "key.exists", severity = "high" }, { id = "key.owner", severity = "high" }, { id = "key.state", severity = "high" },
-  { id = "key.policy", severity = "high" }, { id = "key.rotation", severity = "medium" }, { id = "key.tags", severity = "low" },
+  { id = "key.exists", severity = "high", text = "the alias is there and points to a key" },
+  { id = "key.owner", severity = "high", text = "its tag cmek:cluster names this cluster" },
+  { id = "key.state", severity = "high", text = "it is Enabled: neither disabled nor to be deleted" },
+  { id = "key.spec", severity = "high", text = "it is a symmetric key of the customer's, for encrypting and decrypting" },
+  { id = "key.origin", severity = "medium", text = "its material was made by KMS" },
+  { id = "key.tags", severity = "low", text = "its tags cmek:region and cmek:run are there and right" },
+  { id = "key.policy", severity = "high", text = "its policy can be read, and is cmek's by Version and Id" },
+  { id = "key.policy.use", severity = "high", text = "the statement that lets the role use it is as wanted, field by field" },
+  { id = "key.policy.administration", severity = "high", text = "so is the statement of those who administer it" },
+  { id = "key.policy.foreign", severity = "high", text = "no other statement lets another account or service use or administer it" },
+  { id = "key.control", severity = "high", text = "those who administer it may still change its policy: nothing denies it" },
+  { id = "key.rotation", severity = "medium", text = "KMS rotates it" },
+  { id = "key.rotation.period", severity = "medium", text = "in the wanted number of days" },
+  { id = "key.grants", severity = "high", text = "no grant lets another account use it" },
+  { id = "key.access", severity = "high", text = "all in all, the role may use it" },
 }
 
 local KEPT <const> = { KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", KeyManager = "CUSTOMER" }   -- fixed for life
+M.KEPT = KEPT
 local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
   PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
 local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
@@ -111,10 +125,18 @@ local function not_ours(want, live)
     table.concat(uris, " and "), want.region) }
 end
 
+-- The keys that the cluster uses in the region. Verify goes on without knowing: that they may not be read is told of the cluster.
+local function in_use(context, want)
+  local ok, info = pcall(context.cmek, context, want.cluster)
+  if ok then return cmek.live(info, want.cluster_region or want.region) end
+  if context.mode == "verify" and refusal.is(info) then return {} end
+  error(info, 0)
+end
+
 -- The alias whose key the cluster uses, else the one that is wanted. Without one: the key in use that lost its alias, or what
 -- stands for a key that is not ours.
 local function choose(context, want, aliases)
-  local live = cmek.live(context:cmek(want.cluster), want.cluster_region or want.region)
+  local live = in_use(context, want)
   for _, used in ipairs(live) do
     local entry = alias_of(want, aliases, used.uri)
     local key = not entry and own_in_use(context, want, used.uri)
@@ -238,8 +260,9 @@ local function rotation_difference(want, have)
   end
 end
 
--- Whose key it is decides before this; here it is only put right what tells where it belongs and where it comes from.
-local function tag_differences(want, have)
+--- What of its tags is put right: where it belongs and where it comes from. Whose key it is decides before this.
+---@return table[]
+function M.tag_differences(want, have)
   local list, tags = {}, have.tags
   if have.unreadable.tags then return list end
   local function differ(name, wanted) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = wanted } end
@@ -256,7 +279,7 @@ function M.differences(want, have)
     list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
   list[#list + 1] = rotation_difference(want, have.rotation)
-  table.move(tag_differences(want, have), 1, 3, #list + 1, list)
+  table.move(M.tag_differences(want, have), 1, 3, #list + 1, list)
   return list
 end
 
@@ -267,14 +290,6 @@ function M.warnings(want, have)
     list[#list + 1] = { check = "policy", field = "policy", have = json.encode(statement),
       text = ("the policy of %s has a statement that is not cmek's, which is kept: %s"):format(have.arn, json.encode(statement)) }
   end
-  return list
-end
-
---- Parts that could not be read, by check.
-function M.unreadable(have)
-  local list = {}
-  for check, refused in require("sorted")(have.unreadable or {}) do list[check] = tostring(refused) end
-  if have.rotation and have.rotation.enabled == nil and not list.rotation then list.rotation = "KMS does not say whether it rotates" end
   return list
 end
 
@@ -401,7 +416,7 @@ end
 
 local function tag(context, want, have)
   local kms, set, cut = context.session.kms, {}, {}
-  for _, difference in ipairs(tag_differences(want, have)) do
+  for _, difference in ipairs(M.tag_differences(want, have)) do
     local name = difference.field:match "^tags%.(.*)$"
     if difference.want == nil then cut[#cut + 1] = name else set[#set + 1] = { TagKey = name, TagValue = difference.want } end
   end

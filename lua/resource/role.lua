@@ -10,12 +10,23 @@ M.kind = "role"
 
 --- What it may call, by service.
 M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy",
-  "TagRole" } }
+  "TagRole", "GetPolicy", "GetPolicyVersion", "SimulatePrincipalPolicy" } }
 
 --- The checks of verify, in order.
 M.checks = {
-  { id = "role.exists", severity = "high" }, { id = "role.owner", severity = "high" },
-  { id = "role.tags", severity = "low" }, { id = "role.trust", severity = "high" }, { id = "role.permissions", severity = "medium" },
+  { id = "role.exists", severity = "high", text = "the role is there" },
+  { id = "role.owner", severity = "high", text = "its tag cmek:cluster names this cluster" },
+  { id = "role.tags", severity = "low", text = "its tag cmek:run is there" },
+  { id = "role.trust", severity = "high", text = "its trust policy has the statement for CockroachDB, which allows" },
+  { id = "role.trust.principal", severity = "high", text = "that statement trusts the cluster's AWS account" },
+  { id = "role.trust.action", severity = "high", text = "it allows sts:AssumeRole" },
+  { id = "role.trust.external_id", severity = "high", text = "it wants the organization's ID as external ID" },
+  { id = "role.trust.foreign", severity = "high", text = "no other statement lets another account or service assume the role" },
+  { id = "role.permissions", severity = "medium", text = "no policies are attached to the role: it needs none" },
+  { id = "role.session", severity = "low", text = "its sessions last an hour" },
+  { id = "role.boundary", severity = "high", text = "a permissions boundary, if there is one, lets the role use the keys" },
+  { id = "role.organization", severity = "high", text = "the organization's service control policies, where IAM tells, do so too" },
+  { id = "role.access", severity = "high", text = "all in all, CockroachDB may assume the role" },
 }
 
 --- Fills in what was left out: the name carries the cluster.
@@ -46,12 +57,16 @@ local function part(context, fn)
 end
 
 local function permissions(context, name)
-  local iam = context.session.iam
-  local read = context.tasks.all {
-    function() return part(context, function() return iam.list_attached_role_policies { RoleName = name } end) end,
-    function() return part(context, function() return iam.list_role_policies { RoleName = name } end) end,
-  }
-  if not (read[1] and read[2]) then return nil end
+  local iam, refused = context.session.iam, nil
+  local function reader(operation)
+    return function()
+      local answer, no = part(context, function() return operation { RoleName = name } end)
+      refused = refused or no
+      return answer
+    end
+  end
+  local read = context.tasks.all { reader(iam.list_attached_role_policies), reader(iam.list_role_policies) }
+  if not (read[1] and read[2]) then return nil, refused end
   local list = {}
   for _, policy in ipairs(read[1].AttachedPolicies or {}) do list[#list + 1] = policy.PolicyArn or policy.PolicyName end
   for _, policy in ipairs(read[2].PolicyNames or {}) do list[#list + 1] = policy end
@@ -70,20 +85,27 @@ local function look(context, name)
     tags = tags and tags.Tags or {}
   end
   return { arn = role.Arn, id = role.RoleId, trust = role.AssumeRolePolicyDocument, tags = tags_of(tags), created = role.CreateDate,
+    max_session = role.MaxSessionDuration, boundary = role.PermissionsBoundary and role.PermissionsBoundary.PermissionsBoundaryArn,
     unreadable = { tags = unreadable } }
 end
 
 --- Starts what `find` reads, before it is asked for.
 function M.foresee(context, want)
   context:begin("role " .. want.name, function() return look(context, want.name) or false end)
-  context:begin("permissions " .. want.name, function() return permissions(context, want.name) or false end)
+  context:begin("permissions " .. want.name, function()
+    local list, refused = permissions(context, want.name)
+    return { list = list, refused = refused }
+  end)
 end
 
 --- The role of that name; nil when there is none.
 function M.find(context, want)
   M.foresee(context, want)
   local have = context:once("role " .. want.name) or nil
-  if have then have.permissions = context:once("permissions " .. want.name) or nil end
+  if have then
+    local permitted = context:once("permissions " .. want.name)
+    have.permissions, have.unreadable.permissions = permitted.list, permitted.refused
+  end
   return have
 end
 
@@ -103,14 +125,18 @@ function M.refusal(_, want, have)
     have.arn, names.TAG_CLUSTER), "owner"
 end
 
+--- What of its tags is put right: whose the role is decides before this.
+function M.tag_differences(want, have)
+  if have.unreadable.tags or have.tags[names.TAG_RUN] ~= nil then return {} end
+  return { { check = "tags", field = "tags." .. names.TAG_RUN, want = want.run } }
+end
+
 function M.differences(want, have)
   local list = {}
   for _, difference in ipairs(policies.differences(want.trust, have.trust)) do
     list[#list + 1] = { check = "trust", field = "trust." .. difference.field, have = difference.have, want = difference.want }
   end
-  if not have.unreadable.tags and have.tags[names.TAG_RUN] == nil then
-    list[#list + 1] = { check = "tags", field = "tags." .. names.TAG_RUN, want = want.run }
-  end
+  table.move(M.tag_differences(want, have), 1, 1, #list + 1, list)
   return list
 end
 
@@ -126,12 +152,6 @@ function M.warnings(want, have)
       text = ("the role %s also trusts what this statement says, which is kept: %s"):format(want.name, json.encode(statement)) }
   end
   return list
-end
-
---- Parts that could not be read, by check.
-function M.unreadable(have)
-  return { permissions = have.permissions == nil and "the role's policies may not be listed" or nil,
-    tags = have.unreadable.tags and tostring(have.unreadable.tags) or nil }
 end
 
 function M.pending() return nil end

@@ -302,6 +302,12 @@ local function put_role_permissions_boundary(call, p)
   role.PermissionsBoundary = M.boundary(call, p.PermissionsBoundary)
 end
 
+local function delete_role_permissions_boundary(call, p)
+  local role = M.role(call, p)
+  M.modifiable(role)
+  role.PermissionsBoundary = nil
+end
+
 -- Table -----------------------------------------------------------------------------------------------------------
 
 local name, list = rules.role_name, { RoleName = rules.role_name, Marker = rules.marker, MaxItems = rules.max_items }
@@ -323,6 +329,7 @@ M.operations = {
   DeleteRole = { write = true, run = delete_role, parameters = { RoleName = name } },
   PutRolePermissionsBoundary = { write = true, run = put_role_permissions_boundary,
     parameters = { RoleName = name, PermissionsBoundary = rules.arn } },
+  DeleteRolePermissionsBoundary = { write = true, run = delete_role_permissions_boundary, parameters = { RoleName = name } },
   GetUser = { run = get_user, parameters = { UserName = { type = "string", min = 1, max = 128, pattern = { "[\\w+=,.@-]+", "^[%w_+=,.@-]+$" } } } },
 }
 

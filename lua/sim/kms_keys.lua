@@ -169,6 +169,13 @@ local function list_resource_tags(kms)
   end
 end
 
+-- Grants are what a test or a state file put there; none is made here.
+local function revoke_grant(_, p, key)
+  local _, index = state.find(key.Grants or {}, "GrantId", p.GrantId)
+  if not index then wire.refuse("NotFoundException", ("Grant %s is not found."):format(p.GrantId)) end
+  table.remove(key.Grants, index)
+end
+
 --- The rows of these operations.
 ---@param kms table  sim.kms: its tools
 function M.operations(kms)
@@ -201,6 +208,8 @@ function M.operations(kms)
     UntagResource = { write = true, states = "mark", run = untag_resource, parameters = { KeyId = r.key, TagKeys = r.tag_keys } },
     ListResourceTags = { run = list_resource_tags(kms),
       parameters = { KeyId = r.key, Marker = r.marker, Limit = { type = "integer", min = 1, max = 50 } } },
+    RevokeGrant = { write = true, run = revoke_grant,
+      parameters = { KeyId = r.key, GrantId = { type = "string", required = true, min = 1, max = 128 } } },
     ListGrants = { cross = true, parameters = { KeyId = r.key, Limit = r.limit, Marker = r.marker },
       run = function(call, p, key) return kms.list(call, p, "Grants", key.Grants or {}, function(grant) return grant.GrantId end, 50) end },
   }

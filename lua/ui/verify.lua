@@ -12,10 +12,24 @@ local function text(value)
   return value ~= nil and value ~= require("json").null and value or ""
 end
 
+-- "high: key.rotation us-east-1 alias/…", its field with what is there and what shall be, and how to mend it.
 local function finding_lines(finding)
-  local lines = { ("%s: %s %s %s"):format(finding.severity, finding.id, text(finding.region), text(finding.object)) }
-  if text(finding.field) ~= "" then lines[#lines + 1] = "  " .. finding.field end
-  for _, line in ipairs(diff.lines(finding.have, finding.want)) do lines[#lines + 1] = "  " .. line end
+  local words = { finding.severity .. ":", finding.id, text(finding.region), text(finding.object) }
+  local lines = { (table.concat(words, " "):gsub(" +", " "):gsub(" $", "")) }
+  if text(finding.text) ~= "" then lines[#lines + 1] = "  " .. finding.text end
+  local unknown = finding.severity == "unknown"
+  if unknown then
+    lines[#lines + 1] = "  " .. diff.show(finding.have)
+  else
+    local shown = diff.lines(finding.have, finding.want)
+    local field = text(finding.field)
+    if #shown == 1 then
+      lines[#lines + 1] = ("  %s%s"):format(field ~= "" and field .. ": " or "", shown[1])
+    else
+      if field ~= "" then lines[#lines + 1] = ("  %s:"):format(field) end
+      for _, line in ipairs(shown) do lines[#lines + 1] = "    " .. line end
+    end
+  end
   if text(finding.mend) ~= "" then lines[#lines + 1] = "  mend: " .. finding.mend end
   return table.concat(lines, "\n") .. "\n"
 end
@@ -34,7 +48,10 @@ function M.render(report, output)
     parts[#parts + 1] = output:paint(COLOURS[report.checked[at].result], line) .. "\n"
   end
   for _, finding in ipairs(report.findings) do parts[#parts + 1] = "\n" .. finding_lines(finding) end
-  parts[#parts + 1] = ("\n%d checks, %d findings\n"):format(#report.checked, #report.findings)
+  local unmade = 0
+  for _, check in ipairs(report.checked) do unmade = unmade + (check.result == "unknown" and 1 or 0) end
+  parts[#parts + 1] = ("\n%d checks, %d findings%s\n"):format(#report.checked, #report.findings,
+    unmade > 0 and (", among them %d checks that could not be made"):format(unmade) or "")
   return table.concat(parts)
 end
 

@@ -1,70 +1,13 @@
--- verify and preflight: what is still so, and what must be so before anything is made.
+-- What must be so before anything is made, and what a recipe may do.
 local fakes = dofile "tests/fakes.lua"
 local names = require "names"
 
-local ENABLED <const> = { arguments = { enable = true }, confirm = "orders" }
-local VERIFY <const> = { mode = "verify", arguments = { enable = true } }
-
-local function made()
+test["permissions on the role are told in a plan"] = function()
   local world = fakes.world()
-  fakes.run(world, "console", ENABLED)
-  return world
-end
-
-local function results(report)
-  local counts = { ok = 0, finding = 0, unknown = 0 }
-  for _, check in ipairs(report.checked) do counts[check.result] = counts[check.result] + 1 end
-  return counts
-end
-
-test["when all is well there are checks and no findings"] = function()
-  local report, status = fakes.run(made(), "console", VERIFY)
-  test.equal({ status, #report.findings }, { 0, 0 })
-  test.equal(results(report), { ok = 5 + 1 + 4 + 3 * 6 + 2, finding = 0, unknown = 0 })
-end
-
-test["what is missing or differs is a finding with its field, and how to mend it"] = function()
-  local world = made()
-  local _, key = next(world.kms["eu-west-1"].keys)
-  key.rotation.RotationPeriodInDays = 90
-  world.kms["us-east-1"].aliases, world.cmek = {}, {}
-  local report, status = fakes.run(world, "console", VERIFY)
-  test.equal(status, 6)
-  local seen = {}
-  for _, finding in ipairs(report.findings) do seen[finding.id] = finding end
-  test.equal(seen["key.rotation"].want, 365)
-  test.equal({ seen["key.rotation"].region, seen["key.rotation"].severity, seen["key.rotation"].mend }, { "eu-west-1", "medium", "cmek run console" })
-  test.equal(seen["key.exists"].region, "us-east-1")
-  test.equal(seen["cluster_cmek.exists"].severity, "high")
-end
-
-test["what could not be read is unknown, never well"] = function()
-  local world = made()
-  world.fault = function(call)
-    if call.operation == "get_key_rotation_status" then return { code = "AccessDeniedException" } end
-  end
-  local report, status = fakes.run(world, "console", VERIFY)
-  test.equal({ status, results(report).unknown }, { 6, 3 })
-  test.equal(report.findings[1].severity, "unknown")
-end
-
-test["what enable reads and does not find is a finding too, and the rest is still checked"] = function()
-  local world = made()
-  local report, status = fakes.run(world, "enable", { mode = "verify" })
-  test.equal({ status, #report.findings, results(report).ok }, { 0, 0, 5 + 1 + 1 + 3 + 2 })
-  world.roles = {}
-  report, status = fakes.run(world, "enable", { mode = "verify" })
-  test.equal({ status, report.findings[1].id }, { 6, "role.exists" })
-  test.truthy(#report.checked > 8)
-end
-
-test["permissions on the role are told in a plan and found in verify"] = function()
-  local world = made()
+  fakes.run(world, "console")
   world.roles[names.role(world.clusters[1])].attached = { { PolicyName = "Admin", PolicyArn = "arn:aws:iam::aws:policy/AdministratorAccess" } }
   local plan = fakes.run(world, "console", { mode = "plan" })
   test.contains(plan.warnings[1].text, "AdministratorAccess")
-  local report = fakes.run(world, "console", VERIFY)
-  test.equal({ report.findings[1].id, report.findings[1].severity }, { "role.permissions", "medium" })
 end
 
 test["a cluster that cannot have CMEK is refused before anything is read in AWS, with all that is wrong"] = function()

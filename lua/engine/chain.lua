@@ -1,0 +1,139 @@
+--- What hangs on role and keys together, for verify: whether the organization and a permissions boundary leave the role what it
+--- needs, whether CockroachDB may assume it, and whether it may use each key.
+local access = require "engine.access"
+local documents = require "engine.documents"
+local json = require "json"
+local mend = require "engine.mend"
+local policies = require "policy"
+local refusal = require "refusal"
+
+local M = {}
+
+local EVERYTHING <const> = { { Version = "2012-10-17", Statement = { Effect = "Allow", Action = "*", Resource = "*" } } }
+
+-- What a request of the role will carry, as far as it is sure; nobody here can know the rest.
+local function circumstances(key)
+  return { ["aws:RequestedRegion"] = key.region, ["aws:SecureTransport"] = "true", ["kms:CallerAccount"] = key.arn:match ":(%d+):key/",
+    ["kms:KeySpec"] = key.metadata.KeySpec, ["kms:KeyUsage"] = key.metadata.KeyUsage, ["kms:KeyOrigin"] = key.metadata.Origin }
+end
+
+-- May the role do an action with a key? `more` says by which policies.
+local function ask(role, key, action, more)
+  local request = {
+    principal = access.principal(role), action = action, resource = key.arn, resource_account = key.arn:match ":(%d+):key/", resource_kind = "key",
+    context = circumstances(key), unseen_context = { "*" },
+  }
+  for name, value in pairs(more) do request[name] = value end   -- order cannot be seen
+  return policies.evaluate(request)
+end
+
+-- The first action and key that are not certainly allowed; denied ones come before unknown ones.
+local function first_doubt(role, haves, more)
+  local doubt
+  for _, key in ipairs(haves) do
+    for _, action in ipairs(access.ACTIONS) do
+      local verdict = ask(role, key, action, more(key))
+      if verdict.verdict == "denied" then return verdict end
+      if verdict.verdict == "unknown" then doubt = doubt or verdict end
+    end
+  end
+  return doubt
+end
+
+-- A finding, or what cannot be said, from a verdict; ok without one.
+local function tell(list, id, verdict, fields)
+  if not verdict then return list:ok(id, fields.text_ok) end
+  if verdict.verdict == "unknown" then return list:unknown(id, verdict.text) end
+  list:finding(id, { field = fields.field, have = verdict.text, want = "allowed", text = fields.text, mend = fields.mend })
+end
+
+-- The role ---------------------------------------------------------------------------------------------------------------
+
+local function boundary(engine, role, haves)
+  local list, arn = role.list, role.have.boundary
+  if not arn then return list:ok "role.boundary" end
+  local document, refused = documents.managed(engine.context, arn)
+  if not document then return list:unknown("role.boundary", refused) end
+  role.boundary_document = document
+  local verdict = first_doubt(role.have, haves, function(key)
+    local granted = policies.cmek { role = role.have.arn, account = key.arn:match ":(%d+):key/" }
+    return { identity = EVERYTHING, boundary = document, resource_policy = granted }
+  end)
+  tell(list, "role.boundary", verdict, { field = "PermissionsBoundary", text_ok = arn .. " leaves the role what it needs",
+    text = ("the permissions boundary %s takes from the role what the keys' policies give it"):format(arn),
+    mend = mend.aws(engine, "iam", "delete-role-permissions-boundary", "--role-name", role.want.name) })
+end
+
+-- What the organization's policies leave, as IAM's own simulator tells it: nothing else shows them to an account.
+local function organization(engine, role, haves)
+  if #haves == 0 then return end
+  local arns = {}
+  for i, key in ipairs(haves) do arns[i] = key.arn end
+  local ok, answer = pcall(engine.session.iam.simulate_principal_policy, {
+    PolicySourceArn = role.have.arn, ActionNames = json.array(table.move(access.ACTIONS, 1, #access.ACTIONS, 1, {})), ResourceArns = json.array(arns),
+  })
+  if not ok and not refusal.is(answer) then error(answer, 0) end
+  if not ok then
+    role.unseen = "service control policies"
+    return
+  end
+  local denied = {}
+  for _, result in ipairs(answer.EvaluationResults or {}) do
+    local detail = result.OrganizationsDecisionDetail
+    if detail and tostring(detail.AllowedByOrganizations) == "false" then
+      denied[#denied + 1] = ("%s on %s"):format(result.EvalActionName, result.EvalResourceName or "*")
+    end
+  end
+  if #denied == 0 then return role.list:ok "role.organization" end
+  role.list:finding("role.organization", { field = "service control policies", have = "denied: " .. table.concat(denied, ", "), want = "allowed",
+    text = "a service control policy of the organization takes from the role what the keys' policies give it: those who administer the organization "
+      .. "have to let these actions through" })
+end
+
+-- May CockroachDB assume it, by its trust policy?
+local function assume(engine, cluster, role)
+  local list, org = role.list, engine.organization
+  if not list:sound("role.trust", "role.trust.principal", "role.trust.action", "role.trust.external_id") then return end
+  if not org or type(org.id) ~= "string" then return end   -- told of the organization
+  local request = access.assuming(cluster, org, role.have.arn, role.have.trust)
+  request.identity, request.unseen, request.unseen_context = EVERYTHING, nil, { "*" }
+  local verdict = policies.evaluate(request)
+  local statement = verdict.verdict == "denied" and verdict.statement and policies.parse(role.have.trust).Statement[verdict.statement.index]
+  tell(list, "role.access", verdict.verdict ~= "allowed" and verdict or nil, { field = "trust", text = "CockroachDB cannot assume the role",
+    mend = statement and statement.Effect == "Deny" and mend.trust(engine, { name = role.want.name, trust = role.have.trust }, statement) or nil })
+end
+
+-- The keys ---------------------------------------------------------------------------------------------------------------
+
+local function use(engine, role, key)
+  local list, have = key.list, key.have
+  if not list:sound("key.state", "key.spec", "key.policy", "key.policy.use") then return end
+  if not role.list:sound("role.boundary", "role.organization", "role.permissions") then return end
+  local verdict = first_doubt(role.have, { have }, function()
+    return { resource_policy = have.policy, boundary = role.boundary_document }
+  end)
+  local statement = verdict and verdict.statement and policies.parse(have.policy).Statement[verdict.statement.index]
+  tell(list, "key.access", verdict, { field = "policy", text = "CockroachDB cannot use the key",
+    text_ok = "not seen from here: resource control policies" .. (role.unseen and ", " .. role.unseen or ""),
+    mend = statement and statement.Effect == "Deny" and mend.key_policy(engine, have, statement) or nil })
+end
+
+--- The checks of a role and its keys, as they were handed over.
+---@param engine table
+---@param handover { cluster: table, role: table, keys: table[] }
+function M.inspect(engine, handover)
+  local role, found, haves = engine.inspections[handover.role], {}, {}
+  if not (role and role.have) then return end
+  for _, key in ipairs(handover.keys) do
+    local inspection = engine.inspections[key]
+    if inspection and inspection.have and inspection.have.policy then
+      found[#found + 1], haves[#haves + 1] = inspection, inspection.have
+    end
+  end
+  boundary(engine, role, haves)
+  organization(engine, role, haves)
+  assume(engine, handover.cluster, role)
+  for _, key in ipairs(found) do use(engine, role, key) end
+end
+
+return M

@@ -1,0 +1,104 @@
+--- Commands that mend something, as they can be pasted into a shell: cmek's own, with the arguments in use, and the AWS CLI's.
+local json = require "json"
+local policies = require "policy"
+
+local M = {}
+
+--- A word as a shell takes it.
+---@param word string
+---@return string
+function M.quote(word)
+  if word:find "^[%w@%%_+=:,./-]+$" then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function join(words)
+  local quoted = {}
+  for i, word in ipairs(words) do quoted[i] = M.quote(tostring(word)) end
+  return table.concat(quoted, " ")
+end
+
+-- Arguments that were given, as flags, in the order of the recipe's `args`.
+local function flags(engine, only)
+  local words, given = {}, engine.given
+  for _, spec in ipairs(engine.recipe.args or {}) do
+    local name = spec.name or spec[1]
+    local value = given[name]
+    local wanted = not only or only[name]
+    for _, one in ipairs(not wanted and {} or type(value) == "table" and value or { value }) do
+      if one ~= false then words[#words + 1] = "--" .. name:gsub("_", "-") end
+      if type(one) ~= "boolean" then words[#words + 1] = one end
+    end
+  end
+  return words
+end
+
+local COMMON <const> = { "profile", "region", "account", "journal" }
+
+--- `cmek WORD RECIPE --cluster … `: with the arguments and flags in use.
+---@param engine table
+---@param word "run"|"verify"
+---@param recipe string?        another recipe than the one that runs
+---@param only table<string, true>?  the arguments that it takes over; nil: all
+---@return string
+function M.cmek(engine, word, recipe, only)
+  local words = { "cmek", word, recipe or engine.recipe.name, table.unpack(flags(engine, only)) }
+  for _, name in ipairs(COMMON) do
+    local value = engine.flags[name]
+    if value then table.move({ "--" .. name, value }, 1, 2, #words + 1, words) end
+  end
+  return join(words)
+end
+
+--- A command of the AWS CLI, for the profile in use.
+---@param engine table
+---@param ... string  words after `aws`
+---@return string
+function M.aws(engine, ...)
+  local words = { "aws", ... }
+  if engine.flags.profile then table.move({ "--profile", engine.flags.profile }, 1, 2, #words + 1, words) end
+  return join(words)
+end
+
+-- A document without one of its statements.
+local function without(document, statement)
+  local read, text = policies.parse(document), json.encode(statement)
+  local copy = {}
+  for name, value in pairs(read) do copy[name] = value end   -- order cannot be seen
+  copy.Statement = json.array {}
+  for _, other in ipairs(read.Statement) do
+    if json.encode(other) ~= text then table.insert(copy.Statement, other) end
+  end
+  return policies.json(copy)
+end
+
+-- Whether the key's policy, as it is, keeps us from putting another one.
+local function locked_out(engine, key)
+  local identity = engine.context:identity()
+  return policies.evaluate({
+    principal = { arn = identity.arn, account = identity.account, unique_id = identity.user_id }, action = "kms:PutKeyPolicy", resource = key.arn,
+    resource_account = key.arn:match ":(%d+):key/", resource_kind = "key", resource_policy = key.policy, unseen = { "identity policies" },
+    unseen_context = { "*" },
+  }).verdict == "denied"
+end
+
+--- Puts a key's policy without a statement; nil where that is denied to us, so that no command would do.
+---@param engine table
+---@param key engine.Key
+---@param statement table
+---@return string?
+function M.key_policy(engine, key, statement)
+  if locked_out(engine, key) then return nil end
+  return M.aws(engine, "kms", "put-key-policy", "--region", key.region, "--key-id", key.arn, "--policy-name", "default",
+    "--policy", without(key.policy, statement))
+end
+
+--- Puts a role's trust policy without a statement.
+---@param engine table
+---@param role { name: string, trust: string }
+---@param statement table
+function M.trust(engine, role, statement)
+  return M.aws(engine, "iam", "update-assume-role-policy", "--role-name", role.name, "--policy-document", without(role.trust, statement))
+end
+
+return M
