@@ -63,7 +63,8 @@ JSON
   cmek.plan/1     run{recipe,cluster{id,name},aws{account_id,arn}}, summary{create,change,delete,unchanged,refused},
                   steps[{kind,name,region,action,reason,irreversible,differences[{field,have,want}]}]
   cmek.run/1      the same run with id and status (done, failed, declined, unfinished), the same steps with arn and
-                  result (done, failed, skipped), handover{region_specs[…]}, error{…} when it failed
+                  result (done, failed, skipped), handover{region_specs[…]}, error{…} when it failed,
+                  cmek{status,uses,next}: whether the cluster uses these keys (all, some, none), and the command when it does not
   cmek.verify/1   checked[{id,object,region,result,text}], findings[{id,severity,object,region,field,have,want,text,mend}];
                   the IDs: cmek help checks; mend is a command to paste, or null where none would do
   cmek.error/1    error{what,service,operation,region,code,message,request_id,next}

@@ -31,6 +31,21 @@ test["console --enable makes role and keys, hands them over and waits until CMEK
   test.equal({ fine, #verified.findings }, { 0, 0 })
 end
 
+test["a run says whether the cluster uses the keys already, and what to type when it does not"] = function()
+  local operator = open()
+  local report = run(operator, "console")
+  test.equal(report.cmek, { status = "DISABLED", uses = "none", next = "cmek run enable --cluster orders" })
+  report = run(operator, "console", { arguments = { enable = "true" }, run_id = "run-2" })
+  test.equal(report.cmek, { status = "ENABLED", uses = "all" })
+  report = run(operator, "console", { run_id = "run-3" })
+  test.equal(report.cmek, { status = "ENABLED", uses = "all" })
+  local shown, terminal = {}, { is_terminal = function() return false end, write_error = function() end }
+  terminal.write = function(text) shown[#shown + 1] = text end
+  require("ui.result").tell(report, require("ui.output").new { environment = function() end, terminal = terminal })
+  test.contains(table.concat(shown), "CMEK of cluster orders is ENABLED with these keys\n")
+  test.truthy(not table.concat(shown):find("run enable", 1, true))
+end
+
 test["a role that is slow to be known is waited for by KMS and by the Cloud"] = function()
   local operator = open { sim = { propagation = 25 } }
   local report, status = run(operator, "console", ENABLE)

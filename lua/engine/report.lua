@@ -1,5 +1,7 @@
 --- The documents of plan, run and verify: cmek.plan/1, cmek.run/1, cmek.verify/1.
+local cmek = require "engine.cmek"
 local json = require "json"
+local mend = require "engine.mend"
 local sorted = require "sorted"
 local unknown = require "unknown"
 
@@ -87,6 +89,23 @@ function M.made(engine)
   return list
 end
 
+-- Whether the cluster uses what was handed over, by what the Cloud said: { status, uses = "all"|"some"|"none", next }.
+local function use(engine)
+  local read = engine.cluster and engine.handed_over and engine.context.reads["cmek " .. engine.cluster.id]
+  if not read then return json.null end
+  local info, specs, used = read.wait(), engine.handed_over.region_specs, 0
+  for _, step in ipairs(engine.steps) do
+    if step.kind == "cluster_cmek" then return { status = "ENABLED", uses = "all" } end   -- which was waited for
+  end
+  for _, spec in ipairs(specs) do
+    local state = cmek.state(info, spec)
+    used = used + ((state == "enabled" or state == "pending") and 1 or 0)
+  end
+  local all = used == #specs
+  return { status = info.status or "DISABLED", uses = all and "all" or used > 0 and "some" or "none",
+    next = not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", { cluster = true, role = true }) or nil }
+end
+
 --- cmek.run/1
 ---@param status "done"|"failed"|"declined"|"unfinished"
 ---@param failure table?  the `error`
@@ -96,7 +115,7 @@ function M.run(engine, status, failure)
   local set_aside = json.array {}
   for i, key in ipairs(engine.context.attempts:set_aside()) do set_aside[i] = key end
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
-    handover = engine.handed_over or json.null, set_aside = set_aside, made = M.made(engine), error = failure }
+    handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside, made = M.made(engine), error = failure }
 end
 
 --- cmek.verify/1

@@ -62,12 +62,13 @@ local function sum(report)
   return ("Done: %d created, %d changed, %d deleted (run %s)\n"):format(summary.create, summary.change, summary.delete, report.run.id)
 end
 
---- What to type after a run that went well, and what the cluster has come to.
+--- What the cluster has come to after a run that went well, and what to type next.
 local function after(report)
-  for _, step in ipairs(report.steps) do
-    if step.kind == "cluster_cmek" then return ("CMEK of cluster %s: ENABLED\n"):format(report.run.cluster.name) end
-  end
-  return ("If the cluster does not use these keys yet: cmek run enable --cluster %s\n"):format(report.run.cluster.name)
+  local name, cmek = report.run.cluster.name, text(report.cmek)
+  if cmek == "" then return ("If the cluster does not use these keys yet: cmek run enable --cluster %s\n"):format(name) end
+  if not cmek.next then return ("CMEK of cluster %s is %s with these keys\n"):format(name, cmek.status) end
+  if cmek.uses == "all" then return ("CMEK of cluster %s is %s with these keys; this waits for it: %s\n"):format(name, cmek.status, cmek.next) end
+  return ("The cluster does not use these keys yet (CMEK is %s): %s\n"):format(cmek.status, cmek.next)
 end
 
 local function set_aside(report)
