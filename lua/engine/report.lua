@@ -115,7 +115,8 @@ function M.run(engine, status, failure)
   local set_aside = json.array {}
   for i, key in ipairs(engine.context.attempts:set_aside()) do set_aside[i] = key end
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
-    handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside, made = M.made(engine), error = failure }
+    handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside,
+    made = M.made(engine), error = failure }
 end
 
 --- cmek.verify/1
