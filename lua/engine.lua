@@ -127,7 +127,7 @@ local function touched(self)
   for kind, service in sorted(RESOURCES) do
     if set[service] then add(self:resource(kind).actions) end
   end
-  if set.iam or set.kms then add(require("preflight").actions) end
+  if set.iam or set.kms then add(require("engine.rights").actions) end
   for entry in sorted(all) do list[#list + 1] = entry end
   return list
 end
@@ -187,30 +187,6 @@ end
 
 -- Plan -------------------------------------------------------------------------------------------------------------
 
-local RIGHT <const> = {
-  role = { create = "iam:CreateRole", change = "iam:UpdateAssumeRolePolicy" }, key = { create = "kms:CreateKey" },
-}
-
--- Refuses the steps that IAM itself says we may not do; what it does not say is tried.
-local function judge_rights(self)
-  local decisions, message = require("preflight").rights(self.context)
-  local needed = {}
-  for _, step in ipairs(self.steps) do
-    local action = (RIGHT[step.kind] or {})[step.action]
-    if action then needed[#needed + 1] = { step = step, action = action } end
-  end
-  for _, need in ipairs(needed) do
-    local decision = decisions[need.action] or "unknown"
-    self:checked_as { id = "rights." .. need.action, result = decision == "denied" and "finding" or decision == "unknown" and "unknown" or "ok" }
-    if decision == "denied" then
-      need.step.action, need.step.irreversible = "refuse", nil
-      need.step.reason = ("%s is not allowed to %s (IAM's policy simulator): allow it, or use other credentials"):format(
-        self.context:identity().arn, need.action)
-    end
-  end
-  if message and #needed > 0 then self:checked_as { id = "rights", result = "unknown", text = message } end
-end
-
 -- What stands near the things that would be made, and should be known before they are.
 local function look_around(self)
   self.context.tasks.map(self.steps, function(step)
@@ -223,7 +199,7 @@ local function plan_pass(self)
   pass(self, "plan")
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
-  judge_rights(self)
+  require("engine.rights").judge(self)
   look_around(self)
   return report.plan(self)
 end

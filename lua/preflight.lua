@@ -1,12 +1,8 @@
 --- What must hold before anything is made: the cluster can have CMEK, and we know who we are in AWS.
 local failure = require "engine.failure"
-local json = require "json"
 local names = require "names"
 
 local M = {}
-
---- What it may call, by service.
-M.actions = { iam = { "SimulatePrincipalPolicy" } }
 
 --- The checks that verify makes before it looks at anything in AWS.
 M.checks = {
@@ -93,51 +89,6 @@ local function check_account(engine, cluster, identity)
     next = "choose other credentials with --profile or the AWS_* variables" }
 end
 
--- What IAM's own simulator says of the rights that making things needs ----------------------------------------------------
-
--- The ARN whose policies are simulated; nil for the account's root user, who needs none.
-local function source_arn(identity)
-  local partition, account, role = identity.arn:match "^arn:([^:]+):sts::(%d+):assumed%-role/([^/]+)/"
-  if role then return ("arn:%s:iam::%s:role/%s"):format(partition, account, role) end
-  return identity.arn:find ":user/" and identity.arn or nil
-end
-
-local function simulate(context, source, actions, resource)
-  return context.session.iam.simulate_principal_policy {
-    PolicySourceArn = source, ActionNames = json.array(actions), ResourceArns = json.array { resource },
-  }.EvaluationResults or {}
-end
-
--- Decisions by action: "allowed", "denied", or "unknown" where it hangs on what only the request has.
-local function rights(context, role)
-  local identity = context:identity()
-  local source = source_arn(identity)
-  if not source then return {} end
-  local answers = context.tasks.all {
-    function() return simulate(context, source, { "kms:CreateKey" }, "*") end,
-    function() return simulate(context, source, { "iam:CreateRole", "iam:UpdateAssumeRolePolicy" }, role) end,
-  }
-  local decisions = {}
-  for _, results in ipairs(answers) do
-    for _, result in ipairs(results) do
-      local sure = #(result.MissingContextValues or {}) == 0
-      decisions[result.EvalActionName] = result.EvalDecision == "allowed" and "allowed" or sure and "denied" or "unknown"
-    end
-  end
-  return decisions
-end
-
---- What can be said of our rights: by action "allowed", "denied" or "unknown"; {} when IAM does not say.
----@param context engine.Context
----@return table<string, string> decisions, string? message  why nothing can be said
-function M.rights(context)
-  if not context.reads.rights then return {} end
-  local ok, decisions = pcall(context.once, context, "rights")
-  if ok then return decisions end
-  if not require("refusal").is(decisions) then error(decisions, 0) end
-  return {}, "what these credentials may do is not known before it is tried: " .. tostring(decisions)
-end
-
 --- Starts the reads that a cluster's recipes need, all at once: their answers travel while others are read.
 local function foresee(engine, cluster, identity)
   local context = engine.context
@@ -147,8 +98,7 @@ local function foresee(engine, cluster, identity)
   engine:foresee("role", { cluster = cluster, name = name })
   for _, region in ipairs(cluster.regions or {}) do engine:foresee("key", { cluster = cluster, region = region.name }) end
   if engine.mode ~= "verify" then
-    local role = ("arn:%s:iam::%s:role/%s"):format(partition, identity.account, name)
-    context:begin("rights", function() return rights(context, role) end)
+    require("engine.rights").foresee(context, cluster, ("arn:%s:iam::%s:role/%s"):format(partition, identity.account, name))
   end
 end
 

@@ -95,6 +95,11 @@ function iam.list_role_policies(world, call, p)
   return { PolicyNames = {} }
 end
 
+-- What is attached to whoever calls may not be read here.
+for _, operation in ipairs { "get_user", "list_user_policies", "list_attached_user_policies", "list_groups_for_user" } do
+  iam[operation] = function(_, call) refuse(call, "AccessDenied", nil, 403) end
+end
+
 function iam.simulate_principal_policy(world, call, p)
   if not world.simulated then refuse(call, "AccessDenied", nil, 403) end
   local results = {}

@@ -28,6 +28,7 @@ local function operator(here, simulation, who, options)
   local session = require("session").open { door = door, environment = {
     AWS_ACCESS_KEY_ID = who.access_key_id, AWS_SECRET_ACCESS_KEY = who.secret_access_key, AWS_REGION = "us-east-1",
     AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null",
+    AWS_SESSION_TOKEN = who.session_token,
     COCKROACH_API_KEY = options.api_key or require("sim.cloud").KEYS[1].secret,
   } }
   session:seal()

@@ -1,7 +1,8 @@
 --- Policies as they can be read here: a managed policy, and all that speak about a user or a role. What may not be read is said.
 local M = {}
 
-local DENIED <const> = { AccessDenied = true, AccessDeniedException = true, NoSuchEntity = true }
+-- Whatever the reason, what did not come was not read; only what ends the command is raised.
+local function unreadable(refused) return refused.kind ~= "credentials" and refused.kind ~= "stopped" end
 
 --- The document of a managed policy, in its default version.
 ---@param context engine.Context
@@ -9,7 +10,7 @@ local DENIED <const> = { AccessDenied = true, AccessDeniedException = true, NoSu
 ---@return string? document, table? refusal  why it may not be read
 function M.managed(context, arn)
   local iam = context.session.iam
-  local document, refused = context:try(DENIED, function()
+  local document, refused = context:try(unreadable, function()
     local version = iam.get_policy({ PolicyArn = arn }).Policy.DefaultVersionId
     return iam.get_policy_version({ PolicyArn = arn, VersionId = version }).PolicyVersion.Document
   end)
@@ -32,7 +33,7 @@ end
 
 -- A list of IAM's; nil, and noted, when it may not be read.
 local function list(context, found, member, fn)
-  local answer = context:try(DENIED, fn)
+  local answer = context:try(unreadable, fn)
   if not answer then unread(found, "identity policies") end
   return answer and answer[member] or {}
 end
@@ -53,7 +54,7 @@ local function policies_of(context, found, kind, of)
   local documents = context.tasks.all {
     function()
       return context.tasks.map(lists[1], function(name)
-        local answer = context:try(DENIED, function() return iam["get_" .. noun .. "_policy"] { [field] = of, PolicyName = name } end)
+        local answer = context:try(unreadable, function() return iam["get_" .. noun .. "_policy"] { [field] = of, PolicyName = name } end)
         return answer and answer.PolicyDocument or false
       end)
     end,
@@ -64,9 +65,10 @@ local function policies_of(context, found, kind, of)
 end
 
 local function boundary(context, found, read)
-  local thing = context:try(DENIED, read)
+  local thing = context:try(unreadable, read)
   local arn = thing and thing.PermissionsBoundary and thing.PermissionsBoundary.PermissionsBoundaryArn
   if not thing then return unread(found, "permissions boundary") end
+  found.arn = thing.Arn
   if not arn then return end
   found.boundary_arn, found.boundary = arn, M.managed(context, arn)
   if not found.boundary then unread(found, "permissions boundary") end

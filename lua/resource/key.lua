@@ -293,6 +293,30 @@ function M.warnings(want, have)
   return list
 end
 
+local TAKES <const> = { policy = { "PutKeyPolicy" }, rotation = { "EnableKeyRotation" }, tags = { "TagResource" }, alias = { "CreateAlias" } }
+
+--- The rights that making or repairing it takes: on the key by its policy, on what is beside it by the caller's own policies.
+---@param context engine.Context
+---@return engine.Need[]
+function M.needs(context, want, have)
+  local identity, list = context:identity(), {}
+  local place = ("arn:%s:kms:%s:%s:"):format(identity.arn:match "^arn:([^:]+)", want.region, identity.account)
+  local function need(operation, resource, policy)
+    list[#list + 1] = { action = "kms:" .. operation, resource = resource, policy = policy, region = want.region }
+  end
+  local checks = have and {} or { alias = true, rotation = want.rotation ~= nil or nil }
+  for _, difference in ipairs(have and M.differences(want, have) or {}) do checks[difference.check] = true end
+  if not have then
+    need("CreateKey", "*")
+    need("TagResource", place .. "key/*")
+  end
+  if checks.alias then need("CreateAlias", place .. want.alias) end
+  for check in require("sorted")(checks) do
+    for _, operation in ipairs(TAKES[check]) do need(operation, have and have.arn or place .. "key/*", have and have.policy or want.policy) end
+  end
+  return list
+end
+
 --- Why there is work although nothing differs: attempts of this run whose end is not known.
 ---@return string? reason, boolean? writes
 function M.pending(context, want)

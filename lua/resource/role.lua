@@ -154,6 +154,21 @@ function M.warnings(want, have)
   return list
 end
 
+--- The rights that making or repairing it takes.
+---@param context engine.Context
+---@return engine.Need[]
+function M.needs(context, want, have)
+  local identity, actions, list = context:identity(), {}, {}
+  local arn = have and have.arn or ("arn:%s:iam::%s:role/%s"):format(identity.arn:match "^arn:([^:]+)", identity.account, want.name)
+  if not have then actions = { "iam:CreateRole", "iam:TagRole" } end
+  for _, difference in ipairs(have and M.differences(want, have) or {}) do
+    local action = difference.check == "tags" and "iam:TagRole" or "iam:UpdateAssumeRolePolicy"
+    if actions[#actions] ~= action then actions[#actions + 1] = action end
+  end
+  for i, action in ipairs(actions) do list[i] = { action = action, resource = arn } end
+  return list
+end
+
 function M.pending() return nil end
 
 --- What the recipe gets.

@@ -3,6 +3,7 @@
 local auth = require("sim.auth")
 local json = require("json")
 local policy = require("policy")
+local sorted = require("sorted")
 local state = require("sim.state")
 local wire = require("sim.wire")
 
@@ -27,6 +28,21 @@ local function matched(verdict)
   return list
 end
 
+-- Condition keys that the policies name and the caller did not give a value for.
+local function missing_context(request)
+  local found, list = {}, json.array {}
+  for _, document in ipairs(request.identity) do
+    local statements = document.Statement
+    for _, statement in ipairs(statements.Effect and { statements } or statements) do
+      for _, keys in sorted(statement.Condition or {}) do
+        for key in sorted(keys) do found[key] = not request.context[key] and not key:lower():find "^aws:principal" or nil end
+      end
+    end
+  end
+  for key in sorted(found) do list[#list + 1] = key end
+  return list
+end
+
 -- Whether the organization's policies, or the boundary, leave the action: asked of somebody who may do everything else.
 local function left_by(request, field)
   return policy.evaluate {
@@ -40,7 +56,7 @@ local function one_result(request, action, resource)
   request.action, request.resource = action, resource
   local verdict = policy.evaluate(request)
   return {
-    EvalActionName = action, EvalResourceName = resource, MissingContextValues = json.array {},
+    EvalActionName = action, EvalResourceName = resource, MissingContextValues = missing_context(request),
     EvalDecision = verdict.verdict == "allowed" and "allowed" or decisions[verdict.reason] or "implicitDeny",
     MatchedStatements = matched(verdict),
     OrganizationsDecisionDetail = request.service_control and { AllowedByOrganizations = left_by(request, "service_control") },

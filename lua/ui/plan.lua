@@ -78,6 +78,14 @@ function M.steps(steps, output)
   return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
 end
 
+-- What cannot be said of our rights, in one line.
+local function rights(report, output)
+  for _, check in ipairs(report.preflight or {}) do
+    if check.id == "rights" and check.text then return output:paint("dim", check.text) .. "\n" end
+  end
+  return ""
+end
+
 --- `Plan: 4 to create, 1 to change, 0 to delete`
 ---@param summary table
 ---@return string
@@ -110,7 +118,7 @@ function M.render(report, output, leads_to_run)
     notice = M.calm(report.summary)
   end
   local steps = M.steps(report.steps, output)
-  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. notice
+  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. notice .. rights(report, output)
     .. output:paint("bold", M.sum(report.summary)) .. "\n"
 end
 
