@@ -41,6 +41,18 @@ test["when all is well every check that there is stands in the list, and there a
   test.equal(verifier.results(report), { ok = #report.checked, finding = 0, unknown = 0 })
 end
 
+test["the list stands in one order, whichever answer comes first"] = function()
+  local function ids(network)
+    local _, report = verifier.found(verifier.enabled { network = network })
+    local list = {}
+    for i, check in ipairs(report.checked) do list[i] = check.id .. " " .. tostring(check.region) end
+    return list
+  end
+  local late = ids(function(_, request) return { up = request.url:find "us%-east%-1" and 2.0 or 0.01, down = 0.01 } end)
+  test.equal(late, ids())
+  test.truthy(table.concat(late, "\n"):find "key%.grants us%-east%-1\nkey%.access us%-east%-1\nkey%.exists us%-west%-2")
+end
+
 test["every check is documented by its ID, and no other one is"] = function()
   local known, documented = {}, {}
   for _, check in ipairs(verification.known()) do known[check.id] = check.text end

@@ -119,13 +119,29 @@ function M.run(engine, status, failure)
     made = M.made(engine), error = failure }
 end
 
+local KINDS <const> = { cloud = 1, cluster = 1, aws = 1, role = 2, key = 3, cluster_cmek = 4 }
+
+-- Checks or findings in an order that no answer's lateness changes: by kind, thing and region, then as help lists the checks.
+local function in_order(list)
+  local ranks, places = {}, {}
+  for rank, check in ipairs(require("engine.verify").known()) do ranks[check.id] = rank end
+  for place, entry in ipairs(list) do
+    local kind = KINDS[entry.id:match "^[^.]+"] or 5
+    local object = kind > 1 and entry.object or ""
+    places[entry] = ("%d %s %s %03d %06d"):format(kind, object, entry.region or "", ranks[entry.id] or 0, place)
+  end
+  local ordered = table.move(list, 1, #list, 1, {})
+  table.sort(ordered, function(one, other) return places[one] < places[other] end)
+  return ordered
+end
+
 --- cmek.verify/1
 function M.verify(engine)
   local checked, findings = json.array {}, json.array {}
-  for i, check in ipairs(engine.checked) do
+  for i, check in ipairs(in_order(engine.checked)) do
     checked[i] = { id = check.id, object = check.object or json.null, region = check.region or json.null, result = check.result, text = check.text }
   end
-  for i, finding in ipairs(engine.findings) do
+  for i, finding in ipairs(in_order(engine.findings)) do
     findings[i] = {
       id = finding.id, severity = finding.severity, object = finding.object or json.null, region = finding.region or json.null,
       field = finding.field or json.null, have = shown(finding.have), want = shown(finding.want), text = finding.text,
