@@ -129,6 +129,12 @@ Writing a recipe
   Its world: ensure, read, preflight, handover, task.map, policy, names, wait, say, ask, sorted, resource, the
   services it touches, and require of policy, names, sorted, of files beside it and of stock recipes. There are no
   files, no clock, no network and no error handling: state what shall be with ensure; a failed run is run again.
+  A write that it calls itself (iam.tag_role { … }) is a step of the plan, done at every run.
+
+  resource { … } describes a kind of its own and gives the name that ensure takes: kind, actions ({ iam = { "TagRole" } },
+  all that its functions call, of services that are touched), name(want), find(want), differences(want, have) (a list of
+  { field =, have =, want = }), create(want); also update(want, have), delete(want, have), ready(have), region(want) and
+  irreversible (why making it cannot be undone). What `want` cannot know before the run may be passed on, not looked into.
 ]],
 }
 
