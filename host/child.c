@@ -102,18 +102,19 @@ static bool make_pipe(int ends[2])
   return true;
 }
 
-/* SIGPIPE is ignored here and would be in the child; the simulator blocks signals. Returns errno. */
+/* The signals of writes are ignored here and would be in the child; the simulator blocks signals. Returns errno. */
 static int start(struct child *c, const struct command *command, const posix_spawn_file_actions_t *actions)
 {
   posix_spawnattr_t attributes;
-  sigset_t pipe_signal, none;
+  sigset_t ignored, none;
   sigemptyset(&none);
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
+  sigemptyset(&ignored);
+  sigaddset(&ignored, SIGPIPE);
+  sigaddset(&ignored, SIGXFSZ);
   int error = posix_spawnattr_init(&attributes);
   if (error != 0)
     return error;
-  posix_spawnattr_setsigdefault(&attributes, &pipe_signal);
+  posix_spawnattr_setsigdefault(&attributes, &ignored);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   error = posix_spawnp(&c->pid, command->argv[0], actions, &attributes, command->argv, command->environment);

@@ -312,8 +312,9 @@ static void forbid_core_dumps(void)
 int main(int argc, char **argv)
 {
   forbid_core_dumps();
-  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)   /* a closed pipe is an error of the write, told where it happens */
-    perror("cmek: cannot ignore SIGPIPE");
+  /* A closed pipe and a file that may not grow are errors of the write, told where they happen. */
+  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+    perror("cmek: cannot ignore signals of writes");
   if (CRYPTO_secure_malloc_init(SECURE_HEAP, 16) == 0) {
     fputs("cmek: no secure heap for secrets\n", stderr);
     return 1;
