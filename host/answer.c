@@ -96,7 +96,9 @@ static void set_body(lua_State *L, const struct transfer *t)
   bool decoded = true;
   if (t->format == ANSWER_RAW) {
     lua_pushlstring(L, data, t->answer.length);
-  } else if (t->answer.length == 0) {
+  } else if (t->answer.length == 0) {   /* what an operation without a result answers; who asked for one has to know */
+    lua_pushboolean(L, true);
+    lua_setfield(L, response, "empty");
     lua_newtable(L);
   } else if (t->format == ANSWER_JSON) {
     decoded = json_push(L, data, t->answer.length, t->secrets, t->audience);

@@ -36,6 +36,7 @@ local function unreadable(response)
   if response.fault then
     return ("the answer is not the JSON that was expected (%s): %s"):format(response.fault, explain.glimpse(response.text))
   end
+  if response.empty then return "the answer is empty" end
   if response.body == json.null then return nil end   -- says as much as {}
   local kind = json.is_array(response.body) and "a list" or type(response.body)
   if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end

@@ -80,6 +80,7 @@ local FAULTS <const> = {
   { "refused", "nothing listens there: check the endpoint%s" },
   { "connect to", "nothing answers there: check the endpoint%s, the network and HTTPS_PROXY" },
   { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
+  { "remaining to read", "the answer was cut short on the way: run this again; if that does not help, look at the proxies between" },
   { "longer than", "that is no answer of this service: check the endpoint%s and HTTPS_PROXY" },
   { "an html page", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
   { "the answer is", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },

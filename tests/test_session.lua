@@ -267,6 +267,25 @@ test["a body that is no XML, an HTML page with success, and one of 17 MB are ref
   test.equal(#here.seen, 1)
 end
 
+test["an empty answer is no empty list, no disabled CMEK and no key; to a change that has no result it is a yes"] = function()
+  local function empty()
+    local here = open { answer = function() return { status = 200, headers = {}, body = "" } end }
+    assert(here.door:permit_writes "write?")
+    return here
+  end
+  for _, fn in ipairs {
+    function(session) return session.kms.list_aliases { region = "us-east-1" } end,
+    function(session) return session.kms.get_key_rotation_status { region = "us-east-1", KeyId = "k" } end,
+    function(session) return session.tagging.get_resources { region = "us-east-1" } end,
+    function(session) return session.kms.create_key { region = "us-east-1" } end,
+    function(session) return session.cloud.cmek "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7" end,
+    function(session) return session.cloud.clusters() end,
+  } do
+    test.contains(empty().fails(fn), "the answer is empty")
+  end
+  test.equal(empty().run(function(session) return session.kms.enable_key { region = "us-east-1", KeyId = "k" } end), {})
+end
+
 test["what the network does is told with what it means for a write"] = function()
   local function with(way)
     local here = open { network = function() return way end }

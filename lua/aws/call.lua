@@ -60,6 +60,7 @@ local function unreadable(request, response)
   if response.fault then
     return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
   end
+  if response.empty and (request.list or request.result) then return "the answer is empty" end
   if response.body == json.null then return nil end   -- says as much as {}
   local kind = json.is_array(response.body) and "a list" or type(response.body)
   if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
@@ -143,9 +144,9 @@ end
 
 --- Calls an operation.
 ---@param request { service: string, operation: string, parameters: table, region: string?, safe: boolean?, rate: number?,
----  result: string[]?, credentials: table?, session_key: any }
----  safe: may be sent again when its outcome is unknown; rate: requests a second; result: members that the answer must have;
----  credentials: others than the session's
+---  list: string?, result: string[]?, credentials: table?, session_key: any }
+---  safe: may be sent again when its outcome is unknown; rate: requests a second; list: the member that it lists, maybe nothing;
+---  result: members that the answer must have; credentials: others than the session's
 ---@return table answer  what the service says, without what is null or empty
 function Caller:call(request)
   self.endpoints:check(request.service, request.region)

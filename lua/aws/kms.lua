@@ -10,7 +10,7 @@ local M = {}
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
   DescribeKey = { safe = true, result = { "KeyMetadata" } }, GetKeyPolicy = { safe = true, result = { "Policy" } },
-  GetKeyRotationStatus = { safe = true },
+  GetKeyRotationStatus = { safe = true, result = { "KeyRotationEnabled" } },
   ListKeys = { list = "Keys" }, ListAliases = { list = "Aliases" }, ListResourceTags = { list = "Tags" },
   ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames" }, ListGrants = { list = "Grants" },
   Encrypt = { safe = true }, Decrypt = { safe = true }, ReEncrypt = { safe = true }, GenerateDataKey = { safe = true },

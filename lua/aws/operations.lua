@@ -109,7 +109,7 @@ function M.functions(caller, service, operations, regional, region)
     functions[name] = function(given)
       local parameters, named = take(name, given, regional)
       local request = { service = service, operation = operation, region = regional and named or region, parameters = parameters,
-        safe = spec.safe or spec.list ~= nil, rate = spec.rate, result = spec.result }
+        safe = spec.safe or spec.list ~= nil, rate = spec.rate, list = spec.list, result = spec.result }
       if spec.list then return pages(caller, request, spec.list) end
       return caller:call(request)
     end
