@@ -239,7 +239,7 @@ end
 
 -- ---- the clock and the keys ----
 
-test["a clock that is off is corrected once for an endpoint, and said once"] = function()
+test["a clock that is off is corrected once for all endpoints, and said once"] = function()
   local skewed = refused("InvalidSignatureException", "Signature expired", { date = "Sun, 01 Feb 2026 09:11:00 GMT" })
   local here = open { function(request)
     return request.skew == 660 and answer { Keys = {} } or skewed
@@ -251,7 +251,7 @@ test["a clock that is off is corrected once for an endpoint, and said once"] = f
   end)
   local skews = {}
   for i, request in ipairs(here.sent) do skews[i] = request.skew end
-  test.equal(skews, { 0, 0, 660.0, 660.0, 660.0, 0, 660.0 })
+  test.equal(skews, { 0, 0, 660.0, 660.0, 660.0, 660.0 })
   test.equal(#here.events, 1)
   test.contains(here.events[1].text, "this machine's clock is 11 min behind AWS's")
 end

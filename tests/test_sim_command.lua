@@ -277,6 +277,7 @@ test["what is typed wrong is exit 2 with what would be right, and nothing runs"]
   for _, case in ipairs {
     { { "--latancy", "5" }, "did you mean '--latency'" },
     { { "--latency", "soon" }, "--latency wants a number of 0 or more, got 'soon'" },
+    { { "--skew", "an hour" }, "--skew wants a number, got 'an hour'" },
     { { "--seed", "1.5" }, "--seed wants a whole number" },
     { { "--seed" }, "--seed wants N" },
     { { "--only", "azure" }, "aws, cloud, vault" },
@@ -310,7 +311,7 @@ end
 test["help lists the options"] = function()
   local result = sim { "--help" }
   test.equal(result.status, 0)
-  for _, option in ipairs { "latency", "propagation", "clusters", "enabling", "only", "mixed", "seed", "log", "state", "port-file" } do
+  for _, option in ipairs { "latency", "propagation", "clusters", "enabling", "skew", "only", "mixed", "seed", "log", "state", "port-file" } do
     test.contains(result.output, "--" .. option)
   end
 end

@@ -28,7 +28,7 @@ local EXPIRED <const> = { ExpiredToken = true, ExpiredTokenException = true, Req
 ---@param options { door: table, retry: Retry, credentials: aws.Credentials, endpoints: aws.Endpoints, listen: fun(event: table) }
 ---@return aws.Caller
 function M.new(options)
-  local self = setmetatable({ skews = {} }, Caller)
+  local self = setmetatable({ skews = {}, skew = 0 }, Caller)
   for _, field in ipairs { "door", "retry", "credentials", "endpoints", "listen" } do self[field] = options[field] end
   return self
 end
@@ -87,14 +87,14 @@ end
 
 -- Putting right what can be ----------------------------------------------------------------------------------------
 
--- A clock that is off by minutes: the difference is kept, and the request is signed anew, once.
+-- A clock that is off by minutes: the difference is kept, for all services until one shows another, and the request is signed anew, once.
 local function mend_clock(self, request, outcome)
   local theirs = outcome.response and time.http(outcome.response.date)
   if not CLOCK[outcome.code] or not theirs or request.clock_mended then return false end
   local skew = theirs - self.door.clock.now()
   if math.abs(skew - request.skew) < SKEW then return false end
   request.clock_mended = true
-  self.skews[request.place] = skew
+  self.skews[request.place], self.skew = skew, skew
   if not self.clock_told then
     self.clock_told = true
     self.listen { kind = "warning", text = ("this machine's clock is %s %s AWS's; requests are signed with AWS's time. Set the clock")
@@ -113,7 +113,7 @@ end
 -- Asking -----------------------------------------------------------------------------------------------------------
 
 local function send(self, request, attempt)
-  request.used, request.skew = request.credentials or self.credentials:get(), self.skews[request.place] or 0
+  request.used, request.skew = request.credentials or self.credentials:get(), self.skews[request.place] or self.skew
   return read(request, self.door.aws.request {
     service = request.service, region = request.region, operation = request.operation, parameters = request.parameters,
     credentials = { access_key_id = request.used.access_key_id, secret_access_key = request.used.secret_access_key,

@@ -22,6 +22,10 @@ local function whole(text, flag)
   return math.tointeger(number(text, flag)) or failure.usage(("%s wants a whole number, got '%s'"):format(flag, text))
 end
 
+local function signed(text, flag)
+  return tonumber(text) or failure.usage(("%s wants a number, got '%s'"):format(flag, text))
+end
+
 local function services(text, flag)
   local only = {}
   for name in text:gmatch "[^,%s]+" do
@@ -41,6 +45,7 @@ local OPTIONS <const> = {
   { "latency", "MS", number, "milliseconds until an answer leaves" },
   { "propagation", "S", number, "seconds until a new role is seen by KMS, STS and CockroachDB Cloud" },
   { "enabling", "S", number, "seconds until the Cloud has enabled CMEK in all regions; default: 0.5 and 0.2 for each but the first" },
+  { "skew", "S", signed, "seconds by which AWS's clock is ahead of this machine's; negative: behind" },
   { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
   { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
   { "mixed", nil, nil, "with --only: the others are real, their variables pass through" },
@@ -127,6 +132,7 @@ local function simulate(options, door)
   local state = options.state and file.exists(options.state) and read_json(options.state, "state") or nil
   local ok, result = pcall(require("sim").new, {
     now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
+    skew = options.skew,
     clusters = clusters, state = state, choices = options.enabling and { first = options.enabling, each = 0 } or nil,
   })
   if not ok then failure.usage(("the simulation cannot start: %s"):format(tostring(result))) end
