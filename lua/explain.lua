@@ -51,8 +51,8 @@ local function denied(refusal)
       .. "and that sts:AssumeRole is allowed to it"):format(who)
   end
   if message:find("explicit deny", 1, true) then
-    local where = message:match "explicit deny in (an? [%a%- ]*policy)" or message:match "explicit deny in (an? [%a%- ]*boundary)" or "a policy"
-    return ("%s is denied to %s by %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where)
+    local where = message:match "explicit deny in (an? [%a%- ]*policy)" or message:match "explicit deny in (an? [%a%- ]*boundary)"
+    return ("%s is denied to %s by %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where or "a policy")
   end
   return ("allow %s to %s, or use other credentials (--profile)"):format(action, who)
 end
@@ -80,9 +80,10 @@ local FAULTS <const> = {
   { "refused", "nothing listens there: check the endpoint%s" },
   { "connect to", "nothing answers there: check the endpoint%s, the network and HTTPS_PROXY" },
   { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
-  { "remaining to read", "the answer was cut short on the way: run this again; if that does not help, look at the proxies between" },
+  { "remaining to read", "the answer was cut short on the way: run this again; if that does not help, check the proxies between" },
   { "longer than", "that is no answer of this service: check the endpoint%s and HTTPS_PROXY" },
   { "an html page", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
+  { "sends us to", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
   { "the answer is", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
 }
 
@@ -92,6 +93,9 @@ local function transport(refusal)
   for _, fault in ipairs(FAULTS) do
     if message:find(fault[1], 1, true) then return (fault[2]:format(from)) end
   end
+  -- a write whose outcome is open is not to be repeated by hand
+  if refusal.kind ~= "lost" or refusal.unknown then return nil end
+  return ("run this again; if that does not help, check the endpoint%s and the proxies between"):format(from)
 end
 
 --- Adds what to do next, and the class of exit status, to a refusal.
@@ -106,6 +110,7 @@ function M.complete(refusal)
     following = explain(refusal)
   end
   local silent = refusal.kind == "unsent" or refusal.kind == "lost" or (refusal.message or ""):find "^an HTML page"
+    or (refusal.status or 400) < 400
   if not following and silent then following = transport(refusal) end
   refusal.next = refusal.next or following
   return refusal
