@@ -23,14 +23,15 @@ local function fail(message, next_step)
   refusal.raise { kind = "credentials", exit = "credentials", message = message, next = next_step or require("explain").NO_AWS }
 end
 
---- Prints keys of a profile for the environment: for what is not read here yet.
-local function export_line(profile_name)
-  return ('eval "$(aws configure export-credentials --profile %s --format env)"'):format(profile_name)
+--- Prints keys of a profile for the environment: for what is not read here yet. A profile that is named on the command line
+--- comes before the environment, so it has to go from there.
+local function export_line(self, profile_name)
+  local named = profile_name and "--profile " .. profile_name .. " " or ""
+  return ('eval "$(aws configure export-credentials %s--format env)"%s'):format(named, self.explicit and "   # then without --profile" or "")
 end
 
-local function unsupported(what, profile_name)
-  if profile_name then fail(("%s, which cmek does not read yet"):format(what), export_line(profile_name)) end
-  fail(("%s, which cmek does not read yet"):format(what), 'eval "$(aws configure export-credentials --format env)"')
+local function unsupported(self, what, profile_name)
+  fail(("%s, which cmek does not read yet"):format(what), export_line(self, profile_name))
 end
 
 -- Environment ------------------------------------------------------------------------------------------------------
@@ -79,47 +80,50 @@ local function static_keys(profile, origin)
   end }
 end
 
-local function web_identity(_, profile)
+local function web_identity(self, profile)
   if profile:text "web_identity_token_file" then
-    unsupported(("the AWS profile '%s' has a web_identity_token_file"):format(profile.name), profile.name)
+    unsupported(self, ("the AWS profile '%s' has a web_identity_token_file"):format(profile.name), profile.name)
   end
 end
 
-local function sso(_, profile)
+local function sso(self, profile)
   for _, name in ipairs { "sso_session", "sso_start_url", "sso_account_id", "sso_role_name" } do
-    if profile:text(name) then unsupported(("the AWS profile '%s' is one of IAM Identity Center (%s)"):format(profile.name, name), profile.name) end
+    if profile:text(name) then
+      unsupported(self, ("the AWS profile '%s' is one of IAM Identity Center (%s)"):format(profile.name, name), profile.name)
+    end
   end
 end
 
-local function login(_, profile)
+local function login(self, profile)
   if profile:text "login_session" then
-    unsupported(("the AWS profile '%s' has a login_session (aws login)"):format(profile.name), profile.name)
+    unsupported(self, ("the AWS profile '%s' has a login_session (aws login)"):format(profile.name), profile.name)
   end
 end
 
-local function check_process_output(output, source)
-  if type(output) ~= "table" then fail(("%s did not print JSON"):format(source)) end
-  if output.Version ~= 1 then fail(("%s printed Version %s, and cmek knows 1"):format(source, tostring(output.Version))) end
+-- What a program's output lacks; nil when it is as credential_process wants it.
+local function fault_of(output)
+  if type(output) ~= "table" then return "it did not print a JSON object" end
+  if output.Version ~= 1 then return ("it printed Version %s, and cmek knows 1"):format(tostring(output.Version)) end
   if type(output.AccessKeyId) ~= "string" or output.AccessKeyId == "" or not secret.is(output.SecretAccessKey) then
-    fail(("%s printed no AccessKeyId or no SecretAccessKey"):format(source))
+    return "it printed no AccessKeyId or no SecretAccessKey"
   end
 end
 
 -- Runs the program that a profile names. Its output is parsed in C; only its complaint is shown.
-local function run_process(self, command, source)
+local function run_process(self, command)
   local process = self.process or require "process"
   local words, message = process.argv_split(command)
-  if not words then fail(("%s cannot be run: %s"):format(source, message)) end
+  if not words then return nil, message end
   local result
   result, message = process.run { argv = words, json = true, timeout = 60, secrets = { "SecretAccessKey", "SessionToken" }, audience = "aws" }
-  if not result then fail(("%s cannot be run: %s"):format(source, message)) end
+  if not result then return nil, message end
   if result.status ~= 0 then
     local complaint = tostring(result.error_output or ""):gsub("%s+$", "")
-    fail(("%s ended with %s: %s"):format(source, result.signal and "signal " .. result.signal or "status " .. tostring(result.status),
-      complaint ~= "" and complaint or "it said nothing on stderr"))
+    return nil, ("it ended with %s: %s"):format(result.signal and "signal " .. result.signal or "status " .. tostring(result.status),
+      complaint ~= "" and complaint or "it said nothing on stderr")
   end
-  check_process_output(result.output, source)
-  return result.output
+  message = fault_of(result.output)
+  return not message and result.output or nil, message
 end
 
 local function credential_process(self, profile)
@@ -127,7 +131,10 @@ local function credential_process(self, profile)
   if not command then return nil end
   local source = ("credential_process of profile '%s'"):format(profile.name)
   return { kind = "process", source = source, renewable = true, load = function()
-    local output = run_process(self, command, source)
+    local output, message = run_process(self, command)
+    if not output then
+      fail(("%s gives no credentials: %s"):format(source, message), "run it by hand, or mend it in " .. self.profiles.config_path)
+    end
     local token = clean(output.SessionToken)
     if token and secret.length(token) == 0 then token = nil end
     return { access_key_id = output.AccessKeyId, secret_access_key = output.SecretAccessKey, session_token = token,
@@ -149,7 +156,7 @@ local function token_code(self, profile, serial)
   code = code and code:gsub("%s", "")
   if not code then
     fail(("the AWS profile '%s' asks for an MFA code (mfa_serial %s), and there is no terminal to ask at"):format(profile.name, serial),
-      export_line(profile.name))
+      export_line(self, profile.name))
   end
   if not code:find "^%d%d%d%d%d%d$" then fail(("an MFA code has 6 digits, got %d characters"):format(#code), "run this again") end
   return code
@@ -185,7 +192,7 @@ local function named_source(self, profile, name)
       :format(profile.name))
   end
   if METADATA[name] then
-    unsupported(("the AWS profile '%s' takes its credentials from %s (credential_source = %s)"):format(
+    unsupported(self, ("the AWS profile '%s' takes its credentials from %s (credential_source = %s)"):format(
       profile.name, METADATA[name], name), profile.name)
   end
   fail(("the AWS profile '%s' has credential_source = %s; it must be Environment, Ec2InstanceMetadata or EcsContainer"):format(profile.name, name))
@@ -230,13 +237,13 @@ end
 local function outside(self)
   local text = self.environment.text
   if text "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" or text "AWS_CONTAINER_CREDENTIALS_FULL_URI" then
-    unsupported "AWS_CONTAINER_CREDENTIALS_… names the container's credentials"
+    unsupported(self, "AWS_CONTAINER_CREDENTIALS_… names the container's credentials")
   end
 end
 
 local function environment_identity(self)
   if self.environment.text "AWS_WEB_IDENTITY_TOKEN_FILE" then
-    unsupported "AWS_WEB_IDENTITY_TOKEN_FILE names a web identity"
+    unsupported(self, "AWS_WEB_IDENTITY_TOKEN_FILE names a web identity")
   end
 end
 
