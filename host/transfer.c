@@ -251,8 +251,10 @@ static bool never_left(const struct transfer *t, CURLcode code)
     break;
   }
   double sending = 0;
+  long proxy = 0;   /* the status with which one refused to connect us */
   (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME, &sending);
-  return code == CURLE_OPERATION_TIMEDOUT && sending <= 0;
+  (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+  return proxy >= 300 || (code == CURLE_OPERATION_TIMEDOUT && sending <= 0);
 }
 
 /* The host and port of the URL, so that an error says whom it could not reach. */

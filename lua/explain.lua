@@ -77,6 +77,8 @@ local FAULTS <const> = {
   { "setting certificate", "AWS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names a file of certificates that cannot be read" },
   { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
   { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },
+  { "response 407", "the proxy wants to know who asks: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT" },
+  { "connect tunnel failed", "the proxy does not let us through to this host: have it allowed there, or name the host in NO_PROXY" },
   { "refused", "nothing listens there: check the endpoint%s" },
   { "connect to", "nothing answers there: check the endpoint%s, the network and HTTPS_PROXY" },
   { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
