@@ -285,6 +285,11 @@ local function service(world, name, operations)
       local call = { service = name, operation = operation, region = region, number = world.numbered, at = world.now }
       table.insert(world.calls, call)
       local what = world.fault and world.fault(call, parameters) or nil
+      if what == "crash unsent" then error("crashed", 0) end
+      if operation == "create_key" then   -- as the door does it, before the request leaves
+        table.insert(world.journal, { kind = "request", effect = "write", operation = "CreateKey", region = region, request = call.number,
+          time = world.now })
+      end
       world.tasks.sleep(0.05)
       if what == "crash before" then error("crashed", 0) end
       if what == "lose request" then

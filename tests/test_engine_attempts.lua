@@ -182,6 +182,18 @@ test["after a crash before CreateKey, resume waits until the attempt cannot have
   one_claimed_key(world)
 end
 
+test["after a crash before CreateKey was in the journal, nothing has left, and resume makes the key at once"] = function()
+  for when, least in pairs { unsent = 0, before = 290 } do
+    local world = small()
+    crash(world, "create_key", when)
+    local begun = world.now
+    local _, status = resume(world)
+    test.equal({ when, status, #keys(world) }, { when, 0, 1 })
+    test.equal({ when, world.now - begun > least, world.now - begun < least + 60 }, { when, true, true })
+    one_claimed_key(world)
+  end
+end
+
 test["after a crash at CreateAlias, resume finds nothing to make"] = function()
   local world = small()
   crash(world, "create_alias", "after")

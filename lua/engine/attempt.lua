@@ -7,6 +7,7 @@
 ---@field alias string     that the key is made for
 ---@field at number        when it was begun, or CreateKey last sent, seconds since the epoch
 ---@field before table<string, true>  IDs of the keys that were there before
+---@field sent boolean     CreateKey may have left: its own line is on disk before it does
 ---@field key string?      ARN, once it is known
 ---@field result string?   how it ended: "claimed", "lost-race", "named", "absent", "refused"; nil while it is open
 ---@class engine.Attempts
@@ -30,10 +31,12 @@ local function set_of(list)
   return set
 end
 
--- CreateKey went out again, after a definite refusal: the key may be younger than its attempt.
-local function sent_again(self, entry)
+-- CreateKey went out, maybe again after a definite refusal: the key may be younger than its attempt.
+local function sent(self, entry)
   for _, attempt in ipairs(self.list) do
-    if not attempt.result and attempt.region == entry.region then attempt.at = math.max(attempt.at, time.epoch(entry.time) or 0) end
+    if not attempt.result and attempt.region == entry.region then
+      attempt.sent, attempt.at = true, math.max(attempt.at, time.epoch(entry.time) or 0)
+    end
   end
 end
 
@@ -41,10 +44,10 @@ end
 local function replay(self, entries)
   for _, entry in ipairs(entries) do
     local known = self.by_id[entry.attempt]
-    if entry.kind == "request" and entry.operation == "CreateKey" then sent_again(self, entry) end
+    if entry.kind == "request" and entry.operation == "CreateKey" then sent(self, entry) end
     if entry.kind == LINE then
       local attempt = { id = entry.attempt, cluster = entry.cluster, region = entry.region, alias = entry.alias, at = entry.at,
-        before = set_of(entry.before) }
+        before = set_of(entry.before), sent = false }
       self.by_id[attempt.id] = attempt
       table.insert(self.list, attempt)
     elseif entry.kind == KEY_LINE and known then
@@ -93,7 +96,7 @@ end
 function Attempts:begin(options)
   local clock = self.context.clock
   local attempt = { id = clock.uuid(), cluster = options.cluster, region = options.region, alias = options.alias, at = clock.now(),
-    before = set_of(options.before) }
+    before = set_of(options.before), sent = true }
   self.context:note {
     kind = LINE, attempt = attempt.id, cluster = attempt.cluster, region = attempt.region, alias = attempt.alias, run = self.context.run_id,
     at = attempt.at, before = require("json").array(table.move(options.before, 1, #options.before, 1, {})),
@@ -175,6 +178,10 @@ end
 ---@return string? arn
 function Attempts:find(attempt)
   if attempt.key then return attempt.key end
+  if not attempt.sent then
+    self:settle(attempt, "absent")
+    return nil
+  end
   local closed
   local arn = self.context:poll {
     reason = ("looking for the key that attempt %s may have made in %s"):format(attempt.id, attempt.region),
