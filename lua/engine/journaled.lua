@@ -5,9 +5,9 @@ local M = {}
 
 local WRITES <const> = { write = true, irreversible = true }
 
--- Nothing came of a request that never left, or that the service refused as it stood.
+-- Nothing came of a request that never left (a write is stopped only before it does), or that the service refused as it stood.
 local function void(outcome)
-  if outcome.outcome == "unsent" then return true end
+  if outcome.outcome == "unsent" or outcome.outcome == "stopped" then return true end
   local status = outcome.outcome == "answered" and outcome.status or 0
   return status >= 400 and status < 500
 end
