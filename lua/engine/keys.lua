@@ -30,7 +30,7 @@ local function part(context, unreadable, name, fn)
   return answer or {}
 end
 
-local function parts(context, region, id, before_rotation)
+local function parts(context, region, id, known)
   local kms, unreadable = context.session.kms, {}
   local function reader(name, operation)
     return function()
@@ -39,10 +39,10 @@ local function parts(context, region, id, before_rotation)
   end
   local read = context.tasks.all {
     function()   -- first, since more may depend on what is done before
-      if before_rotation then before_rotation() end
+      if known.before_rotation then known.before_rotation() end
       return reader("rotation", kms.get_key_rotation_status)()
     end,
-    function() return kms.describe_key { region = region, KeyId = id } end,
+    function() return known.description or kms.describe_key { region = region, KeyId = id } end,
     reader("policy", kms.get_key_policy),
     reader("tags", kms.list_resource_tags),
   }
@@ -67,10 +67,11 @@ end
 ---@param context engine.Context
 ---@param region string
 ---@param id string  or ARN
----@param before_rotation fun()?  done before the rotation is read, while the rest is
+---@param known { description: table?, before_rotation: fun()? }?  the answer of CreateKey or DescribeKey, when it is fresh;
+---  what is done before the rotation is read, while the rest is
 ---@return engine.Key
-function M.describe(context, region, id, before_rotation)
-  local unreadable, rotation, description, policy, tags = parts(context, region, id, before_rotation)
+function M.describe(context, region, id, known)
+  local unreadable, rotation, description, policy, tags = parts(context, region, id, known or {})
   local metadata = description.KeyMetadata
   return {
     id = metadata.KeyId, arn = metadata.Arn, region = region, state = metadata.KeyState, metadata = metadata,
@@ -80,8 +81,8 @@ function M.describe(context, region, id, before_rotation)
 end
 
 --- The same; nil while KMS does not show the key.
-function M.find(context, region, id, before_rotation)
-  return (context:try({ NotFoundException = true }, function() return M.describe(context, region, id, before_rotation) end))
+function M.find(context, region, id, known)
+  return (context:try({ NotFoundException = true }, function() return M.describe(context, region, id, known) end))
 end
 
 --- Whether a key was made so lately that its tags may not show yet.

@@ -45,6 +45,7 @@ M.KEPT = KEPT
 local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
   PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
 local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
+local AFTER_YOU <const> = 0.015  -- seconds for the aliases of all regions to leave, on which more waits than on what is read beside them
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
 ---@param want { cluster: table, region: string, generation: integer?, policy: table|string, rotation: integer? }  rotation: days
@@ -359,7 +360,7 @@ local function tags(context, want, attempt)
   return list
 end
 
--- Sends CreateKey, once for every definite refusal of a role that is still new. The ARN; nil when the outcome is unknown.
+-- Sends CreateKey, once for every definite refusal of a role that is still new. Its answer; nil when the outcome is unknown.
 local function send(context, want, attempt)
   local answer = principal.put(context, { policy = want.policy, what = ("making a key for %s in %s"):format(want.alias, want.region) }, function()
     local made, lost = context:try({ uncertain = true }, function()
@@ -373,19 +374,20 @@ local function send(context, want, attempt)
     end)
     return made or lost
   end)
-  return answer.KeyMetadata and answer.KeyMetadata.Arn
+  return answer.KeyMetadata and answer
 end
 
--- A new attempt. True when its key is known.
+-- A new attempt.
 local function make(context, want)
   local attempt = context.attempts:begin { cluster = want.cluster.id, region = want.region, alias = want.alias, before = before(context, want) }
-  local ok, arn = pcall(send, context, want, attempt)
+  local ok, answer = pcall(send, context, want, attempt)
   if not ok then
-    if refusal.is(arn) or failure.is(arn) then context.attempts:settle(attempt, "refused") end
-    error(arn, 0)
+    if refusal.is(answer) or failure.is(answer) then context.attempts:settle(attempt, "refused") end
+    error(answer, 0)
   end
-  if arn then context.attempts:learn(attempt, arn) end
-  return attempt
+  if not answer then return end
+  attempt.description = answer
+  context.attempts:learn(attempt, answer.KeyMetadata.Arn)
 end
 
 -- The first own attempt that has a key: one that has the alias already, though KMS may not show it, an open one, else a new one.
@@ -519,7 +521,10 @@ function M.create(context, want, step)
   end
   context.tasks.all {
     function() holder = claim.claim(context, want.region, want.alias, id) end,
-    function() seen = keys.find(context, want.region, id, switch_rotation_on) end,
+    function()
+      context.tasks.sleep(AFTER_YOU)
+      seen = keys.find(context, want.region, id, { description = attempt.description, before_rotation = switch_rotation_on })
+    end,
   }
   if holder ~= id then return give_way(context, want, holder, step) end
   if not attempt.result then context.attempts:settle(attempt, "claimed") end
