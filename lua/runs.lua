@@ -109,6 +109,7 @@ function M.hold(directory, id)
   -- a file beside the journal, since the lock's owner is written into it; it stays, or a third process could slip between
   local lock
   lock, message = file.lock(directory .. "/locks/" .. id)
+  if not lock and not message:find("is locked by", 1, true) then unwritable(directory, message) end
   if not lock then
     failure.raise { status = failure.FAILED, what = ("taking up run %s"):format(id), message = "another cmek is at it: " .. message,
       next = "wait for it, or end it with ^C" }
