@@ -59,15 +59,9 @@ Arguments
   json = [[
 JSON
   --json prints one document on stdout, --json=lines an event a line and the document last; progress goes to stderr.
-  Times are RFC 3339 in UTC. More fields may stand beside these:
-  cmek.plan/1     run{recipe,cluster{id,name},aws{account_id,arn}}, summary{create,change,delete,unchanged,refused},
-                  steps[{kind,name,region,action,reason,irreversible,differences[{field,have,want}]}]
-  cmek.run/1      the same run with id and status (done, failed, declined, unfinished), the same steps with arn and
-                  result (done, failed, skipped), handover{region_specs[…]}, error{…} when it failed,
-                  cmek{status,uses,next}: whether the cluster uses these keys (all, some, none), and the command when it does not
-  cmek.verify/1   checked[{id,object,region,result,text}], findings[{id,severity,object,region,field,have,want,text,mend}];
-                  the IDs: cmek help checks; mend is a command to paste, or null where none would do
-  cmek.error/1    error{what,service,operation,region,code,message,request_id,next}
+  stdout holds nothing else, also when the command fails: then it is cmek.error/1, unless the command has its own.
+  Times are RFC 3339 in UTC. More members may stand beside those listed; what has a "?" may be missing.
+  cmek help json plan prints the JSON Schema of cmek.plan/1, and so for each of these:
 ]],
   checks = [[
 Checks of verify

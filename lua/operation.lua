@@ -67,7 +67,7 @@ function M.read(word, arguments, output)
   if not name then
     for _, argument in ipairs(rest) do
       if argument == "--help" then
-        output:result(flags.help(word, nil, {}) .. "\n")
+        output:help(flags.help(word, nil, {}) .. "\n")
         return nil
       end
     end
@@ -77,7 +77,7 @@ function M.read(word, arguments, output)
   local recipe = recipes.load(name, { reserved = flags.reserved() })
   local common, typed = flags.parse(word, name, recipe.args, rest)
   if common.help then
-    output:result(require("command.help").recipe(name, word) .. "\n")
+    output:help(require("command.help").recipe(name, word) .. "\n")
     return nil
   end
   local sources = {

@@ -68,7 +68,7 @@ function M.run(arguments, output)
   -- what stands after the file is the script's
   local common = flags.parse("exec", nil, {}, { table.unpack(arguments, 1, position and position - 1) })
   if common.help then
-    output:result(flags.help("exec", nil, {}) .. "\n")
+    output:help(flags.help("exec", nil, {}) .. "\n")
     return 0
   end
   if not path then failure.usage("cmek exec wants the file of a script", "cmek exec [--write] FILE [ARG…]") end

@@ -1,4 +1,4 @@
---- `cmek help [WORD]`: the overview, a topic, a command's flags or a recipe's arguments.
+--- `cmek help [WORD]`: the overview, a topic, a command's flags, a recipe's arguments, a schema.
 local failure = require "ui.failure"
 local help = require "help"
 
@@ -14,6 +14,51 @@ function M.recipe(name, word)
   local flags = require "flags"
   local recipe = require("recipe").load(name, { reserved = flags.reserved() })
   return recipe.summary .. ".\n\n" .. flags.help(word, name, recipe.args)
+end
+
+-- Words in lines of at most 110 characters, each indented.
+local function wrapped(text, indent)
+  local lines, line = {}, ""
+  for word in text:gmatch "%S+" do
+    if line ~= "" and #line + #word + #indent > 109 then
+      lines[#lines + 1], line = line, ""
+    end
+    line = line == "" and word or line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return indent .. table.concat(lines, "\n" .. indent) .. "\n"
+end
+
+--- The schemas with their members, as `cmek help json` lists them.
+---@return string
+function M.schemas()
+  local schema, parts = require "schema", {}
+  for _, word in ipairs(schema.words()) do
+    local one = schema.find(word)
+    parts[#parts + 1] = ("\n  %s\n"):format(one.title) .. wrapped(one.description, "    ") .. wrapped(schema.outline(one), "      ")
+  end
+  return table.concat(parts)
+end
+
+-- `cmek help json [NAME]`: all of the schemas in words, or one as JSON.
+local function help_json(name, output)
+  local schema = require "schema"
+  local words = schema.words()
+  if name then
+    local found = schema.find(name)
+    if not found then
+      local near = require("ui.near").near(name, words)
+      failure.usage(("there is no schema '%s'%s"):format(name, near[1] and "; did you mean '" .. near[1] .. "'?" or ""),
+        "cmek help json lists them")
+    end
+    if output.json then output:document(found) end
+    output:result(require("json").encode(found, { indent = 2 }) .. "\n")
+    return 0
+  end
+  local text = help.TOPICS.json .. M.schemas()
+  if output.json then output:document { schema = "cmek.help/1", text = text, schemas = require("json").array(words) } end
+  output:result(text)
+  return 0
 end
 
 local function text_of(topic)
@@ -37,12 +82,8 @@ end
 ---@param output ui.Output
 ---@return integer status
 function M.run(arguments, output)
-  local text = text_of(arguments[1])
-  if output.json then
-    output:document { schema = "cmek.help/1", text = text }
-  else
-    output:result(text)
-  end
+  if arguments[1] == "json" then return help_json(arguments[2], output) end
+  output:help(text_of(arguments[1]))
   return 0
 end
 

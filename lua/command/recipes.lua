@@ -43,7 +43,7 @@ local function eject(arguments, output)
   end
   local shown = recipe.is_file(path) and path or "./" .. path
   output:note(("%s written; cmek plan %s --help\n"):format(path, shown))
-  if output.json then output:document { schema = "cmek.recipe/1", path = path } end
+  if output.json then output:document { schema = "cmek.recipe/1", path = path, text = text } end
   return 0
 end
 

@@ -26,7 +26,7 @@ function M.run(arguments, output)
   local id, rest = flags.first("resume", arguments)
   local common = flags.parse("resume", nil, {}, rest)
   if common.help then
-    output:result(flags.help("resume", nil, {}) .. "\n")
+    output:help(flags.help("resume", nil, {}) .. "\n")
     return failure.DONE
   end
   local run = runs.unfinished(runs.directory(common.journal), id)

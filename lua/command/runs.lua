@@ -64,7 +64,7 @@ function M.run(arguments, output)
   if word == "show" then id, rest = flags.first("runs", rest) end
   local common = flags.parse("runs", nil, {}, rest)
   if common.help then
-    output:result(flags.help("runs", nil, {}) .. "\n")
+    output:help(flags.help("runs", nil, {}) .. "\n")
     return 0
   end
   local directory = runs.directory(common.journal)

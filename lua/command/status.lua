@@ -64,7 +64,7 @@ end
 function M.run(arguments, output)
   local common = flags.parse("status", nil, {}, arguments)
   if common.help then
-    output:result(flags.help("status", nil, {}) .. "\n")
+    output:help(flags.help("status", nil, {}) .. "\n")
     return 0
   end
   local _, session = require("operation").connect(common, nil, nil, output)

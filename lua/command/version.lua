@@ -25,7 +25,7 @@ function M.run(arguments, output)
     end
   end
   if output.json then
-    output:document { schema = "cmek.version/1", version = version }
+    output:document { schema = "cmek.version/1", version = version, licenses = arguments[1] and LICENCES or nil }
   elseif arguments[1] then
     output:result(LICENCES)
   else

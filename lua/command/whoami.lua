@@ -9,7 +9,7 @@ local M = {}
 function M.run(arguments, output)
   local common = flags.parse("whoami", nil, {}, arguments)
   if common.help then
-    output:result(flags.help("whoami", nil, {}) .. "\n")
+    output:help(flags.help("whoami", nil, {}) .. "\n")
     return 0
   end
   local _, session = require("operation").connect(common, nil, nil, output)

@@ -30,6 +30,12 @@ function Output:result(text)
   if not self.json then self.terminal.write(text) end
 end
 
+--- Text that was asked for as help.
+function Output:help(text)
+  if self.json then self:document { schema = "cmek.help/1", text = text } end
+  self:result(text)
+end
+
 --- Text about what goes on, for stderr.
 function Output:note(text)
   self.terminal.write_error(text)
