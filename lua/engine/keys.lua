@@ -37,14 +37,20 @@ local function parts(context, region, id, known)
       return part(context, unreadable, name, function() return operation { region = region, KeyId = id } end)
     end
   end
+  local function later(read)
+    return function()
+      if known.later then context.tasks.sleep(known.later) end
+      return read()
+    end
+  end
   local read = context.tasks.all {
     function()   -- first, since more may depend on what is done before
       if known.before_rotation then known.before_rotation() end
       return reader("rotation", kms.get_key_rotation_status)()
     end,
     function() return known.description or kms.describe_key { region = region, KeyId = id } end,
-    reader("policy", kms.get_key_policy),
-    reader("tags", kms.list_resource_tags),
+    later(reader("policy", kms.get_key_policy)),
+    later(reader("tags", kms.list_resource_tags)),
   }
   return unreadable, table.unpack(read)
 end
@@ -67,8 +73,8 @@ end
 ---@param context engine.Context
 ---@param region string
 ---@param id string  or ARN
----@param known { description: table?, before_rotation: fun()? }?  the answer of CreateKey or DescribeKey, when it is fresh;
----  what is done before the rotation is read, while the rest is
+---@param known { description: table?, before_rotation: fun()?, later: number? }?  the answer of CreateKey or DescribeKey, when
+---  it is fresh; what is done before the rotation is read, while the rest is; seconds that policy and tags can wait
 ---@return engine.Key
 function M.describe(context, region, id, known)
   local unreadable, rotation, description, policy, tags = parts(context, region, id, known or {})

@@ -45,7 +45,7 @@ M.KEPT = KEPT
 local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
   PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
 local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
-local AFTER_YOU <const> = 0.015  -- seconds for the aliases of all regions to leave, on which more waits than on what is read beside them
+local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to leave, on which more waits than on what is read beside them
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
 ---@param want { cluster: table, region: string, generation: integer?, policy: table|string, rotation: integer? }  rotation: days
@@ -522,8 +522,8 @@ function M.create(context, want, step)
   context.tasks.all {
     function() holder = claim.claim(context, want.region, want.alias, id) end,
     function()
-      context.tasks.sleep(AFTER_YOU)
-      seen = keys.find(context, want.region, id, { description = attempt.description, before_rotation = switch_rotation_on })
+      seen = keys.find(context, want.region, id,
+        { description = attempt.description, before_rotation = switch_rotation_on, later = AFTER_YOU })
     end,
   }
   if holder ~= id then return give_way(context, want, holder, step) end
