@@ -1,26 +1,12 @@
 --- The command line: `cmek WORD …` loads lua/command/WORD.lua and runs it. Returns the exit status.
 --- Nothing else is loaded for a word than what it needs: `cmek version` costs little more than Lua itself.
 
---- Each word's module, in the order that help shows them. `raw`: what follows is the word's own, --json included.
-local WORDS <const> = {
-  { "status",  "command.status" },
-  { "plan",    "command.plan" },
-  { "run",     "command.run" },
-  { "verify",  "command.verify" },
-  { "resume",  "command.resume" },
-  { "runs",    "command.runs" },
-  { "recipes", "command.recipes" },
-  { "exec",    "command.exec", raw = true },
-  { "sim",     "sim.command", raw = true },
-  { "whoami",  "command.whoami" },
-  { "version", "command.version" },
-  { "help",    "command.help" },
-}
+local words = require "words"
 
 local ALIASES <const> = { ["--version"] = "version", ["-V"] = "version", ["--help"] = "help", ["-h"] = "help" }
 
 local function find(word)
-  for _, entry in ipairs(WORDS) do
+  for _, entry in ipairs(words) do
     if entry[1] == word then return entry end
   end
 end
@@ -41,9 +27,9 @@ local function take_json(arguments)
 end
 
 local function unknown(word)
-  local words = {}
-  for _, entry in ipairs(WORDS) do words[#words + 1] = entry[1] end
-  local near = require("ui.near").near(word, words)
+  local known = {}
+  for i, entry in ipairs(words) do known[i] = entry[1] end
+  local near = require("ui.near").near(word, known)
   local message = ("'%s' is no command"):format(word)
   require("ui.failure").usage(message .. (near[1] and "; did you mean '" .. near[1] .. "'?" or ""), "cmek help lists them")
 end
@@ -51,7 +37,7 @@ end
 local function dispatch(word, arguments, output)
   local entry = find(word)
   if not entry then unknown(word) end
-  return require(entry[2]).run(arguments, output)
+  return require(entry.module).run(arguments, output)
 end
 
 --- Tells what was raised, on stderr, and under --json as a document too.

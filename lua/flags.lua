@@ -17,6 +17,7 @@ local COMMON <const> = {
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = "plan run verify resume exec whoami" },
   { "account",   "the AWS account that the credentials must be of", value = "ID", words = "plan run verify resume exec whoami" },
   { "write",     "let the script write", words = "exec" },
+  { "licenses",  "the licences of what is inside", words = "version" },
   { "help",      "this text" },
 }
 

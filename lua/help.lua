@@ -1,25 +1,6 @@
 --- The words of `cmek help`.
 local M = {}
 
-M.OVERVIEW = [[
-cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS, and looks after it.
-
-  cmek status [--cluster X]        which clusters can have CMEK, or why not; keys in use
-  cmek plan RECIPE [--ARG …]       what run would do
-  cmek run RECIPE [--ARG …]        plan, ask, do
-  cmek verify [RECIPE] [--ARG …]   is it still so? without a recipe: console
-  cmek resume [RUN]                finish a run that died
-  cmek runs [show RUN]             what was done
-  cmek recipes                     list | show NAME | eject NAME [FILE]
-  cmek exec [--write] FILE [ARG…]  any Lua script, with the services at hand
-  cmek sim [-- COMMAND]            the simulated services, or COMMAND against them
-  cmek whoami                      which account and organization, as whom
-  cmek version                     also --licenses
-  cmek help [WORD]                 a command, a recipe, or: arguments, checks, environment, json, status, writing
-
-Try it without an account:  cmek sim -- cmek run console --cluster orders --enable
-]]
-
 --- Topics, and what they say.
 M.TOPICS = {
   status = [[
@@ -137,6 +118,32 @@ function M.names()
   local names = {}
   for name in require("sorted")(M.TOPICS) do names[#names + 1] = name end
   return names
+end
+
+--- A command as it is typed.
+---@param word words.Word
+---@return string
+function M.usage(word)
+  return word.usage == "" and word[1] or word[1] .. " " .. word.usage
+end
+
+--- What a command is for, in a line.
+---@param word words.Word
+---@return string
+function M.text(word)
+  return word[1] == "help" and word.text .. table.concat(M.names(), ", ") or word.text
+end
+
+--- What `cmek` and `cmek help` say: each command in a line.
+---@return string
+function M.overview()
+  local rows = {}
+  for i, word in ipairs(require "words") do
+    rows[i] = { "cmek " .. M.usage(word), M.text(word) }
+  end
+  return "cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS, and looks after it.\n\n"
+    .. require("ui.table").render(rows, "  ")
+    .. "\nTry it without an account:  cmek sim -- cmek run console --cluster orders --enable\n"
 end
 
 return M

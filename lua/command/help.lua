@@ -4,7 +4,22 @@ local help = require "help"
 
 local M = {}
 
-local COMMANDS <const> = { status = true, plan = true, run = true, verify = true, resume = true, runs = true, exec = true, whoami = true }
+local function find(name)
+  for _, word in ipairs(require "words") do
+    if word[1] == name then return word end
+  end
+end
+
+--- What a command is for, and its flags; nil when there is no such command.
+---@param name string
+---@return string?
+function M.command(name)
+  local word = find(name)
+  if not word then return nil end
+  local own = word.raw and require(word.module).help
+  if own then return own() end
+  return ("cmek %s: %s\n\n%s\n"):format(help.usage(word), help.text(word), require("flags").help(name, nil, {}))
+end
 
 --- What a recipe is for and which flags `run` knows with it.
 ---@param name string
@@ -62,9 +77,10 @@ local function help_json(name, output)
 end
 
 local function text_of(topic)
-  if topic == nil or topic == "--help" then return help.OVERVIEW end
-  if help.TOPICS[topic] then return help.TOPICS[topic] end
-  if COMMANDS[topic] then return require("flags").help(topic, nil, {}) .. "\n" end
+  if topic == nil or topic == "--help" then return help.overview() end
+  local about, command = help.TOPICS[topic], M.command(topic)
+  if about and command then return about .. "\n" .. command end   -- status is both
+  if about or command then return about or command end
   local recipe = require "recipe"
   local names = recipe.names()
   for _, name in ipairs(names) do
@@ -72,7 +88,7 @@ local function text_of(topic)
   end
   if recipe.is_file(topic) then return M.recipe(topic, "run") .. "\n" end
   for _, name in ipairs(help.names()) do names[#names + 1] = name end
-  for name in require("sorted")(COMMANDS) do names[#names + 1] = name end
+  for _, word in ipairs(require "words") do names[#names + 1] = word[1] end
   local near = require("ui.near").near(topic, names)
   failure.usage(("there is no help on '%s'%s"):format(topic, near[1] and "; did you mean '" .. near[1] .. "'?" or ""),
     "topics: " .. table.concat(help.names(), ", "))

@@ -54,6 +54,10 @@ local WORDS <const> = { list = list, show = show, eject = eject }
 ---@return integer status
 function M.run(arguments, output)
   local word = arguments[1] or "list"
+  if word == "--help" then
+    output:help(require("command.help").command "recipes")
+    return failure.DONE
+  end
   local action = WORDS[word]
   if not action then failure.usage(("cmek recipes knows no '%s'; it knows list, show and eject"):format(word)) end
   return action({ table.unpack(arguments, 2) }, output)

@@ -1,8 +1,6 @@
 --- `cmek version`: which cmek this is.
 local M = {}
 
-M.summary = "the version, and with --licenses the licences of what is inside"
-
 local LICENCES <const> = [[
 cmek                    MIT         The cmek authors
 Lua 5.4                 MIT         Lua.org, PUC-Rio
@@ -19,17 +17,13 @@ OpenSSL 3 (shared)      Apache-2.0  The OpenSSL Project Authors
 ---@return integer status
 function M.run(arguments, output)
   local version = require "version"
-  for _, argument in ipairs(arguments) do
-    if argument ~= "--licenses" then
-      require("ui.failure").usage(("cmek version knows no '%s'; it takes --licenses"):format(argument))
-    end
-  end
-  if output.json then
-    output:document { schema = "cmek.version/1", version = version, licenses = arguments[1] and LICENCES or nil }
-  elseif arguments[1] then
-    output:result(LICENCES)
+  local common = require("flags").parse("version", nil, {}, arguments)
+  if common.help then
+    output:help(require("command.help").command "version")
+  elseif output.json then
+    output:document { schema = "cmek.version/1", version = version, licenses = common.licenses and LICENCES or nil }
   else
-    output:result("cmek " .. version .. "\n")
+    output:result(common.licenses and LICENCES or "cmek " .. version .. "\n")
   end
   return 0
 end

@@ -8,8 +8,6 @@ local terminal = require "terminal"
 
 local M = {}
 
-M.summary = "the simulated services: runs COMMAND against them, or serves and prints exports"
-
 -- ---- options ----
 
 local function number(text, flag)
@@ -58,8 +56,10 @@ local OPTIONS <const> = {
   { "help", nil, nil, "this text" },
 }
 
-local function help()
-  local lines = { "Usage: cmek sim [options] [-- COMMAND [ARG…]]", "", M.summary, "", "Options:" }
+--- The text of `cmek sim --help`.
+function M.help()
+  local lines = { "Usage: cmek sim [options] [-- COMMAND [ARG…]]", "",
+    "the simulated services: runs COMMAND against them, or serves and prints exports", "", "Options:" }
   for _, option in ipairs(OPTIONS) do
     lines[#lines + 1] = ("  --%-22s %s"):format(option[1] .. (option[2] and " " .. option[2] or ""), option[4])
   end
@@ -216,7 +216,7 @@ end
 function M.run(arguments, output)
   local options, command = parse(arguments)
   if options.help then
-    output:result(help())
+    output:result(M.help())
     return 0
   end
   check(options)

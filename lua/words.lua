@@ -1,0 +1,26 @@
+--- The command words, in the order that help shows them. The command line, help, the manual page and completion read this table.
+---@class words.Word
+---@field [1] string      the word
+---@field module string   what runs it; loaded when the word is typed
+---@field usage string    what may follow it
+---@field text string     one line of help
+---@field raw boolean?    what follows is the word's own, --json included
+---@field takes string[]? what stands in its positions: "recipe", "run", "file", "topic", "shell", "command", or "list|show": words
+---@field sub table<string, string[]>?  what follows such a word
+return {
+  { "status",  module = "command.status",  usage = "[--cluster X]", text = "which clusters can have CMEK, or why not; keys in use" },
+  { "plan",    module = "command.plan",    usage = "RECIPE [--ARG …]", text = "what run would do", takes = { "recipe" } },
+  { "run",     module = "command.run",     usage = "RECIPE [--ARG …]", text = "plan, ask, do", takes = { "recipe" } },
+  { "verify",  module = "command.verify",  usage = "[RECIPE] [--ARG …]", text = "is it still so? without a recipe: console",
+    takes = { "recipe" } },
+  { "resume",  module = "command.resume",  usage = "[RUN]", text = "finish a run that died", takes = { "run" } },
+  { "runs",    module = "command.runs",    usage = "[show RUN]", text = "what was done", takes = { "list|show" }, sub = { show = { "run" } } },
+  { "recipes", module = "command.recipes", usage = "", text = "list | show NAME | eject NAME [FILE]",
+    takes = { "list|show|eject" }, sub = { show = { "recipe" }, eject = { "recipe", "file" } } },
+  { "exec",    module = "command.exec",    usage = "[--write] FILE [ARG…]", text = "any Lua script, with the services at hand", raw = true,
+    takes = { "file" } },
+  { "sim",     module = "sim.command",     usage = "[-- COMMAND]", text = "the simulated services, or COMMAND against them", raw = true },
+  { "whoami",  module = "command.whoami",  usage = "", text = "which account and organization, as whom" },
+  { "version", module = "command.version", usage = "", text = "also --licenses" },
+  { "help",    module = "command.help",    usage = "[WORD]", text = "a command, a recipe, or: ", takes = { "topic" } },
+}
