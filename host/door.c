@@ -23,13 +23,14 @@ static int door_note(lua_State *L);
 static int door_session_key(lua_State *L);
 static int door_permit_writes(lua_State *L);
 static int door_permit_irreversible(lua_State *L);
+static int door_permit_deletion(lua_State *L);
 static int door_read_only(lua_State *L);
 static int door_is_stopping(lua_State *L);
 static int door_shut(lua_State *L);
 
 static const luaL_Reg functions[] = {
   {"new",    door_new},      /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
-  {"effect", door_effect},   /* door.effect(service, operation) -> "read" | "session" | "write" | "irreversible" */
+  {"effect", door_effect},   /* door.effect(service, operation) -> "read" | "session" | "write" | "deletion" | "irreversible" */
   {NULL, NULL}
 };
 
@@ -43,6 +44,7 @@ static const luaL_Reg methods[] = {
   {"session_key",         door_session_key},          /* door:session_key() -> key | nil: once, to the credential code */
   {"permit_writes",       door_permit_writes},        /* door:permit_writes(question) -> true | nil, reason */
   {"permit_irreversible", door_permit_irreversible},  /* door:permit_irreversible(text, name) -> true | nil, reason */
+  {"permit_deletion", door_permit_deletion},          /* door:permit_deletion(text, name, whose) -> true | nil, reason */
   {"read_only",           door_read_only},            /* door:read_only(): gives up every right to write, for good */
   {"ca_bundle",           door_ca_bundle},            /* door:ca_bundle(path): certificates to trust; before seal */
   {"stopping",            door_is_stopping},          /* door:stopping() -> "SIGINT" | "SIGTERM" | nil */
@@ -167,6 +169,7 @@ static int door_new(lua_State *L)
   lua_setiuservalue(L, -2, DOOR_PARTS);
   door->authority = host_authority(L);
   door->ceiling = door->authority->ceiling;
+  door->deletes = door->authority->deletes;
   door->yes = door->authority->yes;
   if (door->authority->confirm != NULL)
     door_copy_text(L, door->confirm, sizeof door->confirm, door->authority->confirm, "--confirm");
@@ -269,11 +272,16 @@ static int door_touches(lua_State *L)
 static enum right right_for(enum effect effect)
 {
   switch (effect) {
-  case EFFECT_WRITE: return MAY_WRITE;
+  case EFFECT_WRITE: case EFFECT_DELETION: return MAY_WRITE;
   case EFFECT_IRREVERSIBLE: return MAY_DO_IRREVERSIBLE;
   case EFFECT_READ: case EFFECT_SESSION: break;
   }
   return MAY_READ;
+}
+
+static const char *kind_of(enum effect effect)
+{
+  return effect == EFFECT_IRREVERSIBLE ? "irreversible" : effect == EFFECT_DELETION ? "a deletion" : "a write";
 }
 
 void door_admit(lua_State *L, struct door *door, int door_index, const struct exchange *e, int session_key)
@@ -282,9 +290,9 @@ void door_admit(lua_State *L, struct door *door, int door_index, const struct ex
     luaL_error(L, "door: shut");
   if (!lua_isyieldable(L))
     luaL_error(L, "door: %s %s outside a task", e->service, e->operation);
-  if (door->right < right_for(e->effect))
-    luaL_error(L, "door: %s %s is %s, and this command may only %s", e->service, e->operation,
-               e->effect == EFFECT_IRREVERSIBLE ? "irreversible" : "a write", door->right == MAY_READ ? "read" : "create and update");
+  if (door->right < right_for(e->effect) || (e->effect == EFFECT_DELETION && !door->may_delete))
+    luaL_error(L, "door: %s %s is %s, and this command may only %s", e->service, e->operation, kind_of(e->effect),
+               door->right == MAY_READ ? "read" : "create and update");
   if (e->effect == EFFECT_SESSION) {
     lua_getiuservalue(L, door_index, DOOR_SESSION);
     bool same = session_key != 0 && !lua_isnil(L, -1) && lua_rawequal(L, -1, session_key);
@@ -345,6 +353,24 @@ static int door_permit_writes(lua_State *L)
   return 1;
 }
 
+/* Whether --confirm or the person at the terminal gives the name; else two values that say why not are on the stack. */
+static bool named(lua_State *L, const struct door *door, const char *question, const char *name, const char *whose)
+{
+  char answer[128] = "";
+  if (door->confirm[0] != '\0')
+    door_copy_text(L, answer, sizeof answer, door->confirm, "--confirm");
+  else if (!asked(door, question, answer, sizeof answer)) {
+    luaL_pushfail(L);
+    lua_pushfstring(L, "there is no terminal to ask at; --confirm NAME, with %s, confirms beforehand", whose);
+    return false;
+  }
+  if (*name != '\0' && strcmp(answer, name) == 0)
+    return true;
+  luaL_pushfail(L);
+  lua_pushfstring(L, "declined: what was typed is not %s", whose);
+  return false;
+}
+
 static int door_permit_irreversible(lua_State *L)
 {
   struct door *door = door_check(L, 1);
@@ -352,14 +378,27 @@ static int door_permit_irreversible(lua_State *L)
   const char *name = luaL_checkstring(L, 3);
   if (door->ceiling < MAY_DO_IRREVERSIBLE || door->right < MAY_WRITE)
     return refuse(L, "this command may not do what cannot be undone");
-  char answer[128] = "";
-  if (door->confirm[0] != '\0')
-    door_copy_text(L, answer, sizeof answer, door->confirm, "--confirm");
-  else if (!asked(door, question, answer, sizeof answer))
-    return refuse(L, "there is no terminal to ask at; --confirm NAME, with the cluster's name, confirms beforehand");
-  if (*name == '\0' || strcmp(answer, name) != 0)
-    return refuse(L, "declined: what was typed is not the cluster's name");
+  if (!named(L, door, question, name, "the cluster's name"))
+    return 2;
   door->right = MAY_DO_IRREVERSIBLE;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* --yes is no answer here. Who gives the name lets this command write and delete. */
+static int door_permit_deletion(lua_State *L)
+{
+  struct door *door = door_check(L, 1);
+  const char *question = luaL_checkstring(L, 2);
+  const char *name = luaL_checkstring(L, 3);
+  const char *whose = luaL_optstring(L, 4, "the cluster's name");
+  if (!door->deletes)
+    return refuse(L, "this command may not delete");
+  if (!named(L, door, question, name, whose))
+    return 2;
+  if (door->right < MAY_WRITE)
+    door->right = MAY_WRITE;
+  door->may_delete = true;
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -368,6 +407,7 @@ static int door_read_only(lua_State *L)
 {
   struct door *door = door_check(L, 1);
   door->right = door->ceiling = MAY_READ;
+  door->deletes = door->may_delete = false;
   return 0;
 }
 

@@ -32,6 +32,8 @@ struct door {
   const struct authority *authority;   /* borrowed: lives as long as the process */
   enum right right;                    /* what may be done now */
   enum right ceiling;                  /* what right may grow to; only shrinks */
+  bool may_delete;                     /* keys and roles may be deleted now */
+  bool deletes;                        /* may_delete may come to be; only shrinks */
   bool yes;                            /* --yes stands for the answer to a question */
   char confirm[128];                   /* --confirm NAME; empty without */
   bool sealed;                         /* no endpoint can be added */

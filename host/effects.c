@@ -1,4 +1,4 @@
-/* effects.c -- what each request does to the world: read, session, write or irreversible.
+/* effects.c -- what each request does to the world: read, session, write, deletion or irreversible.
  * By exact name, never by prefix or method; what stands nowhere here is a write. Sources: the API references of
  * IAM 2010-05-08, STS 2011-06-15, KMS 2014-11-01, Resource Groups Tagging 2017-01-26, CockroachDB Cloud 2024-09-16. */
 #include "effects.h"
@@ -12,6 +12,7 @@ static const char *const import_token[] = {"ImportToken", NULL};
 
 #define READ(service, operation)    {service, operation, EFFECT_READ, false, NULL, NULL, NULL}
 #define WRITE(service, operation)   {service, operation, EFFECT_WRITE, false, NULL, NULL, NULL}
+#define DELETION(service, operation) {service, operation, EFFECT_DELETION, false, NULL, NULL, NULL}
 #define DRY(service, operation)     {service, operation, EFFECT_WRITE, true, NULL, NULL, NULL}
 #define REST(service, operation, effect, method, path)  {service, operation, effect, false, NULL, method, path}
 
@@ -42,7 +43,7 @@ static const struct effects_row rows[] = {
   READ("iam", "SimulatePrincipalPolicy"),
   WRITE("iam", "AttachRolePolicy"),
   WRITE("iam", "CreateRole"),
-  WRITE("iam", "DeleteRole"),
+  DELETION("iam", "DeleteRole"),
   WRITE("iam", "DeleteRolePermissionsBoundary"),
   WRITE("iam", "DeleteRolePolicy"),
   WRITE("iam", "DetachRolePolicy"),
@@ -84,7 +85,7 @@ static const struct effects_row rows[] = {
   WRITE("kms", "ReplicateKey"),
   WRITE("kms", "RevokeGrant"),
   WRITE("kms", "RotateKeyOnDemand"),
-  WRITE("kms", "ScheduleKeyDeletion"),
+  DELETION("kms", "ScheduleKeyDeletion"),
   WRITE("kms", "TagResource"),
   WRITE("kms", "UntagResource"),
   WRITE("kms", "UpdateAlias"),
@@ -169,6 +170,6 @@ const struct effects_row *effects_of_path(const char *service, const char *metho
 
 const char *effect_name(enum effect effect)
 {
-  static const char *const names[] = {"read", "session", "write", "irreversible"};
+  static const char *const names[] = {"read", "session", "write", "deletion", "irreversible"};
   return names[effect];
 }

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* READ changes nothing. SESSION is what it takes to be somebody. WRITE changes something; IRREVERSIBLE cannot be taken back. */
-enum effect { EFFECT_READ, EFFECT_SESSION, EFFECT_WRITE, EFFECT_IRREVERSIBLE };
+/* READ changes nothing. SESSION is what it takes to be somebody. WRITE changes something. DELETION ends a key or role that others
+ * may depend on. IRREVERSIBLE cannot be taken back. */
+enum effect { EFFECT_READ, EFFECT_SESSION, EFFECT_WRITE, EFFECT_DELETION, EFFECT_IRREVERSIBLE };
 
 struct effects_row {
   const char *service;

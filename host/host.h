@@ -26,6 +26,7 @@ enum right { MAY_READ, MAY_WRITE, MAY_DO_IRREVERSIBLE };
 
 struct authority {
   enum right ceiling;    /* by the command word */
+  bool deletes;          /* by the command word: keys and roles may come to be deleted; apart from the rights above */
   bool yes;              /* --yes was given: creating and updating need no question */
   bool simulated;        /* the services are simulated: in-process carriers and virtual clocks are allowed */
   const char *confirm;   /* --confirm NAME, of argv; NULL without */

@@ -21,15 +21,16 @@
 static const struct {
   const char *word;
   enum right ceiling;
+  bool deletes;
   bool simulated;
 } words[] = {
-  {"run",     MAY_DO_IRREVERSIBLE, false},
-  {"resume",  MAY_DO_IRREVERSIBLE, false},
-  {"destroy", MAY_WRITE,           false},
-  {"orphans", MAY_WRITE,           false},
-  {"repl",    MAY_WRITE,           false},
-  {"sim",     MAY_READ,            true},
-  {"test",    MAY_DO_IRREVERSIBLE, true},
+  {"run",     MAY_DO_IRREVERSIBLE, false, false},
+  {"resume",  MAY_DO_IRREVERSIBLE, true,  false},
+  {"destroy", MAY_WRITE,           true,  false},
+  {"orphans", MAY_WRITE,           true,  false},
+  {"repl",    MAY_WRITE,           false, false},
+  {"sim",     MAY_READ,            false, true},
+  {"test",    MAY_DO_IRREVERSIBLE, true,  true},
 };
 
 static const luaL_Reg modules[] = {
@@ -61,11 +62,12 @@ static const luaL_Reg libraries[] = {
 
 static struct authority read_authority(int argc, char **argv)
 {
-  struct authority a = {MAY_READ, false, false, NULL};
+  struct authority a = {MAY_READ, false, false, false, NULL};
   const char *word = argc > 1 ? argv[1] : "";
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     if (strcmp(word, words[i].word) == 0) {
       a.ceiling = words[i].ceiling;
+      a.deletes = words[i].deletes;
       a.simulated = words[i].simulated;
     }
   }

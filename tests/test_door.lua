@@ -85,7 +85,7 @@ test["DryRun makes a read only as a top-level true of an operation that has it"]
     { "CreateKey", { DryRun = true } }, { "PutKeyPolicy", { DryRun = true } }, { "ScheduleKeyDeletion", { DryRun = true } },
   }
   for _, try in ipairs(tries) do
-    test.raises(function() run(function() door.aws.request(aws(try[1], { parameters = try[2] })) end) end, "is a write")
+    test.raises(function() run(function() door.aws.request(aws(try[1], { parameters = try[2] })) end) end, "this command may only read")
   end
   test.equal(#seen, 0)
   run(function() return door.aws.request(aws("Encrypt", { parameters = { DryRun = true, KeyId = "k" } })) end)
@@ -124,6 +124,31 @@ test["creating and updating does not permit what cannot be undone, and the typed
   assert(sure:permit_irreversible("enable?", "orders"))
   run_sure(function() sure.cloud.request { method = "POST", path = "/api/v1/clusters/c1/cmek", token = TOKEN, body = {} } end)
   test.equal(#passed, 1)
+end
+
+test["no right to write lets a key or role be deleted: that takes the typed name, and --yes is no answer"] = function()
+  local door, seen, _, run = open { write = true, confirm = "order" }
+  local operations = { { "ScheduleKeyDeletion", {} }, { "DeleteRole", { service = "iam" } } }
+  local function try(at, who, within)
+    return function() within(function() return who.aws.request(aws(operations[at][1], operations[at][2])) end) end
+  end
+  for at in ipairs(operations) do test.raises(try(at, door, run), "is a deletion, and this command may only create and update") end
+  local permitted, reason = door:permit_deletion("delete?", "orders")
+  test.equal(permitted, nil)
+  test.contains(reason, "not the cluster's name")
+  for at in ipairs(operations) do test.raises(try(at, door, run), "is a deletion") end
+  test.equal(#seen, 0)
+  local nameless = open { write = true }
+  permitted, reason = nameless:permit_deletion("delete?", "k-1", "the key's ID")
+  test.equal(permitted, nil)
+  test.contains(reason, "--confirm NAME, with the key's ID")
+  local sure, passed, _, run_sure = open { confirm = "orders" }
+  assert(sure:permit_deletion("delete?", "orders"))
+  for at in ipairs(operations) do try(at, sure, run_sure)() end
+  test.equal(#passed, 2)
+  sure:read_only()
+  test.equal({ sure:permit_deletion("delete?", "orders") }, { nil, "this command may not delete" })
+  test.raises(try(1, sure, run_sure), "may only read")
 end
 
 test["without --yes and without a terminal nothing is permitted"] = function()
@@ -186,8 +211,8 @@ end
 
 test["an effect can be asked for by name; what the table does not know is a write"] = function()
   local effect = require("door").effect
-  test.equal({ effect("kms", "ListKeys"), effect("kms", "TagResource"), effect("sts", "AssumeRole"), effect("cloud", "EnableCMEKSpec") },
-    { "read", "write", "session", "irreversible" })
+  test.equal({ effect("kms", "ListKeys"), effect("kms", "TagResource"), effect("sts", "AssumeRole"), effect("cloud", "EnableCMEKSpec"),
+    effect("kms", "ScheduleKeyDeletion") }, { "read", "write", "session", "irreversible", "deletion" })
   test.equal({ effect("kms", "ListEverything"), effect("ec2", "DescribeInstances") }, { "write", "write" })
 end
 

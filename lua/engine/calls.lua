@@ -14,9 +14,10 @@ local OPERATIONS <const> = {
   iam = { find_role = { "GetRole" } },
   kms = { find_alias = { "ListAliases" }, find_key = { "DescribeKey" } },
 }
-local STRENGTH <const> = { read = 0, session = 1, write = 2, irreversible = 3 }
+local STRENGTH <const> = { read = 0, session = 1, write = 2, deletion = 3, irreversible = 4 }
 local REASONS <const> = {
   write = "called by the recipe itself, at every run", irreversible = "called by the recipe itself, and cannot be taken back",
+  deletion = "a run deletes nothing: what a kind of the recipe's own makes, its delete takes back (cmek destroy)",
 }
 
 --- The API's operations behind a function of a service.
@@ -29,7 +30,7 @@ function M.operations(service, name)
 end
 
 --- What a call does: the strongest effect of its operations.
----@return "read"|"session"|"write"|"irreversible"
+---@return "read"|"session"|"write"|"deletion"|"irreversible"
 function M.effect(service, name, parameters)
   if type(parameters) == "table" and not unknown.is(parameters) and parameters.DryRun == true then return "read" end
   local strongest = "read"
@@ -86,6 +87,9 @@ local function check_scope(scope, service, name, effect)
     error(("kind '%s': %s calls %s.%s, which changes something: only create, update and delete may"):format(
       scope.kind, scope.doing, service, name), 0)
   end
+  if effect == "deletion" and scope.doing ~= "delete" then
+    error(("kind '%s': %s calls %s.%s, which deletes: only delete may, for cmek destroy"):format(scope.kind, scope.doing, service, name), 0)
+  end
 end
 
 -- Writes of the recipe itself ------------------------------------------------------------------------------------------
@@ -110,8 +114,9 @@ local function key_of(engine, service, operation, region)
 end
 
 local function in_plan(engine, call)
-  local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region, action = "change",
-    reason = REASONS[call.effect] or REASONS.write, irreversible = call.effect == "irreversible" or nil })
+  local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region,
+    action = call.effect == "deletion" and "refuse" or "change", reason = REASONS[call.effect] or REASONS.write,
+    irreversible = call.effect == "irreversible" or nil })
   engine.listener { kind = "planned", step = require("engine.report").step(step) }
   return unknown.new("answer of " .. call.operation)
 end

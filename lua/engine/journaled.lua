@@ -3,7 +3,7 @@ local time = require "time"
 
 local M = {}
 
-local WRITES <const> = { write = true, irreversible = true }
+local WRITES <const> = { write = true, deletion = true, irreversible = true }
 
 -- Nothing came of a request that never left (a write is stopped only before it does), or that the service refused as it stood.
 local function void(outcome)
