@@ -83,6 +83,7 @@ local function parser_of(word, subject, specifications)
   for _, flag in ipairs(COMMON) do
     if belongs(flag, word) then add(parser, { name = flag[1], text = flag[2], value = flag.value }, "common") end
   end
+  parser:argument "extra":args("*"):hidden(true):target "common extra"   -- so that what is too much can be named
   return parser
 end
 
@@ -122,6 +123,11 @@ function M.parse(word, subject, specifications, arguments)
   for target, value in pairs(result) do   -- order cannot be seen
     local group, name = target:match "^(%S+) (.*)$"
     groups[group][name] = value
+  end
+  local extra = groups.common.extra[1]
+  groups.common.extra = nil
+  if extra then
+    failure.usage(("'%s' is one word too many"):format(extra), ("cmek %s%s --help lists the flags"):format(word, subject and " " .. subject or ""))
   end
   for _, spec in ipairs(specifications) do
     -- argparse gives an empty list to what may be repeated and was not given

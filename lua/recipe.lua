@@ -96,7 +96,11 @@ function M.load(name, options)
   local world = sandbox.new { path = path, is_file = M.is_file(name) }
   local chunk, message = load(text, "@" .. path, "t", world.environment)
   if not chunk then failure.usage(message) end
-  local definition = chunk()
+  local ok, definition = pcall(chunk)
+  if not ok then
+    if type(definition) ~= "string" then error(definition, 0) end
+    failure.usage(definition, "cmek help writing")
+  end
   check_fields(path, definition)
   check_touches(path, definition.touches)
   local args = require("arguments").specifications(definition.args, options and options.reserved or {}, function(...)

@@ -40,19 +40,20 @@ local THROTTLING <const> = set [[ Throttling ThrottlingException ThrottledExcept
 local TRANSIENT <const> = set "RequestTimeout RequestTimeoutException IDPCommunicationError"
 local SERVER <const> = { [500] = true, [502] = true, [503] = true, [504] = true }
 
--- Trying again cannot help: the certificate stays unknown, the journal full, the answer long.
+-- Trying again cannot help: the certificate stays unknown, the journal full, the answer long, a page to log in at that page.
 local FINAL <const> = { "certificate", "journal", "is longer than", "libcurl cannot be used", "URL" }
 
-local function hopeless(message)
+local function hopeless(outcome)
+  local message = tostring(outcome.message)
   for _, words in ipairs(FINAL) do
-    if tostring(message):find(words, 1, true) then return true end
+    if message:find(words, 1, true) then return true end
   end
-  return false
+  return outcome.status == 200 and message:find("an HTML page", 1, true) ~= nil
 end
 
 -- No whole answer: what certainly did not leave may be sent again; what left, only when it does no harm.
 local function broken(outcome, safe)
-  if outcome.kind == "stopped" or hopeless(outcome.message) then return nil end
+  if outcome.kind == "stopped" or hopeless(outcome) then return nil end
   if outcome.kind ~= "unsent" and not safe then return nil end
   return tostring(outcome.message):lower():find "timed? ?out" and "timeout" or "transient"
 end
@@ -63,7 +64,7 @@ local function classify_aws(outcome, safe)
   local quota = outcome.code == "LimitExceededException" and outcome.service == "kms"   -- of keys and aliases, not of speed
   if THROTTLING[outcome.code] then return not quota and "throttling" or nil end
   if not safe then return nil end
-  if TRANSIENT[outcome.code] or SERVER[outcome.status] or outcome.kind == "lost" then return "transient" end
+  if TRANSIENT[outcome.code] or SERVER[outcome.status] or outcome.kind == "lost" and not hopeless(outcome) then return "transient" end
 end
 
 local BASE <const> = { transient = 0.05, timeout = 0.05, throttling = 1.0 }
@@ -92,7 +93,7 @@ local function classify_cloud(outcome, safe)
   if not outcome.response then return broken(outcome, safe) end
   if outcome.kind == "answered" then return nil end
   if outcome.status == 429 then return "throttling" end
-  if not safe then return nil end
+  if not safe or hopeless(outcome) then return nil end
   if outcome.kind == "lost" or outcome.status >= 500 and outcome.status ~= 501 then return "transient" end
 end
 

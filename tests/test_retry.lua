@@ -74,6 +74,19 @@ test["what is refused for good is sent once: policy, access, missing things, IAM
   test.equal(attempts_of(refused(nil, 429), SAFE), 1)   -- by code alone
 end
 
+test["a page of somebody else that comes with 200 is there the next time as well; one of a gateway in trouble need not be"] = function()
+  local page = "the answer is not the JSON that was expected (line 1): an HTML page: Please log in"
+  for _, rules in ipairs { retry.AWS, retry.CLOUD } do
+    local function attempts(status, kind, message)
+      return attempts_of({ response = { status = status, headers = {} }, status = status, kind = kind, message = message },
+        { call = { safe = true, rules = rules } })
+    end
+    test.equal(attempts(200, "lost", page), 1)
+    test.equal(attempts(502, "refused", "an HTML page: Bad Gateway"), rules.attempts)
+    test.equal(attempts(200, "lost", "the answer is empty"), rules.attempts)
+  end
+end
+
 test["an unknown certificate, a full journal and an answer without end are not asked for again"] = function()
   for _, message in ipairs { "h: SSL certificate problem: self-signed certificate", "cannot write the journal: No space left on device",
     "h: the answer is longer than 16 MiB" } do

@@ -81,7 +81,8 @@ end
 function M.made(engine)
   local list = json.array {}
   for _, step in ipairs(engine.steps) do
-    if step.action ~= "none" and step.action ~= "refuse" and (step.result == "done" or step.arn) then
+    local something = step.result == "done" or step.arn or step.begun
+    if engine.context.wrote and something and step.action ~= "none" and step.action ~= "refuse" then
       list[#list + 1] = { kind = step.kind, name = step.name, region = step.region or json.null, arn = step.arn or json.null,
         complete = step.result == "done" }
     end

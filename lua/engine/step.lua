@@ -36,7 +36,7 @@ function M.carry_out(engine, step, change)
   if not quiet then engine.listener { kind = "step-start", step = report.step(step) } end
   local ok, have = pcall(change)
   if not ok then
-    step.result = (have ~= task.CANCELLED or step.arn and step.action ~= "none") and "failed" or "skipped"
+    step.result = (have ~= task.CANCELLED or (step.arn or step.begun) and step.action ~= "none") and "failed" or "skipped"
     if have ~= task.CANCELLED then
       engine.listener { kind = "step-failed", step = report.step(step, true), error = failure.document(have) }
     end

@@ -258,7 +258,7 @@ local function settle(context, want, old)
 end
 
 --- Enables CMEK for every region at once, then waits until every region and its key is ENABLED.
-function M.create(context, want)
+function M.create(context, want, step)
   M.foresee(context, want)
   local old = cmek.signature(context:cmek(want.cluster), want.region_specs)
   local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
@@ -268,12 +268,13 @@ function M.create(context, want)
         message = ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60) }
     end
   end
+  step.begun = true
   return settle(context, want, old)
 end
 
 --- Asks again where enabling failed; waits where it goes on.
-function M.update(context, want, have)
-  if #M.differences(want, have) > 0 then return M.create(context, want) end
+function M.update(context, want, have, step)
+  if #M.differences(want, have) > 0 then return M.create(context, want, step) end
   return settle(context, want, "")
 end
 

@@ -200,7 +200,7 @@ local function tags(context, want)
 end
 
 -- Role names are unique in an account, so asking twice cannot make two.
-local function ask(context, want)
+local function ask(context, want, step)
   local iam = context.session.iam
   return context:poll {
     reason = "the answer to CreateRole was lost; looking whether the role is there", bound = context.LAG,
@@ -211,14 +211,18 @@ local function ask(context, want)
             Description = ("Lets CockroachDB Cloud use the CMEK keys of cluster %s"):format(want.cluster.name) }
         end)
       end)
-      if done or refused.code == "EntityAlreadyExists" or iam.find_role { RoleName = want.name } then return true end
+      if done then
+        step.arn = type(done) == "table" and done.Role and done.Role.Arn or step.arn
+        return true
+      end
+      if refused.code == "EntityAlreadyExists" or iam.find_role { RoleName = want.name } then return true end
     end,
   }
 end
 
 --- Makes the role and waits until it is seen. One that somebody else of this cluster made meanwhile is as good.
-function M.create(context, want)
-  ask(context, want)
+function M.create(context, want, step)
+  ask(context, want, step)
   return M.update(context, want)
 end
 

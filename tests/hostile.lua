@@ -1,0 +1,64 @@
+-- hostile.lua -- a service that answers what no service should, in a process of its own; tests/test_bad_input.lua talks with it.
+-- usage: cmek test tests/hostile.lua DIRECTORY
+-- Writes its port to DIRECTORY/port and a line for each request to DIRECTORY/log. Of http://127.0.0.1:PORT/FAULT/OPERATION that
+-- operation meets the fault, all do where none is named; the others are told that there is nothing. CONNECT is refused: as a
+-- proxy it shows who was asked for.
+local file = require "file"
+local server = require "server"
+
+local directory = ...
+
+local function log(line)
+  local handle <close> = assert(io.open(directory .. "/log", "ab"))
+  handle:write(line, "\n")
+end
+
+local NOTHING <const> = { ListAliases = '{"Aliases":[],"Truncated":false}', ListKeys = '{"Keys":[],"Truncated":false}',
+  CreateKey = '{"KeyMetadata":{"KeyId":"00000000-0000-4000-8000-000000000001","KeyState":"Enabled"}}' }
+
+local XML <const> = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account>"
+
+--- What each fault answers, instead of `proper`.
+local faults = {
+  cut = function(proper) return { status = 200, body = proper:sub(1, #proper // 2), cut = true } end,
+  half = function(proper) return { status = 200, body = proper:sub(1, #proper // 2) } end,   -- the length fits, the text does not
+  text = function() return { status = 200, body = "It works!" } end,
+  xml = function() return { status = 200, body = XML .. "<nothing" } end,
+  list = function() return { status = 200, body = "[1,2]" } end,
+  empty = function() return { status = 200, body = "" } end,
+  html = function() return { status = 200, body = "<!DOCTYPE html><html><body>Please log in to the guests' network</body></html>" } end,
+  gateway = function() return { status = 502, body = "<html><h1>Bad Gateway</h1></html>" } end,
+  big = function() return { status = 200, body = ("x"):rep(50 * 1000 * 1000) } end,
+  gone = function() return { status = 200, body = "", close = true } end,
+  elsewhere = function() return { status = 302, headers = { { "Location", "http://192.0.2.1/login" } }, body = "" } end,
+  expired = function()
+    return { status = 400, body = '{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}' }
+  end,
+}
+
+local function header(request, name)
+  for _, pair in ipairs(request.headers) do
+    if pair[1]:lower() == name then return pair[2] end
+  end
+end
+
+local function operation_of(request)
+  local target = header(request, "x-amz-target")
+  return target and target:match "%.(%a+)$" or request.body:match "^Action=(%a+)" or request.body:match "&Action=(%a+)"
+    or request.target:match "/api/v1/(.*)$" or "?"
+end
+
+local function handle(request)
+  local operation = operation_of(request)
+  log(("%s %s %s"):format(request.method, request.target, operation))
+  if request.method == "CONNECT" then return { status = 502, headers = {}, body = "" } end
+  local fault, only = request.target:match "^/(%l+)/?(%a*)"
+  local proper = NOTHING[operation] or "{}"
+  if faults[fault] and (only == "" or only == "api" or only == operation) then return faults[fault](proper) end
+  return { status = 200, headers = { { "Content-Type", "application/x-amz-json-1.1" } }, body = proper }
+end
+
+local one <close> = server.new { handler = handle }
+assert(file.write(directory .. "/port", tostring(one.port)))
+one:run { seconds = 120 }
+return 0
