@@ -44,13 +44,17 @@ local function said(cluster) return ("cluster %s (%s)"):format(cluster.name, clu
 
 --- What keeps a cluster from having CMEK, by its own facts; {} when nothing does.
 ---@param cluster table
----@return string[]
+---@return string[] reasons  sentences
+---@return string[] facts    the same as the names of its facts: "plan", "cloud", "network", "state", "account"
 function M.ineligible(cluster)
-  local wrong = {}
+  local wrong, short = {}, {}
   for _, fact in ipairs(FACTS) do
-    if not fact.fits(cluster) then wrong[#wrong + 1] = fact.text(cluster) end
+    local elsewhere = fact.id == "cluster.account" and cluster.cloud_provider ~= "AWS"   -- which has no AWS account to name
+    if not fact.fits(cluster) and not elsewhere then
+      wrong[#wrong + 1], short[#short + 1] = fact.text(cluster), fact.id:match "[^.]+$"
+    end
   end
-  return wrong
+  return wrong, short
 end
 
 -- Checks the cluster; in verify each check is listed, and the pass goes on unless nothing more can be said; else what is wrong is

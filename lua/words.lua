@@ -8,7 +8,7 @@
 ---@field takes string[]? what stands in its positions: "recipe", "run", "file", "topic", "shell", "command", or "list|show": words
 ---@field sub table<string, string[]>?  what follows such a word
 return {
-  { "status",  module = "command.status",  usage = "[--cluster X]", text = "which clusters can have CMEK, or why not; keys in use" },
+  { "status",  module = "command.status",  usage = "[--cluster X]", text = "which clusters can have CMEK; of one: keys, role, what is due" },
   { "plan",    module = "command.plan",    usage = "RECIPE [--ARG …]", text = "what run would do", takes = { "recipe" } },
   { "run",     module = "command.run",     usage = "RECIPE [--ARG …]", text = "plan, ask, do", takes = { "recipe" } },
   { "verify",  module = "command.verify",  usage = "[RECIPE] [--ARG …]", text = "is it still so? without a recipe: console",

@@ -220,13 +220,6 @@ test["exec with --write and --yes writes, in any region, and its journal is amon
   test.matches(result.stdout, "s.lua +done\n$")
 end
 
-test["status says which clusters can have CMEK, and why not"] = function()
-  local result = simulated "$CMEK status"
-  test.equal(result.status, 0)
-  test.matches(result.stdout, "\norders +AWS +ADVANCED +PRIVATE +CREATED +DISABLED ")
-  test.contains(result.stdout, "orders-gcp cannot have CMEK: it runs on GCP")
-end
-
 test["a run that is killed is unfinished, and resume makes no second key"] = function()
   local result = shell [[export CMEK
     "$CMEK" sim --latency 100 --log $CMEK_STATE_DIR.log -- sh -c '

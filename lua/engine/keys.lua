@@ -11,7 +11,7 @@ local M = {}
 ---@field metadata table       KeyMetadata
 ---@field policy string?       JSON text; nil when it could not be read
 ---@field tags table<string, string>
----@field rotation { enabled: boolean?, period: integer? }  nil fields: KMS did not say
+---@field rotation { enabled: boolean?, period: integer?, next: number? }  nil fields: KMS did not say; next: seconds since the epoch
 ---@field unreadable table<string, table>  by part, the refusal
 
 --- Tags as KMS lists them, by key.
@@ -82,7 +82,7 @@ function M.describe(context, region, id, known)
   return {
     id = metadata.KeyId, arn = metadata.Arn, region = region, state = metadata.KeyState, metadata = metadata,
     policy = policy.Policy, tags = M.tags(tags.Tags), unreadable = unreadable,
-    rotation = { enabled = rotation.KeyRotationEnabled, period = rotation.RotationPeriodInDays },
+    rotation = { enabled = rotation.KeyRotationEnabled, period = rotation.RotationPeriodInDays, next = rotation.NextRotationDate },
   }
 end
 
