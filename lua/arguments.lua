@@ -60,9 +60,27 @@ function M.specifications(args, reserved, complain)
   return result
 end
 
+-- Where a value comes from, as messages call it.
+local function place(spec, origin)
+  if origin == "flags" then return spec.flag end
+  return origin == "environment" and M.variable(spec) or ("%s (%s)"):format(spec.name, origin)
+end
+
 local function refuse(spec, value, origin, wanted)
-  local place = origin == "flags" and spec.flag or ("%s (%s)"):format(spec.name, origin)
-  failure.usage(("%s must be %s, not '%s': %s"):format(place, wanted, tostring(value), spec.text))
+  local json = require "json"
+  local shown = (type(value) == "table" or value == json.null) and json.encode(value) or tostring(value)
+  failure.usage(("%s must be %s, not '%s': %s"):format(place(spec, origin), wanted, shown, spec.text))
+end
+
+-- A secret would stand in the list of processes, in shell histories, in the journal.
+local function refuse_secret(spec, value, origin)
+  if type(value) == "table" then
+    for _, member in require("sorted")(value) do refuse_secret(spec, member, origin) end
+  end
+  local kind = require("secretlike").kind(value)
+  if not kind then return end
+  failure.usage(("%s looks like %s, and no argument is a secret"):format(place(spec, origin), kind),
+    "where secrets come from: cmek help environment; one that stood here should be replaced")
 end
 
 local function convert_scalar(spec, value, origin)
@@ -90,8 +108,27 @@ local function convert_scalar(spec, value, origin)
   return value
 end
 
+local function refuse_map(spec, origin)
+  failure.usage(("%s must be a list, not an object: %s"):format(place(spec, origin), spec.text))
+end
+
+-- A list in a variable of the environment: JSON, or its elements with commas between.
+local function listed(spec, text)
+  if text:find "^%s*%[" then
+    local list, message = require("json").decode(text)
+    if list then return list end
+    failure.usage(("%s is no JSON list: %s"):format(M.variable(spec), message), "its elements with commas between will do as well")
+  end
+  local list = {}
+  for element in text:gmatch "[^,]+" do list[#list + 1] = element:match "^%s*(.-)%s*$" end
+  return list
+end
+
 local function convert(spec, value, origin)
+  refuse_secret(spec, value, origin)
   if not spec.list then return convert_scalar(spec, value, origin) end
+  if origin == "environment" and type(value) == "string" then value = listed(spec, value) end
+  if type(value) == "table" and #value == 0 and next(value) ~= nil then refuse_map(spec, origin) end
   local values = {}
   for i, element in ipairs(type(value) == "table" and value or { value }) do
     values[i] = convert_scalar(spec, element, origin)
@@ -105,27 +142,43 @@ local function check_names(specifications, source)
   for name in require("sorted")(source.values) do
     if not known[name] then
       local near = require("ui.near").near(tostring(name), names)
-      failure.usage(("%s: unknown argument '%s'%s"):format(source.origin, tostring(name),
+      local shown = require("secretlike").kind(name) or ("'%s'"):format(name)
+      failure.usage(("%s: unknown argument %s%s"):format(source.origin, shown,
         near[1] and "; did you mean '" .. near[1] .. "'?" or ""))
     end
   end
 end
 
+--- What the sources say of each argument, in the order of the recipe; the strongest comes first. Raises a usage failure that names
+--- the flag, the variable or the file of what is mistyped, unknown or a secret.
+---@param specifications recipe.Argument[]
+---@param sources { origin: string, values: table<string, any> }[]  strongest first; origin "flags", "environment", or what messages call it
+---@return { spec: recipe.Argument, given: { origin: string, value: any }[] }[]
+function M.gather(specifications, sources)
+  local rows = {}
+  for _, source in ipairs(sources) do check_names(specifications, source) end
+  for i, spec in ipairs(specifications) do
+    rows[i] = { spec = spec, given = {} }
+    for _, source in ipairs(sources) do
+      local value = source.values[spec.name]
+      if value ~= nil then table.insert(rows[i].given, { origin = source.origin, value = convert(spec, value, source.origin) }) end
+    end
+  end
+  return rows
+end
+
 --- The arguments of one run: each from the first source that has it, else its default.
 --- Raises a usage failure that names the flag when one is missing, mistyped or unknown.
 ---@param specifications recipe.Argument[]
----@param sources { origin: string, values: table<string, any> }[]  strongest first; origin "flags", or what messages call it
+---@param sources { origin: string, values: table<string, any> }[]  as gather takes them
 ---@param ask (fun(spec: recipe.Argument): string?)?  asks the user for a missing one
 ---@return table<string, any> arguments
 ---@return table<string, any> given   those that are not defaults, for the journal and --save-args
 function M.resolve(specifications, sources, ask)
   local arguments, given = {}, {}
-  for _, source in ipairs(sources) do check_names(specifications, source) end
-  for _, spec in ipairs(specifications) do
-    for _, source in ipairs(sources) do
-      local value = source.values[spec.name]
-      if value ~= nil and given[spec.name] == nil then given[spec.name] = convert(spec, value, source.origin) end
-    end
+  for _, row in ipairs(M.gather(specifications, sources)) do
+    local spec = row.spec
+    if row.given[1] then given[spec.name] = row.given[1].value end
     if given[spec.name] == nil and spec.required then
       local answer = ask and ask(spec)
       if not answer then failure.usage(("%s is missing: %s"):format(spec.flag, spec.text)) end

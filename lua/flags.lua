@@ -11,6 +11,7 @@ local COMMON <const> = {
   { "exit_code", "exit 3 when there is something to do", words = "plan" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
+  { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },
   { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume runs exec" },
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = "plan run verify resume exec whoami status" },

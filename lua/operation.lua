@@ -7,40 +7,6 @@ local runs = require "runs"
 
 local M = {}
 
-local ARGUMENTS_MAX <const> = 1 << 20   -- bytes of an --args file
-
---- A file of arguments: JSON, or Lua data that sees no names at all.
-local function read_arguments(path)
-  local text, message = require("file").read(path, ARGUMENTS_MAX)
-  if not text then failure.usage(("cannot read --args '%s': %s"):format(path, message)) end
-  local values
-  if text:find "^%s*{%s*[\"}]" then
-    values, message = require("json").decode(text)
-  else
-    local chunk
-    chunk, message = load(text, "@" .. path, "t", {})
-    if chunk then
-      local ok
-      ok, values = pcall(chunk)   -- the one place where a stranger's data may fail in its own way
-      if not ok then values, message = nil, tostring(values) end
-    end
-  end
-  if type(values) ~= "table" then
-    failure.usage(("--args '%s' is neither a JSON object nor Lua data: %s"):format(path, message or "it gives no table"))
-  end
-  return values
-end
-
-local function from_environment(specifications)
-  local arguments, values = require "arguments", {}
-  local environment = require("process").environment
-  for _, spec in ipairs(specifications) do
-    local value = environment(arguments.variable(spec))
-    if value ~= "" then values[spec.name] = value end
-  end
-  return values
-end
-
 --- Asks the person at the terminal for a missing argument; nil where there is nobody.
 local function asker(output)
   local terminal = output.terminal
@@ -51,12 +17,15 @@ local function asker(output)
   end
 end
 
-local function save_arguments(path, given)
-  local done, message = require("file").write(path, require("json").encode(given, { indent = 2 }) .. "\n")
-  if not done then failure.usage(("cannot write --save-args '%s': %s"):format(path, message)) end
+local function tell_arguments(recipe, rows, output)
+  local sources = require "argument_sources"
+  local document = sources.explain(recipe, rows)
+  if output.json then output:document(document) end
+  output:result(sources.render(document))
 end
 
---- What the command line says: recipe, arguments and the command's own flags; nil when it only asked for help.
+--- What the command line says: recipe, arguments and the command's own flags; nil when it only asked for help, or where its
+--- arguments come from.
 ---@param word string
 ---@param arguments string[]
 ---@param output ui.Output
@@ -80,13 +49,18 @@ function M.read(word, arguments, output)
     output:help(require("command.help").recipe(name, word) .. "\n")
     return nil
   end
+  local argument_sources, arguments_of = require "argument_sources", require "arguments"
   local sources = {
     { origin = "flags", values = typed },
-    { origin = "environment", values = from_environment(recipe.args) },
+    { origin = "environment", values = argument_sources.environment(recipe.args) },
   }
-  if common.args then sources[3] = { origin = common.args, values = read_arguments(common.args) } end
-  local resolved, given = require("arguments").resolve(recipe.args, sources, asker(output))
-  if common.save_args then save_arguments(common.save_args, given) end
+  if common.args then sources[3] = { origin = common.args, values = argument_sources.file(common.args) } end
+  if common.explain_args then
+    tell_arguments(recipe, arguments_of.gather(recipe.args, sources), output)
+    return nil
+  end
+  local resolved, given = arguments_of.resolve(recipe.args, sources, asker(output))
+  if common.save_args then argument_sources.save(common.save_args, given) end
   return { recipe = recipe, arguments = resolved, given = given, common = common }
 end
 
