@@ -36,7 +36,7 @@ local M = {}
 
 local RESOURCES <const> = { role = "iam", key = "kms", cluster_cmek = "cloud" }   -- the service that each is a thing of
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  given = true, flags = true, confirm_writes = true, confirm_irreversible = true, ask = true }
+  given = true, flags = true, requests = true, confirm_writes = true, confirm_irreversible = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
 local function remember(self, entries)
@@ -54,6 +54,7 @@ end
 ---  mode: "plan"|"run"|"verify",
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
+---  requests: boolean?,            a plan lists the requests that run would send
 ---  listener: (fun(event: table))?,
 ---  confirm_writes: (fun(question: string, plan: table): boolean?, string?)?,
 ---  confirm_irreversible: (fun(text: string, cluster_name: string): boolean?, string?)?,
@@ -204,10 +205,23 @@ local function plan_pass(self)
   return report.plan(self)
 end
 
---- What a run would do. Raises what stands in its way.
+-- Reads of later steps set off while the first are done.
+local function prepare(self)
+  for _, step in ipairs(self.steps) do
+    if step.action == "create" and step.resource.prepare then step.resource.prepare(self.context, step.want) end
+  end
+end
+
+--- What a run would do, with the requests if they are wanted. Raises what stands in its way.
 ---@return table report  cmek.plan/1
 function Engine:plan()
-  return plan_pass(self)
+  local plan = plan_pass(self)
+  if self.options.requests then
+    prepare(self)
+    plan.requests = plan.summary.refused > 0 and require("json").array {}   -- a run with refused steps sends none
+      or require("engine.rehearsal").requests(self, function() pass(self, "do") end)
+  end
+  return plan
 end
 
 -- Run --------------------------------------------------------------------------------------------------------------
@@ -240,13 +254,6 @@ local function pending(self, plan)
     if step.pending then return true end
   end
   return plan.summary.create + plan.summary.change + plan.summary.delete > 0
-end
-
--- Reads of later steps set off while the first are done.
-local function prepare(self)
-  for _, step in ipairs(self.steps) do
-    if step.action == "create" and step.resource.prepare then step.resource.prepare(self.context, step.want) end
-  end
 end
 
 local function stopped(self)

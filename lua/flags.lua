@@ -9,6 +9,7 @@ local COMMON <const> = {
   { "yes",       "create and update without asking; irreversible steps need --confirm as well", words = "run resume exec" },
   { "confirm",   "the cluster's name: agrees to the irreversible steps", value = "NAME", words = "run resume" },
   { "exit_code", "exit 3 when there is something to do", words = "plan" },
+  { "requests",  "also the requests that run would send, in full", words = "plan" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
   { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },

@@ -134,7 +134,7 @@ end
 ---@return table report, integer status
 function M.look(word, order, output)
   local door, session, progress = M.connect(order.common, nil, nil, output)
-  local engine = engine_for(word, order, session, progress, {})
+  local engine = engine_for(word, order, session, progress, { requests = order.common.requests })
   local report, status = execute(engine, order, session, door)
   progress:clear()
   return report, status

@@ -58,11 +58,20 @@ local function ask_at_terminal(prompt)
   return terminal.is_terminal "stdin" and terminal.read_line(prompt) or nil
 end
 
+-- The services of AWS, called through a door.
+local function open_services(self, door)
+  local caller = require("aws.call").new { door = door, retry = self.retry, credentials = self.credentials, endpoints = self.endpoints,
+    listen = self.listen }
+  self.iam, self.sts = require("aws.iam").new(caller), sts.new(caller, self.region)
+  self.kms, self.tagging = require("aws.kms").new(caller), require("aws.tagging").new(caller)
+  return caller
+end
+
 local function open_aws(self, options, environment)
   local known, profile, explicit = choose_profile(options, environment)
   local endpoints = endpoint.new { environment = environment, profile = profile, region = options.region }
   endpoints:register(self.door)
-  self.region, self.partition = endpoints.region, endpoints.partition.id
+  self.endpoints, self.region, self.partition = endpoints, endpoints.region, endpoints.partition.id
   self.retry.attempts = attempts(environment, profile)
   local session_key, caller = self.door:session_key(), nil
   self.credentials = credentials.new {
@@ -73,10 +82,7 @@ local function open_aws(self, options, environment)
       return sts.assume_role(caller, request)
     end,
   }
-  caller = require("aws.call").new { door = self.door, retry = self.retry, credentials = self.credentials, endpoints = endpoints,
-    listen = self.listen }
-  self.iam, self.sts = require("aws.iam").new(caller), sts.new(caller, self.region)
-  self.kms, self.tagging = require("aws.kms").new(caller), require("aws.tagging").new(caller)
+  caller = open_services(self, self.door)
 end
 
 -- The value --------------------------------------------------------------------------------------------------------
@@ -92,12 +98,23 @@ function M.open(options)
     if not OPTIONS[name] then error(("session.open: unknown field '%s'"):format(name), 2) end
   end
   local environment, door = variables.of(options.environment), options.door
-  local self = setmetatable({ door = door, clock = door.clock, tasks = task.new(door), listener = options.listener or function() end }, Session)
+  local self = setmetatable({ door = door, environment = environment, clock = door.clock, tasks = task.new(door),
+    listener = options.listener or function() end }, Session)
   self.listen = function(event) self.listener(event) end
   self.retry = retry.new { clock = self.clock, tasks = self.tasks, listen = self.listen }
   self.cloud = require("cloud").open { door = door, retry = self.retry, environment = environment }
   open_aws(self, options, environment)
   return self
+end
+
+--- The same operator at another door: credentials, endpoints and the pace of requests are shared.
+---@param door table  with aws.request and cloud.request
+---@return Session
+function Session:through(door)
+  local other = setmetatable({ door = door }, { __index = self })
+  other.cloud = require("cloud").open { door = door, retry = self.retry, environment = self.environment }
+  open_services(other, door)
+  return other
 end
 
 --- No destination can be added from here on but the regions' own hosts.

@@ -53,7 +53,7 @@ end
 --- Somebody else in the same world. Options: who (of simulation:add_user), api_key, yes, confirm.
 function M.beside(other, options) return operator(other.world, other.simulation, options.who, options) end
 
---- Runs a recipe. Options: mode, arguments, entries, run_id; the rest goes to the engine.
+--- Runs a recipe. Options: mode, arguments, entries, run_id, requests; the rest goes to the engine.
 ---@return table report, integer status
 function M.run(who, name, options)
   options = options or {}
@@ -64,7 +64,7 @@ function M.run(who, name, options)
   local arguments, given = file_arguments.resolve(recipe.args, { { origin = "flags", values = values } })
   local engine = require("engine").new {
     session = who.session, recipe = recipe, mode = options.mode or "run", run_id = options.run_id or "run-1", entries = options.entries,
-    arguments = arguments, given = given, flags = options.flags,
+    arguments = arguments, given = given, flags = options.flags, requests = options.requests,
     listener = function(event) table.insert(who.events, event) end,
     confirm_writes = function(question) return who.door:permit_writes(question) end,
     confirm_irreversible = function(text, cluster) return who.door:permit_irreversible(text, cluster) end,

@@ -80,7 +80,7 @@ end
 
 -- In a plan something that is not so yet is unknown, not waited for.
 local function wait(engine, reason, check, options)
-  if engine.phase ~= "do" then
+  if engine.phase ~= "do" or engine.rehearsal then
     local value = check()
     if value == nil or value == false then return unknown.new(reason) end
     return value

@@ -32,6 +32,7 @@ end
 ---@param change fun(): any  its value: what it comes to
 ---@return any
 function M.carry_out(engine, step, change)
+  if engine.rehearsal then return engine.rehearsal:carry_out(step, change) end
   local quiet = step.action == "none" and not step.pending
   if not quiet then engine.listener { kind = "step-start", step = report.step(step) } end
   local ok, have = pcall(change)

@@ -118,6 +118,7 @@ function M.render(report, output, leads_to_run)
     notice = M.calm(report.summary)
   end
   local steps = M.steps(report.steps, output)
+  if report.requests then steps = steps .. "\n" .. require("ui.requests").render(report.requests, output) end
   return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. notice .. rights(report, output)
     .. output:paint("bold", M.sum(report.summary)) .. "\n"
 end

@@ -1,0 +1,178 @@
+--- What a rehearsal has changed: answers to the requests of a run that has not been. A write is taken as done; a read shows what
+--- was there with what the writes would have made of it. IDs that only the service can give are unknown, by name.
+---@class engine.Rehearsed
+---@field account string
+---@field partition string
+local Rehearsed = { __name = "engine.Rehearsed" }
+Rehearsed.__index = Rehearsed
+
+local time = require "time"
+local unknown = require "unknown"
+
+local M = {}
+
+---@param options { account: string, partition: string, clock: table, key_name: fun(): string }  key_name: of the key that is being made
+---@return engine.Rehearsed
+function M.new(options)
+  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {} }
+  for name, value in pairs(options) do self[name] = value end   -- order cannot be seen
+  return setmetatable(self, Rehearsed)
+end
+
+local function id_of(parameters) return tostring(parameters.KeyId):match "[^/]+$" end
+
+-- Tags as a service lists them, with what was set and cut.
+local function retagged(list, changes, key, value)
+  local result = {}
+  for _, tag in ipairs(list or {}) do
+    if changes[tag[key]] == nil then result[#result + 1] = tag end
+  end
+  for name, text in require("sorted")(changes) do
+    if text then result[#result + 1] = { [key] = name, [value] = text } end
+  end
+  return result
+end
+
+local function changes_of(self, subject)
+  self.tags[subject] = self.tags[subject] or {}
+  return self.tags[subject]
+end
+
+-- Writes: (self, parameters, request) -> the answer's body ---------------------------------------------------------------
+
+local WRITES <const> = { iam = {}, kms = {} }
+
+function WRITES.iam.CreateRole(self, p)
+  local role = { RoleName = p.RoleName, RoleId = unknown.text(unknown.new("ID of role " .. p.RoleName)), Path = p.Path or "/",
+    Arn = ("arn:%s:iam::%s:role%s%s"):format(self.partition, self.account, p.Path or "/", p.RoleName), Tags = p.Tags,
+    AssumeRolePolicyDocument = require("crypto").percent_encode(p.AssumeRolePolicyDocument), CreateDate = time.text(self.clock.now()),
+    PermissionsBoundary = p.PermissionsBoundary and { PermissionsBoundaryArn = p.PermissionsBoundary } or nil }
+  self.roles[p.RoleName] = { made = role }
+  return { Role = role }
+end
+
+function WRITES.iam.UpdateAssumeRolePolicy(self, p)
+  self.roles[p.RoleName] = self.roles[p.RoleName] or {}
+  self.roles[p.RoleName].trust = require("crypto").percent_encode(p.PolicyDocument)
+end
+
+function WRITES.iam.TagRole(self, p)
+  for _, tag in ipairs(p.Tags) do changes_of(self, p.RoleName)[tag.Key] = tag.Value end
+end
+
+function WRITES.kms.CreateKey(self, p, request)
+  local id = unknown.text(unknown.new(("ID of key %s in %s"):format(self.key_name(), request.region)))
+  local metadata = { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, request.region, self.account, id), KeyState = "Enabled",
+    KeyManager = "CUSTOMER", KeySpec = p.KeySpec, KeyUsage = p.KeyUsage, Origin = p.Origin, Description = p.Description, MultiRegion = p.MultiRegion,
+    Enabled = true, CreationDate = time.text(self.clock.now()) }
+  self.keys[id], self.policies[id], self.rotations[id] = metadata, p.Policy, { KeyRotationEnabled = false }
+  for _, tag in ipairs(p.Tags or {}) do changes_of(self, id)[tag.TagKey] = tag.TagValue end
+  return { KeyMetadata = metadata }
+end
+
+function WRITES.kms.CreateAlias(self, p, request)
+  table.insert(self.aliases, { region = request.region, AliasName = p.AliasName, TargetKeyId = p.TargetKeyId:match "[^/]+$" })
+end
+
+function WRITES.kms.PutKeyPolicy(self, p) self.policies[id_of(p)] = p.Policy end
+
+function WRITES.kms.EnableKeyRotation(self, p)
+  self.rotations[id_of(p)] = { KeyRotationEnabled = true, RotationPeriodInDays = p.RotationPeriodInDays or 365 }
+end
+
+function WRITES.kms.TagResource(self, p)
+  for _, tag in ipairs(p.Tags) do changes_of(self, id_of(p))[tag.TagKey] = tag.TagValue end
+end
+
+function WRITES.kms.UntagResource(self, p)
+  for _, name in ipairs(p.TagKeys) do changes_of(self, id_of(p))[name] = false end
+end
+
+-- Reads: (self, parameters, request, pass) -> the answer's body; nil: as the service answers. pass() asks it. --------------
+
+local READS <const> = { iam = {}, kms = {} }
+
+function READS.iam.GetRole(self, p, _, pass)
+  local known, changes = self.roles[p.RoleName], self.tags[p.RoleName]
+  if not (known or changes) then return nil end
+  local role = known and known.made or pass().Role
+  if known and known.trust then role.AssumeRolePolicyDocument = known.trust end
+  if role.Tags then role.Tags = retagged(role.Tags, changes or {}, "Key", "Value") end
+  return { Role = role }
+end
+
+function READS.iam.ListRoleTags(self, p, _, pass)
+  local known, changes = self.roles[p.RoleName], self.tags[p.RoleName]
+  if not (known or changes) then return nil end
+  return { Tags = retagged((known and known.made or pass()).Tags, changes or {}, "Key", "Value") }
+end
+
+local function none_of_made(member)
+  return function(self, p) return (self.roles[p.RoleName] or {}).made and { [member] = {} } or nil end
+end
+READS.iam.ListAttachedRolePolicies, READS.iam.ListRolePolicies = none_of_made "AttachedPolicies", none_of_made "PolicyNames"
+
+function READS.kms.DescribeKey(self, p)
+  local metadata = self.keys[id_of(p)]
+  return metadata and { KeyMetadata = metadata }
+end
+
+function READS.kms.GetKeyPolicy(self, p)
+  local policy = self.policies[id_of(p)]
+  return policy and { Policy = policy, PolicyName = "default" }
+end
+
+function READS.kms.GetKeyRotationStatus(self, p) return self.rotations[id_of(p)] end
+
+function READS.kms.ListResourceTags(self, p, _, pass)
+  local changes = self.tags[id_of(p)]
+  if not changes then return nil end
+  return { Tags = retagged(not self.keys[id_of(p)] and pass().Tags or {}, changes, "TagKey", "TagValue") }
+end
+
+function READS.kms.ListAliases(self, _, request, pass)
+  local body = pass()
+  if body.Truncated == true then return body end   -- more pages follow
+  local list = table.move(body.Aliases or {}, 1, #(body.Aliases or {}), 1, {})
+  for _, alias in ipairs(self.aliases) do
+    if alias.region == request.region then list[#list + 1] = { AliasName = alias.AliasName, TargetKeyId = alias.TargetKeyId } end
+  end
+  body.Aliases = list
+  return body
+end
+
+-- Both ----------------------------------------------------------------------------------------------------------------
+
+--- The body that a write would be answered with.
+---@param request { service: string, operation: string, region: string?, parameters: table }
+---@return table
+function Rehearsed:write(request)
+  local write = (WRITES[request.service] or {})[request.operation]
+  return write and write(self, request.parameters, request) or {}
+end
+
+--- The body that a read is answered with; nil where the service itself may answer.
+---@param request table
+---@param pass fun(): table  asks the service: its body
+---@return table?
+function Rehearsed:read(request, pass)
+  local read = (READS[request.service] or {})[request.operation]
+  local body = read and read(self, request.parameters, request, pass)
+  if body == nil and unknown.has(request.parameters) then return {} end   -- about what is not there
+  return body
+end
+
+--- A request of the Cloud: CMEK that was asked for is enabled at once.
+---@param request { method: string, path: string, body: table? }
+---@return table?
+function Rehearsed:cloud(request)
+  if request.method == "GET" then return self.cmek[request.path] end
+  local regions = {}
+  for i, spec in ipairs((request.body or {}).region_specs or {}) do
+    regions[i] = { region = spec.region, status = "ENABLED", key_infos = { { status = "ENABLED", spec = spec.key_spec } } }
+  end
+  if request.path:find "/cmek$" then self.cmek[request.path] = { status = "ENABLED", region_infos = regions } end
+  return self.cmek[request.path] or {}
+end
+
+return M
