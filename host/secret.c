@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "bytes.h"
 #include "host.h"
@@ -31,6 +34,7 @@ static int secret_file(lua_State *L);
 static int secret_is(lua_State *L);
 static int secret_equal(lua_State *L);
 static int secret_length(lua_State *L);
+static int secret_fingerprint(lua_State *L);
 static int secret_masked(lua_State *L);
 static int secret_gc(lua_State *L);
 static int secret_tostring(lua_State *L);
@@ -42,6 +46,7 @@ static const luaL_Reg functions[] = {
   {"is",          secret_is},            /* secret.is(value) -> boolean */
   {"equal",       secret_equal},         /* secret.equal(a, b) -> boolean; a and b: secret or string */
   {"length",      secret_length},        /* secret.length(secret) -> bytes */
+  {"fingerprint", secret_fingerprint},   /* secret.fingerprint(secret) -> 16 hex digits that are its own and do not tell it */
   {"mask",        secret_masked},        /* secret.mask(text) -> text with '*' over every live secret */
   {NULL, NULL}
 };
@@ -427,6 +432,22 @@ static int secret_equal(lua_State *L)
 static int secret_length(lua_State *L)
 {
   lua_pushinteger(L, (lua_Integer)secret_check(L, 1)->length);
+  return 1;
+}
+
+/* Keyed with the secret and cut to half a hash: who sees it may recognize the secret, not find it. */
+static int secret_fingerprint(lua_State *L)
+{
+  static const unsigned char label[] = "cmek fingerprint";
+  const struct secret *s = secret_check(L, 1);
+  unsigned char out[EVP_MAX_MD_SIZE];
+  char text[17];
+  if (HMAC(EVP_sha256(), s->data, (int)s->length, label, sizeof label - 1, out, NULL) == NULL)
+    return luaL_error(L, "cannot make the fingerprint of a secret");
+  for (size_t i = 0; i < 8; i++)
+    snprintf(text + 2 * i, 3, "%02x", out[i]);
+  OPENSSL_cleanse(out, sizeof out);
+  lua_pushstring(L, text);
   return 1;
 }
 

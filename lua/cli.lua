@@ -28,7 +28,7 @@ end
 
 local function unknown(word)
   local known = {}
-  for i, entry in ipairs(words) do known[i] = entry[1] end
+  for _, entry in ipairs(words) do known[#known + 1] = not entry.hidden and entry[1] or nil end
   local near = require("ui.near").near(word, known)
   local message = ("'%s' is no command"):format(word)
   require("ui.failure").usage(message .. (near[1] and "; did you mean '" .. near[1] .. "'?" or ""), "cmek help lists them")

@@ -5,6 +5,7 @@
 ---@field environment Variables
 ---@field headers table<string, string>
 ---@field server string?   COCKROACH_SERVER, where it is set
+---@field listen fun(event: table)   told of each full list of clusters
 local Client = { __name = "cloud.Client" }
 Client.__index = Client
 
@@ -136,7 +137,10 @@ function Client:clusters(options)
       query = { show_inactive = options and options.show_inactive or nil, ["pagination.page"] = page } })
     for _, cluster in ipairs(answer.clusters or {}) do list[#list + 1] = cluster end
     page = answer.pagination and answer.pagination.next_page
-    if not page then return list end
+    if not page then
+      if not (options and options.show_inactive) then self.listen { kind = "clusters", clusters = list } end
+      return list
+    end
     if seen[page] then break end
     seen[page] = true
   end
@@ -265,12 +269,12 @@ local function register(door, server)
 end
 
 --- The functions of the Cloud for one operator; registers its endpoint on the door. The key is looked for at the first call.
----@param options { door: table, retry: Retry, environment: Variables }
+---@param options { door: table, retry: Retry, environment: Variables, listen: (fun(event: table))? }
 ---@return table<string, function>  organization, clusters, cluster, find_cluster, cmek, enable_cmek
 function M.open(options)
   local environment = options.environment
   local self = setmetatable({ door = options.door, retry = options.retry, environment = environment,
-    server = environment.text "COCKROACH_SERVER", headers = { ["Cc-Version"] = VERSION,
+    listen = options.listen or function() end, server = environment.text "COCKROACH_SERVER", headers = { ["Cc-Version"] = VERSION,
       ["Cc-Vanity-Name"] = environment.text "COCKROACH_VANITY_NAME", ["Cc-Username"] = environment.text "COCKROACH_USERNAME" } }, Client)
   register(self.door, self.server)
   local functions = {}

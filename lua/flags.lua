@@ -19,7 +19,9 @@ local COMMON <const> = {
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = "plan run verify resume exec whoami status" },
   { "account",   "the AWS account that the credentials must be of", value = "ID", words = "plan run verify resume exec whoami status" },
   { "write",     "let the script write", words = "exec" },
-  { "licenses",  "the licences of what is inside", words = "version" },
+  { "licenses",  "every notice and licence of what is inside", words = "version" },
+  { "json",      "the result as one JSON document on stdout; --json=lines: also an event a line",
+    words = "status plan run verify resume runs recipes whoami version help" },
   { "help",      "this text" },
 }
 
@@ -34,7 +36,7 @@ end
 --- The names that no recipe may give an argument.
 ---@return table<string, true>
 function M.reserved()
-  local names = { json = true }
+  local names = {}
   for _, flag in ipairs(COMMON) do
     if flag.words ~= "status" then names[flag[1]] = true end   -- status takes no recipe
   end
@@ -62,28 +64,41 @@ function M.first(word, arguments)
   return name, rest, position
 end
 
-local function add(parser, spec, group)
-  local option
-  if spec.value then
-    option = parser:option(spelling(spec.name)):argname(spec.value)
-    if spec.list then option:count "*" end
-  else
-    option = parser:flag(spelling(spec.name))
+--- A flag as it is typed.
+---@class flags.Flag
+---@field name string
+---@field flag string       "--exit-code"
+---@field text string       a line of help
+---@field value string?     the name of the value it takes
+---@field list boolean?     may be given several times
+---@field choices string[]?
+---@field group "common"|"recipe"
+
+--- The flags of a command: those of the recipe first, then the command's own.
+---@param word string
+---@param specifications recipe.Argument[]   of the recipe; {} for none
+---@return flags.Flag[]
+function M.list(word, specifications)
+  local list = {}
+  for _, spec in ipairs(specifications) do
+    list[#list + 1] = { name = spec.name, flag = spec.flag, text = M.explain(spec), list = spec.list, choices = spec.choices, group = "recipe",
+      value = spec.type ~= "boolean" and (spec.type == "integer" and "N" or spec.name:upper()) or nil }
   end
-  option:target(group .. " " .. spec.name):description(spec.text)
+  for _, flag in ipairs(COMMON) do
+    if belongs(flag, word) then
+      list[#list + 1] = { name = flag[1], flag = spelling(flag[1]), text = flag[2], value = flag.value, group = "common" }
+    end
+  end
+  return list
 end
 
 local function parser_of(word, subject, specifications)
   local parser = require "argparse"()
   parser:name("cmek " .. word .. (subject and " " .. subject or "")):add_help(false)
-  for _, spec in ipairs(specifications) do
-    add(parser, {
-      name = spec.name, text = M.explain(spec), list = spec.list,
-      value = spec.type ~= "boolean" and (spec.type == "integer" and "N" or spec.name:upper()) or nil,
-    }, "recipe")
-  end
-  for _, flag in ipairs(COMMON) do
-    if belongs(flag, word) then add(parser, { name = flag[1], text = flag[2], value = flag.value }, "common") end
+  for _, flag in ipairs(M.list(word, specifications)) do
+    local option = flag.value and parser:option(flag.flag):argname(flag.value) or parser:flag(flag.flag)
+    if flag.value and flag.list then option:count "*" end
+    option:target(flag.group .. " " .. flag.name):description(flag.text)
   end
   parser:argument "extra":args("*"):hidden(true):target "common extra"   -- so that what is too much can be named
   return parser

@@ -145,8 +145,8 @@ end
 ---@return string
 function M.overview()
   local rows = {}
-  for i, word in ipairs(require "words") do
-    rows[i] = { "cmek " .. M.usage(word), M.text(word) }
+  for _, word in ipairs(require "words") do
+    if not word.hidden then rows[#rows + 1] = { "cmek " .. M.usage(word), M.text(word) } end
   end
   return "cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS, and looks after it.\n\n"
     .. require("ui.table").render(rows, "  ")

@@ -28,7 +28,8 @@ M.INSIDE = {
 --- What the program uses on the machine and does not contain.
 M.BESIDE = {
   { name = "OpenSSL 3", licence = "Apache-2.0", library = "ssl crypto", copyright = { "Copyright (c) 1998-2023 The OpenSSL Project Authors" } },
-  { name = "libcurl", licence = "curl", library = "curl", copyright = { "Copyright (c) 1996-2023 Daniel Stenberg, <daniel@haxx.se>, and many contributors" } },
+  { name = "libcurl", licence = "curl", library = "curl",
+    copyright = { "Copyright (c) 1996-2023 Daniel Stenberg, <daniel@haxx.se>, and many contributors" } },
 }
 
 --- The terms, by the name above.

@@ -80,7 +80,10 @@ function M.connect(common, run_id, journal, output)
   }
   session:seal()
   local progress = require("ui.progress").new(output, door.clock)
-  session.listener = function(event) progress:tell(event) end
+  session.listener = function(event)
+    if event.kind == "clusters" then return require("clusters").remember(event.clusters) end
+    progress:tell(event)
+  end
   return door, session, progress
 end
 

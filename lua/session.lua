@@ -102,7 +102,7 @@ function M.open(options)
     listener = options.listener or function() end }, Session)
   self.listen = function(event) self.listener(event) end
   self.retry = retry.new { clock = self.clock, tasks = self.tasks, listen = self.listen }
-  self.cloud = require("cloud").open { door = door, retry = self.retry, environment = environment }
+  self.cloud = require("cloud").open { door = door, retry = self.retry, environment = environment, listen = self.listen }
   open_aws(self, options, environment)
   return self
 end

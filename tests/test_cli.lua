@@ -58,7 +58,7 @@ end
 test["every command is in the overview, has help, and says the same of itself"] = function()
   local overview = run("help").stdout
   for _, word in ipairs(require "words") do
-    test.contains(overview, "\n  cmek " .. word[1])
+    test.equal(overview:find("\n  cmek " .. word[1] .. "[ \n]") == nil, word.hidden == true)
     local asked = run("help", word[1])
     test.equal(asked.status, 0)
     test.contains(asked.stdout, "cmek " .. word[1])

@@ -47,7 +47,8 @@ test["cmek's own terms are those of LICENSE"] = function()
 end
 
 test["the terms are those of the files that were compiled"] = function()
-  local sources = { ["MIT"] = { "/usr/include/lua5.4/lua.h", "/usr/share/lua/5.4/argparse.lua" }, ["BSD-3-Clause"] = { "/usr/include/event2/event.h" } }
+  local sources = { ["MIT"] = { "/usr/include/lua5.4/lua.h", "/usr/share/lua/5.4/argparse.lua" },
+    ["BSD-3-Clause"] = { "/usr/include/event2/event.h" } }
   for licence, paths in require("sorted")(sources) do
     for _, path in ipairs(paths) do
       local comment = plain(read(path):gsub("\n%s*[-*]+ ?", "\n")):gsub("[\"'`]", ""):gsub("%* ?", "")

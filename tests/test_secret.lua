@@ -251,3 +251,12 @@ test["more secrets than the secure heap has room for are kept, masked and freed 
   test.equal(secret.mask("room again"), ("*"):rep(10))
   test.truthy(again)
 end
+
+test["a fingerprint is the secret's own, whoever it may be revealed to, and holds nothing of it"] = function()
+  local one, same, other = secret.new(VALUE, "aws"), secret.new(VALUE, "cloud"), secret.new(VALUE .. "2", "aws")
+  test.matches(secret.fingerprint(one), "^" .. ("%x"):rep(16) .. "$")
+  test.equal(secret.fingerprint(one), secret.fingerprint(same))
+  test.truthy(secret.fingerprint(one) ~= secret.fingerprint(other))
+  test.equal(secret.fingerprint(one), crypto.hex(crypto.hmac_sha256(VALUE, "cmek fingerprint")):sub(1, 16))
+  test.raises(function() secret.fingerprint "text" end, "secret expected, got string")
+end

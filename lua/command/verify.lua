@@ -5,14 +5,19 @@ local operation = require "operation"
 
 local M = {}
 
-local USUAL <const> = "console"
+-- The recipe when none is named.
+local function usual()
+  for _, word in ipairs(require "words") do
+    if word[1] == "verify" then return word.usual end
+  end
+end
 
 -- The arguments with a recipe in them. What follows a flag that is not the command's own is that flag's value.
 local function with_recipe(arguments)
   local name, _, position = flags.first("verify", arguments)
   local flag = position and (arguments[position - 1] or ""):match "^%-%-([^=]+)$"
   if name and (not flag or flags.reserved()[flag:gsub("-", "_")]) then return arguments end
-  return { USUAL, table.unpack(arguments) }
+  return { usual(), table.unpack(arguments) }
 end
 
 ---@param arguments string[]

@@ -66,6 +66,16 @@ function M.help()
   return table.concat(lines, "\n") .. "\n"
 end
 
+--- Its options, as completion and the manual page read them.
+---@return flags.Flag[]
+function M.flags()
+  local list = {}
+  for i, option in ipairs(OPTIONS) do
+    list[i] = { name = option[1], flag = "--" .. option[1], value = option[2], text = option[4], group = "common" }
+  end
+  return list
+end
+
 local function find_option(name)
   local names = {}
   for _, option in ipairs(OPTIONS) do
