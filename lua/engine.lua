@@ -188,10 +188,11 @@ end
 
 -- Plan -------------------------------------------------------------------------------------------------------------
 
--- What stands near the things that would be made, and should be known before they are.
+-- What stands near the things that would be made or changed, and should be known before they are.
 local function look_around(self)
   self.context.tasks.map(self.steps, function(step)
-    if step.action == "create" and step.resource.look_around then step.resource.look_around(self.context, step.want) end
+    local changes = step.action == "create" or step.action == "change"
+    if changes and step.resource and step.resource.look_around then step.resource.look_around(self.context, step.want, step.have) end
   end)
 end
 

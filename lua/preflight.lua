@@ -97,7 +97,7 @@ end
 local function foresee(engine, cluster, identity)
   local context = engine.context
   local partition = identity.arn:match "^arn:([^:]+)"
-  local name = type(engine.arguments.role) == "string" and engine.arguments.role or names.role(cluster)
+  local name = require("engine.existing").role(type(engine.arguments.role) == "string" and engine.arguments.role or names.role(cluster))
   context:begin("cmek " .. cluster.id, function() return context.session.cloud.cmek(cluster.id) end)
   engine:foresee("role", { cluster = cluster, name = name })
   for _, region in ipairs(cluster.regions or {}) do engine:foresee("key", { cluster = cluster, region = region.name }) end

@@ -4,7 +4,8 @@ return {
   summary = "Create the cross-account role and a KMS key per region, directly in AWS",
   args    = {
     { "cluster",  "name, UUID or console URL of the cluster" },
-    { "role",     "name of the IAM role; default: crdb-cmek, the cluster's name and the end of its UUID", default = names.role },
+    { "role",     "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", default = names.role },
+    { "key",      "ARN of a key that is there, for its region; where none is named, one is made", list = true },
     { "admin",    "ARN that administers the keys; default: the account", list = true },
     { "rotation", "days between automatic rotations", type = "integer", default = 365, min = 90, max = 2560 },
     { "enable",   "enable CMEK with these keys at the end, which cannot be undone", type = "boolean" },
@@ -21,7 +22,7 @@ return {
 
     -- Step 2, option A. A symmetric key in each region, for this role to use and this account to administer.
     local keys = task.map(cluster.regions, function(region)
-      return ensure("key", { cluster = cluster, region = region.name, rotation = arg.rotation,
+      return ensure("key", { cluster = cluster, region = region.name, arn = arg.key, rotation = arg.rotation,
         policy = policy.cmek { role = role.arn, admins = arg.admin } })
     end)
 

@@ -55,6 +55,25 @@ local function parts(context, region, id, known)
   return unreadable, table.unpack(read)
 end
 
+--- What a key of CMEK is, fixed for its life.
+M.KEPT = { KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", KeyManager = "CUSTOMER" }
+
+local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
+  PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
+
+--- Why a key cannot be used for CMEK, whoever's it is; nil when it can.
+---@param key engine.Key
+---@return string?
+function M.unusable(key)
+  if key.state ~= "Enabled" then return ("%s is %s: %s"):format(key.arn, key.state, MENDS[key.state] or "it cannot be used") end
+  for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
+    local value = key.metadata[field]
+    if value ~= nil and value ~= M.KEPT[field] then
+      return ("%s has %s %s, and CMEK needs %s, which cannot be changed"):format(key.arn, field, value, M.KEPT[field])
+    end
+  end
+end
+
 --- The aliases of a region, as KMS shows them now.
 ---@param context engine.Context
 ---@param region string

@@ -4,6 +4,9 @@ local policies = require "policy"
 
 local M = {}
 
+--- The arguments that say which role and keys are meant: recipes for the same cluster share them.
+M.CHAIN = { cluster = true, role = true, key = true }
+
 --- A word as a shell takes it.
 ---@param word string
 ---@return string

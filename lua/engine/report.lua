@@ -104,7 +104,7 @@ local function use(engine)
   end
   local all = used == #specs
   return { status = info.status or "DISABLED", uses = all and "all" or used > 0 and "some" or "none",
-    next = not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", { cluster = true, role = true }) or nil }
+    next = not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", mend.CHAIN) or nil }
 end
 
 --- cmek.run/1

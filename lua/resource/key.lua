@@ -1,6 +1,7 @@
 --- A KMS key of one region and generation, with its alias, policy, tags and rotation. Whoever holds the alias is the key.
+local choice = require "engine.choice"
 local claim = require "engine.claim"
-local cmek = require "engine.cmek"
+local existing = require "engine.existing"
 local failure = require "engine.failure"
 local json = require "json"
 local keys = require "engine.keys"
@@ -40,17 +41,16 @@ M.checks = {
   { id = "key.access", severity = "high", text = "all in all, the role may use it" },
 }
 
-local KEPT <const> = { KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", KeyManager = "CUSTOMER" }   -- fixed for life
-M.KEPT = KEPT
-local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
-  PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
+local KEPT <const> = keys.KEPT
 local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
 local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to leave, on which more waits than on what is read beside them
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
----@param want { cluster: table, region: string, generation: integer?, policy: table|string, rotation: integer? }  rotation: days
+---@param want { cluster: table, region: string, arn: string|string[]|nil, generation: integer?, policy: table|string, rotation: integer? }
+---  arn: of a key that is there, or a list in which the one of this region counts; rotation: days
 ---@param context engine.Context
 function M.defaults(want, context)
+  want.arn = existing.key(want)
   want.alias = names.alias(want.cluster, want.generation)
   want.run = context:run_tag()
 end
@@ -60,112 +60,11 @@ function M.region(want) return want.region end
 
 -- Reading ----------------------------------------------------------------------------------------------------------
 
--- Keys that bear this cluster's tags in this region. The index lags and may be closed: what it does not show means nothing.
-local function tagged(context, want)
-  local ok, answer = pcall(context.session.tagging.get_resources, {
-    region = want.region, ResourceTypeFilters = { "kms:key" },
-    TagFilters = { { Key = names.TAG_CLUSTER, Values = { want.cluster.id } }, { Key = names.TAG_REGION, Values = { want.region } } },
-  })
-  if not ok and not refusal.is(answer) then error(answer, 0) end
-  return ok and answer.ResourceTagMappingList or {}
-end
-
 --- Starts what `find` and `look_around` read, before it is asked for.
-function M.foresee(context, want)
-  context:begin("aliases " .. want.region, function() return keys.aliases(context, want.region) end)
-  if context.mode ~= "verify" then context:begin("tagged " .. want.region, function() return tagged(context, want) end) end
-end
+M.foresee = choice.foresee
 
--- The alias of this cluster that points to a key.
-local function alias_of(want, aliases, uri)
-  for _, entry in ipairs(aliases) do
-    if entry.TargetKeyId and uri:sub(-#entry.TargetKeyId) == entry.TargetKeyId and names.generation(want.cluster, entry.AliasName) then
-      return entry
-    end
-  end
-end
-
-local function entry_named(aliases, alias)
-  for _, entry in ipairs(aliases) do
-    if entry.AliasName == alias and entry.TargetKeyId then return entry end
-  end
-end
-
--- A key in use that is this cluster's by its tags; nil when it is not, or may not be read.
-local function own_in_use(context, want, uri)
-  local region = uri:match "^arn:[^:]*:kms:([^:]*):"
-  if region ~= want.region then return nil end
-  local key = context:try({ AccessDeniedException = true }, function() return keys.find(context, region, uri) or false end)
-  return key and key.tags[names.TAG_CLUSTER] == want.cluster.id and key or nil
-end
-
--- The alias of such a key, which may not be seen yet when the key is new.
-local function late_alias(context, want, key)
-  return context:poll {
-    reason = ("waiting until KMS shows the alias of %s"):format(key.arn),
-    bound = context.mode ~= "verify" and keys.is_young(context, key) and context.LAG or 0,
-    check = function() return alias_of(want, keys.aliases(context, want.region), key.arn) end,
-  }
-end
-
--- Such a key without an alias: it gets the alias back, when that is free.
-local function unclaimed(want, aliases, key)
-  local taken = entry_named(aliases, want.alias)
-  if taken then
-    return { refused = ("the cluster uses %s, which is its own by its tags and has no alias; %s points to another key, %s"):format(
-      key.arn, want.alias, taken.TargetKeyId) }
-  end
-  key.unclaimed = true
-  return key
-end
-
-local function not_ours(want, live)
-  local uris = {}
-  for i, key in ipairs(live) do uris[i] = ("%s (%s)"):format(key.uri, key.status) end
-  return { refused = ("the cluster already uses %s in %s, which is not cmek's: adopt it, or leave it in use"):format(
-    table.concat(uris, " and "), want.region) }
-end
-
--- The keys that the cluster uses in the region. Verify goes on without knowing: that they may not be read is told of the cluster.
-local function in_use(context, want)
-  local ok, info = pcall(context.cmek, context, want.cluster)
-  if ok then return cmek.live(info, want.cluster_region or want.region) end
-  if context.mode == "verify" and refusal.is(info) then return {} end
-  error(info, 0)
-end
-
--- The alias whose key the cluster uses, else the one that is wanted. Without one: the key in use that lost its alias, or what
--- stands for a key that is not ours.
-local function choose(context, want, aliases)
-  local live = in_use(context, want)
-  for _, used in ipairs(live) do
-    local entry = alias_of(want, aliases, used.uri)
-    local key = not entry and own_in_use(context, want, used.uri)
-    entry = entry or key and late_alias(context, want, key)
-    if entry then return want.generation and entry_named(aliases, want.alias) or entry end
-    if key and not want.generation then return nil, unclaimed(want, aliases, key) end
-  end
-  if #live > 0 and context.mode ~= "verify" then return nil, not_ours(want, live) end   -- verify tells what is used beside what is there
-  return entry_named(aliases, want.alias)
-end
-
---- Tells of keys of this cluster that no alias points to: a run that died may have made them, and this run would make another.
----@param context engine.Context
----@param want table
-function M.look_around(context, want)
-  local known = {}
-  for _, entry in ipairs(context:aliases(want.region)) do known[entry.TargetKeyId or ""] = true end
-  for _, resource in ipairs(context:once("tagged " .. want.region)) do
-    local tags = {}
-    for _, tag in ipairs(resource.Tags or {}) do tags[tag.Key] = tag.Value end
-    local own = context.attempts.by_id[tags[names.TAG_ATTEMPT] or ""]
-    if not own and not known[resource.ResourceARN:match "[^/]+$"] and tags[names.TAG_STATE] ~= names.LOST_RACE then
-      local run = tags[names.TAG_RUN] or "?"
-      context:warn(("%s was made for this cluster by run %s and has no alias: if that run died, cmek resume %s goes on with that key; "
-        .. "this run makes another"):format(resource.ResourceARN, run, run), want.region)
-    end
-  end
-end
+--- Tells of keys of this cluster that no alias points to.
+M.look_around = choice.look_around
 
 -- Attempts whose key is the one that has the alias are done; a crash may have come before that was written down.
 local function settle_claimed(context, want, key)
@@ -181,7 +80,7 @@ end
 --- A key with `refused` stands for one that is not ours.
 function M.find(context, want)
   M.foresee(context, want)
-  local entry, other = choose(context, want, context:aliases(want.region))
+  local entry, other = choice.of(context, want)
   if not entry then return other end
   local generation = names.generation(want.cluster, entry.AliasName)
   if generation then want.alias = entry.AliasName end
@@ -217,14 +116,19 @@ local function lockout(context, want)
   end
 end
 
-local function unusable(have)
-  if have.state ~= "Enabled" then
-    return ("%s is %s: %s"):format(have.arn, have.state, MENDS[have.state] or "it cannot be used"), "state"
-  end
-  for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
-    local value = have.metadata[field]
-    if value ~= nil and value ~= KEPT[field] then
-      return ("%s has %s %s, and CMEK needs %s, which cannot be changed"):format(have.arn, field, value, KEPT[field]), "state"
+-- Does a policy name a role, or one of that name that is still to be made?
+local function names_role(policy, role)
+  local text = unknown.show(policies.json(policy))
+  return text:find('"' .. role .. '"', 1, true) or text:find(("ARN of role %s, known after"):format(role:match "[^/]+$"), 1, true)
+end
+
+-- Would the wanted policy take the key from the role by which the cluster uses it?
+local function taken_away(context, want, have)
+  for _, used in ipairs(want.policy and choice.in_use(context, want) or {}) do
+    local role = used.uri == have.arn and used.auth_principal
+    if role and not names_role(want.policy, role) then
+      return ("the cluster uses %s with the role %s, from which the wanted policy would take it: name that role (--role %s)"):format(
+        have.arn, role, role), "policy"
     end
   end
 end
@@ -244,12 +148,15 @@ function M.refusal(context, want, have)
   if not have then return lockout(context, want) end
   if have.refused then return have.refused, "owner" end
   local foreign = keys.foreign(have, want.cluster)
+  if foreign and want.arn then return foreign, "owner" end
   if foreign then return ("the alias %s points to a key that is not ours: %s"):format(want.alias, foreign), "owner" end
-  local reason, check = unusable(have)
-  if reason then return reason, check end
+  local reason = keys.unusable(have)
+  if reason then return reason, "state" end
   if have.policy == nil then
     return ("the policy of %s may not be read: allow kms:GetKeyPolicy on it"):format(have.arn), "policy"
   end
+  local taken, check = taken_away(context, want, have)
+  if taken then return taken, check end
   return orphaned(want, have)
 end
 
@@ -318,9 +225,13 @@ function M.needs(context, want, have)
   return list
 end
 
---- Why there is work although nothing differs: attempts of this run whose end is not known.
+--- What is to be said of a key that another run left, and why there is work although nothing differs: attempts of this run whose
+--- end is not known.
 ---@return string? reason, boolean? writes
-function M.pending(context, want)
+function M.pending(context, want, have)
+  if have and have.unclaimed == "left" then
+    return ("%s was made by run %s, which has not claimed it: this run goes on with that key"):format(have.arn, have.tags[names.TAG_RUN] or "?")
+  end
   local open = context.attempts:open(want.region, want.alias)
   if #open == 0 then return nil end
   return ("it is not known how %d earlier attempt(s) of this run at making this key ended; that is looked up first"):format(#open), true
@@ -452,10 +363,10 @@ local function tag(context, want, have)
   end)
 end
 
--- Gives a key its alias back.
+-- Gives a key the alias that it lost, or that the run which made it did not come to. Returns who has it.
 local function reclaim(context, want, have)
   local holder = claim.claim(context, want.region, want.alias, have.id)
-  if holder == have.id then return end
+  if holder == have.id or have.unclaimed == "left" then return holder end
   context:refuse { service = "kms", region = want.region, what = ("giving %s its alias back"):format(have.arn),
     message = ("%s points to another key by now, %s"):format(want.alias, holder) }
 end
@@ -491,7 +402,6 @@ end
 local function mend(context, want, have)
   local checks = {}
   for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
-  if checks.alias then reclaim(context, want, have) end
   if checks.policy then put_policy(context, want, have.id) end
   if checks.rotation then rotate(context, want, have.id) end
   if checks.tags then tag(context, want, have) end
@@ -537,6 +447,11 @@ end
 --- Repairs what differs, and ends what an earlier attempt left open.
 function M.update(context, want, have, step)
   step.arn = have.arn
+  if have.unclaimed then
+    local holder = reclaim(context, want, have)
+    if holder ~= have.id then return give_way(context, want, holder, step) end
+    have.unclaimed = nil
+  end
   end_attempts(context, want, have.id)
   return mend(context, want, have)
 end

@@ -1,4 +1,5 @@
 --- The IAM role that CockroachDB Cloud assumes: its trust policy, and the tags that say whose it is. It gets no permissions.
+local existing = require "engine.existing"
 local failure = require "engine.failure"
 local json = require "json"
 local names = require "names"
@@ -30,10 +31,10 @@ M.checks = {
 }
 
 --- Fills in what was left out: the name carries the cluster.
----@param want { cluster: table, name: string?, trust: table|string }
+---@param want { cluster: table, name: string?, trust: table|string }  name: or the ARN of a role that is there
 ---@param context engine.Context
 function M.defaults(want, context)
-  if want.name == nil then want.name = names.role(want.cluster) end
+  want.name, want.arn = existing.role(want.name or names.role(want.cluster))
   want.run = context:run_tag()
 end
 
@@ -74,8 +75,10 @@ local function permissions(context, name)
   return list
 end
 
--- The role as IAM shows it now; nil when it is not seen, or when its ARN is not an ARN yet.
-local function look(context, name)
+--- The role as IAM shows it now; nil when it is not seen, or when its ARN is not an ARN yet.
+---@param context engine.Context
+---@param name string
+function M.look(context, name)
   local role = context.session.iam.find_role { RoleName = name }
   if not role or not tostring(role.Arn):find("^arn:") then return nil end
   context.seen[role.Arn] = true
@@ -91,7 +94,7 @@ end
 
 --- Starts what `find` reads, before it is asked for.
 function M.foresee(context, want)
-  context:begin("role " .. want.name, function() return look(context, want.name) or false end)
+  context:begin("role " .. want.name, function() return M.look(context, want.name) or false end)
   context:begin("permissions " .. want.name, function()
     local list, refused = permissions(context, want.name)
     return { list = list, refused = refused }
@@ -111,8 +114,21 @@ end
 
 -- Judging ----------------------------------------------------------------------------------------------------------
 
+-- Why a role that was named by its ARN is not the one that is there; nil when it is, or when just its name was given.
+local function misnamed(context, want, have)
+  if not want.arn or have and have.arn == want.arn then return nil end
+  local account = want.arn:match ":(%d+):role/"
+  if account ~= context:identity().account then
+    return ("%s is a role of account %s, and the credentials are of %s"):format(want.arn, account, context:identity().account)
+  end
+  if have then return ("the role of that name is %s, not %s"):format(have.arn, want.arn) end
+  return ("there is no role %s: name one that is there, or give a name instead of an ARN to have it made"):format(want.arn)
+end
+
 --- Why the role is not touched; nil when it is this cluster's.
-function M.refusal(_, want, have)
+function M.refusal(context, want, have)
+  local wrong = misnamed(context, want, have)
+  if wrong then return wrong, "owner" end
   local owner = have and have.tags[names.TAG_CLUSTER]
   if not have or owner == want.cluster.id then return nil end
   if have.unreadable.tags then
@@ -183,7 +199,7 @@ local function wait_for(context, want, reason, fits)
   local have = context:poll {
     reason = reason, bound = context.LAG,
     check = function()
-      local role = look(context, want.name)
+      local role = M.look(context, want.name)
       if role and (not fits or fits(role)) then return role end
     end,
   }

@@ -8,9 +8,7 @@ local unknown = require "unknown"
 
 local M = {}
 
-local ARGUMENTS <const> = { cluster = true, role = true }
-
-local function enable(engine) return mend.cmek(engine, "run", "enable", ARGUMENTS) end
+local function enable(engine) return mend.cmek(engine, "run", "enable", mend.CHAIN) end
 
 -- How often the Cloud names each region; every region of the cluster once and no other one.
 local function regions(list, want, info)

@@ -27,7 +27,7 @@ local function exists(engine, list, want, have, mode)
     list:ok("key.exists", have.arn)
     return true
   end
-  local command = mode == "read" and mend.cmek(engine, "run", "console", { cluster = true, role = true }) or run(engine)
+  local command = mode == "read" and mend.cmek(engine, "run", "console", mend.CHAIN) or run(engine)
   if have and have.refused then
     list:finding("key.exists", { have = have.refused, want = want.alias })
   elseif have then
@@ -64,8 +64,8 @@ end
 local function kind(list, have)
   for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
     local value = have.metadata[field]
-    if value ~= nil and value ~= key.KEPT[field] then
-      list:finding("key.spec", { field = field, have = value, want = key.KEPT[field],
+    if value ~= nil and value ~= keys.KEPT[field] then
+      list:finding("key.spec", { field = field, have = value, want = keys.KEPT[field],
         text = "it is fixed for the key's life: another key is needed" })
     end
   end

@@ -105,7 +105,7 @@ end
 ---@param mode "ensure"|"read"  read: another recipe makes it
 function M.inspect(engine, list, want, have, mode)
   if not have then
-    local command = mode == "read" and mend.cmek(engine, "run", "console", { cluster = true, role = true }) or run(engine)
+    local command = mode == "read" and mend.cmek(engine, "run", "console", mend.CHAIN) or run(engine)
     return list:finding("role.exists", { have = "missing", want = "present", mend = command })
   end
   list:ok "role.exists"
