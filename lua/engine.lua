@@ -17,6 +17,7 @@
 ---@field cluster table?        the first cluster that was read
 ---@field identity table?
 ---@field handed_over table?    what the recipe handed over
+---@field going_on { recipe: string, arguments: table }?  the recipe that goes on from here, as this one says
 ---@field given table<string, any>  the arguments that are no defaults, for commands to be typed
 ---@field flags table<string, string>  profile, region … that they repeat
 ---@field checked table[]       checks made, with their results
@@ -34,7 +35,9 @@ local sorted = require "sorted"
 
 local M = {}
 
-local RESOURCES <const> = { role = "iam", key = "kms", cluster_cmek = "cloud" }   -- the service that each is a thing of
+local RESOURCES <const> = {   -- the service that each is a thing of
+  role = "iam", adopted_role = "iam", key = "kms", adopted_key = "kms", cluster_cmek = "cloud",
+}
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
   given = true, flags = true, requests = true, confirm_writes = true, confirm_irreversible = true, ask = true }
 
@@ -106,7 +109,8 @@ function Engine:resource(kind)
   if RESOURCES[kind] then return require("resource." .. kind) end
   local own = self.recipe.kinds or {}
   if not own[kind] then
-    local names = { "cluster_cmek", "key", "role" }
+    local names = {}
+    for name in sorted(RESOURCES) do names[#names + 1] = name end
     for name in sorted(own) do names[#names + 1] = name end
     error(("ensure: there is no kind '%s'; there are %s"):format(tostring(kind), table.concat(names, ", ")), 0)
   end

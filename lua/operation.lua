@@ -179,6 +179,10 @@ function M.act(order, output, resumed)
   runs.finish(door, journal, ok and report.run or { status = "failed" })
   lock:close()
   if not ok then error(report, 0) end
+  if report.going_on and order.common.save_args then
+    save_arguments(order.common.save_args, report.going_on.arguments)
+    report.going_on.command = require("engine.mend").going_on(engine, order.common.save_args)
+  end
   if engine.context.wrote and report.run.status ~= "done" then status = failure.UNFINISHED end   -- also when resuming was declined
   return report, status
 end

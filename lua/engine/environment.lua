@@ -68,6 +68,7 @@ end
 local function read(engine, kind, what)
   if kind == "cluster" then return M.cluster(engine, what) end
   if kind == "cmek" then return engine.context:cmek(what) end
+  if kind == "in_use" then return require("engine.existing").in_use(engine.context, what) end
   return ensure.read(engine, kind, what)
 end
 
@@ -112,6 +113,7 @@ function M.of(engine)
       if engine.phase ~= "do" then require("preflight").run(engine, cluster) end
     end,
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
+    go_on = function(recipe, arguments) engine.going_on = { recipe = recipe, arguments = arguments } end,
     task = closed(calls.tasks(engine.context)),
     policy = documents(engine),
     names = closed(names),

@@ -1,4 +1,5 @@
 --- Roles and keys that are there already and are named by their ARNs.
+local cmek = require "engine.cmek"
 local failure = require "engine.failure"
 
 local M = {}
@@ -42,6 +43,45 @@ function M.role(text)
   local path = text:match(ROLE)
   if path then return path:match "[^/]+$", text end
   return text
+end
+
+-- What of a cluster's use is not so simple that its role and keys could be taken over; nil when it is.
+local function intricate(cluster, keys, roles)
+  if #keys == 0 then
+    return ("cluster %s uses no keys of its own: there is nothing to adopt"):format(cluster.name), "cmek run console makes role and keys"
+  end
+  for i, key in ipairs(keys) do
+    if keys[i - 1] and keys[i - 1].region == key.region then
+      return ("cluster %s uses two keys in %s, %s and %s: a rotation goes on"):format(cluster.name, key.region, keys[i - 1].arn, key.arn),
+        "adopt when it is done: cmek status --cluster " .. cluster.name
+    end
+  end
+  if #roles > 1 then
+    return ("cluster %s uses its keys with %d roles (%s): cmek works with one role for all regions of a cluster"):format(cluster.name, #roles,
+      table.concat(roles, ", ")), "give the cluster one role for all its regions, or leave role and keys as they are"
+  end
+  if not roles[1]:find(ROLE) then return ("cluster %s uses its keys with '%s', which is not the ARN of a role"):format(cluster.name, roles[1]) end
+end
+
+--- The role and the keys that a cluster uses, as the Cloud has them. Raises when there are none, or not one of each.
+---@param context engine.Context
+---@param cluster table
+---@return { role: string, keys: { region: string, arn: string, status: string }[], arns: string[] }
+function M.in_use(context, cluster)
+  local info, keys, roles, seen, arns = context:cmek(cluster), {}, {}, {}, {}
+  for _, region in ipairs(cluster.regions or {}) do
+    for _, used in ipairs(cmek.live(info, region.name)) do
+      keys[#keys + 1] = { region = region.name, arn = used.uri, status = used.status }
+      arns[#arns + 1] = used.uri
+      if not seen[used.auth_principal] then roles[#roles + 1] = used.auth_principal end
+      seen[used.auth_principal] = true
+    end
+  end
+  local message, next_step = intricate(cluster, keys, roles)
+  if message then
+    failure.raise { code = "precondition", service = "cloud", what = "reading what the cluster uses", message = message, next = next_step }
+  end
+  return { role = roles[1], keys = keys, arns = arns }
 end
 
 return M

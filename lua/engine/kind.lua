@@ -9,7 +9,8 @@ local unknown = require "unknown"
 local M = {}
 
 --- Kinds that the library has.
-M.STOCK = { cluster_cmek = true, key = true, role = true, cluster = true, cmek = true, call = true }
+M.STOCK = { cluster_cmek = true, key = true, role = true, adopted_key = true, adopted_role = true, cluster = true, cmek = true,
+  in_use = true, call = true }
 
 local FUNCTION <const> = "function"
 local FIELDS <const> = {

@@ -21,10 +21,12 @@ local function join(words)
   return table.concat(quoted, " ")
 end
 
+local COMMON <const> = { "profile", "region", "account", "journal" }
+
 -- Arguments that were given, as flags, in the order of the recipe's `args`.
-local function flags(engine, only)
-  local words, given = {}, engine.given
-  for _, spec in ipairs(engine.recipe.args or {}) do
+local function flags(args, given, only)
+  local words = {}
+  for _, spec in ipairs(args or {}) do
     local name = spec.name or spec[1]
     local value = given[name]
     local wanted = not only or only[name]
@@ -36,7 +38,14 @@ local function flags(engine, only)
   return words
 end
 
-local COMMON <const> = { "profile", "region", "account", "journal" }
+-- The command's own flags after the others.
+local function with_common(words, common)
+  for _, name in ipairs(COMMON) do
+    local value = common[name]
+    if value then table.move({ "--" .. name, value }, 1, 2, #words + 1, words) end
+  end
+  return words
+end
 
 --- `cmek WORD RECIPE --cluster … `: with the arguments and flags in use.
 ---@param engine table
@@ -45,12 +54,18 @@ local COMMON <const> = { "profile", "region", "account", "journal" }
 ---@param only table<string, true>?  the arguments that it takes over; nil: all
 ---@return string
 function M.cmek(engine, word, recipe, only)
-  local words = { "cmek", word, recipe or engine.recipe.name, table.unpack(flags(engine, only)) }
-  for _, name in ipairs(COMMON) do
-    local value = engine.flags[name]
-    if value then table.move({ "--" .. name, value }, 1, 2, #words + 1, words) end
-  end
-  return join(words)
+  local words = { "cmek", word, recipe or engine.recipe.name, table.unpack(flags(engine.recipe.args, engine.given, only)) }
+  return join(with_common(words, engine.flags))
+end
+
+--- The plan of the recipe that goes on from here: its arguments as flags, or the file that they were written into.
+---@param engine { going_on: { recipe: string, arguments: table }, flags: table }
+---@param file string?
+---@return string
+function M.going_on(engine, file)
+  local on = engine.going_on
+  local typed = file and { "--args", file } or flags(require("recipe").load(on.recipe).args, on.arguments)
+  return join(with_common({ "cmek", "plan", on.recipe, table.unpack(typed) }, engine.flags))
 end
 
 --- A command of the AWS CLI, for the profile in use.

@@ -107,6 +107,12 @@ local function use(engine)
     next = not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", mend.CHAIN) or nil }
 end
 
+-- The recipe that goes on from here, its arguments, and the command that says what it would do.
+local function going_on(engine)
+  local on = engine.going_on
+  return on and { recipe = on.recipe, arguments = on.arguments, command = mend.going_on(engine) }
+end
+
 --- cmek.run/1
 ---@param status "done"|"failed"|"declined"|"unfinished"
 ---@param failure table?  the `error`
@@ -117,7 +123,7 @@ function M.run(engine, status, failure)
   for i, key in ipairs(engine.context.attempts:set_aside()) do set_aside[i] = key end
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
     handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside,
-    made = M.made(engine), error = failure }
+    made = M.made(engine), error = failure, going_on = status == "done" and going_on(engine) or nil }
 end
 
 local KINDS <const> = { cloud = 1, cluster = 1, aws = 1, role = 2, key = 3, cluster_cmek = 4 }

@@ -114,8 +114,9 @@ end
 
 -- Judging ----------------------------------------------------------------------------------------------------------
 
--- Why a role that was named by its ARN is not the one that is there; nil when it is, or when just its name was given.
-local function misnamed(context, want, have)
+--- Why a role that was named by its ARN is not the one that is there; nil when it is, or when just its name was given.
+---@return string?
+function M.misnamed(context, want, have)
   if not want.arn or have and have.arn == want.arn then return nil end
   local account = want.arn:match ":(%d+):role/"
   if account ~= context:identity().account then
@@ -127,7 +128,7 @@ end
 
 --- Why the role is not touched; nil when it is this cluster's.
 function M.refusal(context, want, have)
-  local wrong = misnamed(context, want, have)
+  local wrong = M.misnamed(context, want, have)
   if wrong then return wrong, "owner" end
   local owner = have and have.tags[names.TAG_CLUSTER]
   if not have or owner == want.cluster.id then return nil end

@@ -9,6 +9,7 @@ return s.document("cmek.run/1", "What a run came to; one that is not done says w
   cmek = s.or_null(s.object { status = s.text, uses = s.one_of { "all", "some", "none" }, ["next?"] = s.text }),
   set_aside = s.list(s.object { region = s.text, arn = s.text, attempt = s.text }),
   made = s.list(made), ["error?"] = s.failure,
+  ["going_on?"] = s.object { recipe = s.text, arguments = s.map(s.any), command = s.text },
 }, {
   ["if"] = { properties = { run = { properties = { status = { const = "done" } } } } },
   ["else"] = { required = { "error" } },

@@ -93,6 +93,7 @@ function M.tell(report, output, resumed)
     end
     output:result(set_aside(report) .. sum(report))
     if handover ~= "" then output:result(after(report)) end
+    if report.going_on then output:result("What differs from cmek's own is told by: " .. report.going_on.command .. "\n") end
     return
   end
   local head = output:paint("red", ("%s (run %s): "):format(report.run.status, report.run.id))

@@ -1,0 +1,194 @@
+--- A key that was made by hand and that the cluster uses. Adopting it gives it the cluster's tags and alias; nothing else of it changes.
+local choice = require "engine.choice"
+local claim = require "engine.claim"
+local failure = require "engine.failure"
+local keys = require "engine.keys"
+local names = require "names"
+local sharing = require "engine.sharing"
+
+local M = {}
+
+M.kind = "adopted_key"
+M.own = true   -- verify: is it there, is it adopted
+
+M.checks = { { id = "adopted_key.exists", severity = "high" }, { id = "adopted_key.as_wanted", severity = "medium" } }
+
+--- What it may call, by service.
+M.actions = {
+  kms = { "ListAliases", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus", "TagResource", "CreateAlias" },
+  cloud = { "ListClusters", "GetCMEKClusterInfo" },
+}
+
+--- Fills in what was left out.
+---@param want { cluster: table, region: string, arn: string, status: string? }  region: that it serves; status: what the Cloud says of it
+---@param context engine.Context
+function M.defaults(want, context)
+  want.alias = names.alias(want.cluster)
+  want.run = context:run_tag()
+end
+
+function M.name(want) return want.arn:match "[^/]+$" end
+function M.region(want) return want.region end
+
+-- Reading ----------------------------------------------------------------------------------------------------------
+
+-- Why a key of another place is of no use to cmek; nil when it is of this account and of the region that it serves.
+local function elsewhere(context, want)
+  local region, account = want.arn:match "^arn:[^:]*:kms:([^:]*):(%d+):key/"
+  if not region then return ("%s is not the ARN of a key"):format(want.arn) end
+  if account ~= context:identity().account then
+    return ("it is a key of account %s, and the credentials are of %s: adopt it with credentials of its account"):format(account,
+      context:identity().account)
+  end
+  if region ~= want.region then
+    return ("it is a key in %s that serves %s: cmek looks after keys in the region that they serve, so it is left as it is"):format(region,
+      want.region)
+  end
+end
+
+-- The key with the alias of this cluster that points to it.
+local function look(context, want, aliases)
+  local key = keys.find(context, want.region, want.arn)
+  if key then key.alias = choice.alias_of(want.cluster, aliases, key.arn) end
+  return key
+end
+
+--- The key, as KMS shows it; something with `refused` stands for one that cannot be looked at.
+function M.find(context, want)
+  local reason = elsewhere(context, want)
+  if reason then return { refused = reason } end
+  context:begin("aliases " .. want.region, function() return keys.aliases(context, want.region) end)
+  sharing.foresee(context, want.cluster)
+  local aliases = context:aliases(want.region)
+  local key = look(context, want, aliases)
+  if not key then return { refused = "KMS does not show it: it was deleted, or never was" } end
+  key.taken = choice.entry_named(aliases, want.alias)
+  return key
+end
+
+-- Judging ----------------------------------------------------------------------------------------------------------
+
+-- Whose it is, as far as tags tell.
+local function owner(want, have)
+  local tagged = have.tags[names.TAG_CLUSTER]
+  if have.unreadable.tags or tagged and tagged ~= want.cluster.id then return keys.foreign(have, want.cluster) end
+end
+
+-- What cmek's keys are not.
+local function strange(have)
+  local metadata = have.metadata
+  if metadata.MultiRegion then
+    local kind = (metadata.MultiRegionConfiguration or {}).MultiRegionKeyType
+    return ("it is a multi-Region key (%s), whose material lives in other regions too: cmek adopts keys of one region"):format(kind or "?")
+  end
+  if metadata.Origin and metadata.Origin ~= "AWS_KMS" then
+    return ("its material is not KMS's (Origin %s), so KMS does not rotate it: cmek adopts keys whose material KMS made"):format(metadata.Origin)
+  end
+  return keys.unusable(have)
+end
+
+local function shared(context, want)
+  local users, unread = sharing.of(context, want.cluster, want.arn)
+  if #users > 0 then
+    return ("cluster %s uses it as well, and one tag names one cluster: cmek looks after keys of one cluster, so it is left as it is"):format(
+      table.concat(users, ", "))
+  end
+  if #unread > 0 then
+    context:warn(("the CMEK of %s may not be read, so it cannot be said whether it shares role or keys with %s"):format(
+      table.concat(unread, ", "), want.cluster.name))
+  end
+end
+
+--- Why the key is not adopted; nil when it can be, or is.
+function M.refusal(context, want, have)
+  if have.refused then return have.refused end
+  if want.status and want.status ~= "ENABLED" then
+    return ("the Cloud says that the cluster's use of it is %s: adopt it when that is ENABLED"):format(want.status)
+  end
+  local reason = owner(want, have) or strange(have) or shared(context, want)
+  if reason then return reason end
+  if not have.alias and have.taken then
+    return ("the alias %s, which it would get, points to another key, %s: look what that is for"):format(want.alias, have.taken.TargetKeyId)
+  end
+end
+
+--- The tags and the alias that it lacks.
+function M.differences(want, have)
+  if have.refused then return { { check = "as_wanted", field = "key", have = have.refused, want = want.arn } } end
+  local list, tags = {}, have.tags
+  local function differ(name, wanted) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = wanted } end
+  if tags[names.TAG_CLUSTER] ~= want.cluster.id then differ(names.TAG_CLUSTER, want.cluster.id) end
+  if tags[names.TAG_REGION] ~= want.region then differ(names.TAG_REGION, want.region) end
+  if tags[names.TAG_RUN] == nil then differ(names.TAG_RUN, want.run) end
+  if not have.alias then list[#list + 1] = { check = "alias", field = "alias", want = want.alias } end
+  return list
+end
+
+function M.warnings() return {} end
+function M.pending() return nil end
+
+--- The rights that adopting it takes.
+---@return engine.Need[]
+function M.needs(_, want, have)
+  local list, checks = {}, {}
+  for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
+  local function need(operation, resource, policy)
+    list[#list + 1] = { action = "kms:" .. operation, resource = resource, policy = policy, region = want.region }
+  end
+  if checks.tags then need("TagResource", have.arn, have.policy) end
+  if checks.alias then
+    need("CreateAlias", have.arn:gsub(":key/.*$", ":") .. want.alias)
+    need("CreateAlias", have.arn, have.policy)
+  end
+  return list
+end
+
+--- What the recipe gets.
+function M.result(want) return { region = want.region, arn = want.arn } end
+
+-- Changing ---------------------------------------------------------------------------------------------------------
+
+-- Somebody may have tagged it for another cluster since it was looked at.
+local function check_owner(context, want)
+  local have = keys.find(context, want.region, want.arn)
+  local reason = have and owner(want, have)
+  if reason then context:refuse { service = "kms", region = want.region, what = ("adopting %s"):format(want.arn), message = reason } end
+end
+
+local function tag(context, want, list)
+  context:write(function()
+    return context.session.kms.tag_resource { region = want.region, KeyId = want.arn, Tags = list }
+  end)
+end
+
+local function claim_alias(context, want, have)
+  local holder = claim.claim(context, want.region, want.alias, have.id)
+  if holder == have.id then return end
+  context:refuse { service = "kms", region = want.region, what = ("adopting %s"):format(want.arn),
+    message = ("the alias %s points to another key by now, %s"):format(want.alias, holder) }
+end
+
+--- Gives it what it lacks: the tags first, so that a run that dies between leaves a key that says whose it is.
+function M.update(context, want, have, step)
+  step.arn = want.arn
+  check_owner(context, want)
+  local list, alias = {}, false
+  for _, difference in ipairs(M.differences(want, have)) do
+    local name = difference.field:match "^tags%.(.*)$"
+    if name then list[#list + 1] = { TagKey = name, TagValue = difference.want } else alias = true end
+  end
+  if #list > 0 then tag(context, want, list) end
+  if alias then claim_alias(context, want, have) end
+  local adopted = context:poll {
+    reason = ("waiting until KMS shows %s as adopted"):format(want.arn), bound = context.LAG,
+    check = function()
+      local key = look(context, want, keys.aliases(context, want.region))
+      return key and #M.differences(want, key) == 0 and key or nil
+    end,
+  }
+  if adopted then return adopted end
+  failure.raise { code = "not_ready", service = "kms", region = want.region, what = ("adopting %s"):format(want.arn),
+    message = ("KMS does not show its tags and alias after %d s"):format(context.LAG) }
+end
+
+return M
