@@ -28,6 +28,22 @@ Environment
   CMEK_ARG_CLUSTER …    a recipe's arguments; flags are stronger, --args FILE is weaker
   NO_COLOR, TERM=dumb   no colour
 ]],
+  adopting = [[
+Adopting
+  A cluster whose CMEK was set up by hand has a role and keys that cmek leaves alone: they say nothing of whose they are.
+
+    cmek run adopt --cluster orders --save-args orders.json
+    cmek plan console --args orders.json
+
+  The first reads from CockroachDB Cloud which role and keys are in use, checks them and asks; then it tags each for this
+  cluster and gives each key the cluster's alias (…-g1). Policies, trust, rotation and other tags stay as they are. The file
+  holds their ARNs for --role and --key; without --save-args the command is printed with them. The second says what differs
+  from what cmek would have made, with nothing to create; run does it, and keeps statements of others in the policies.
+
+  Left alone, each with its reason: keys and roles of another account, tagged for another cluster or used by one; keys in
+  another region than they serve; multi-Region keys and keys with imported material; keys that are not Enabled, symmetric
+  and for encrypting; an alias that points to another key; several roles in one cluster. A wrong trust is told.
+]],
   arguments = [[
 Arguments
   A recipe's arguments are its flags: cmek help console. Each comes from the first that has it: the flag, the
