@@ -180,7 +180,7 @@ function M.act(order, output, resumed)
   lock:close()
   if not ok then error(report, 0) end
   if report.going_on and order.common.save_args then
-    save_arguments(order.common.save_args, report.going_on.arguments)
+    require("argument_sources").save(order.common.save_args, report.going_on.arguments)
     report.going_on.command = require("engine.mend").going_on(engine, order.common.save_args)
   end
   if engine.context.wrote and report.run.status ~= "done" then status = failure.UNFINISHED end   -- also when resuming was declined
