@@ -20,6 +20,7 @@
 ---@field going_on { recipe: string, arguments: table }?  the recipe that goes on from here, as this one says
 ---@field given table<string, any>  the arguments that are no defaults, for commands to be typed
 ---@field flags table<string, string>  profile, region … that they repeat
+---@field rests_on table[]      what the plan rests on, as lua/engine/seen.lua has it
 ---@field checked table[]       checks made, with their results
 ---@field findings table[]      of verify
 ---@field handovers table[]     of verify: cluster, role, keys and specs that were handed over
@@ -39,7 +40,7 @@ local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", adopted_key = "kms", cluster_cmek = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  given = true, flags = true, requests = true, confirm_writes = true, confirm_irreversible = true, ask = true }
+  given = true, flags = true, requests = true, accept = true, confirm_writes = true, confirm_irreversible = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
 local function remember(self, entries)
@@ -58,6 +59,7 @@ end
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
 ---  requests: boolean?,            a plan lists the requests that run would send
+---  accept: (fun(engine: Engine, plan: table): table?)?,   why a run does not do its plan, as the `error` of its report
 ---  listener: (fun(event: table))?,
 ---  confirm_writes: (fun(question: string, plan: table): boolean?, string?)?,
 ---  confirm_irreversible: (fun(text: string, cluster_name: string): boolean?, string?)?,
@@ -207,6 +209,7 @@ local function plan_pass(self)
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
   require("engine.rights").judge(self)
   look_around(self)
+  self.rests_on = require("engine.seen").of(self)
   return report.plan(self)
 end
 
@@ -302,7 +305,7 @@ end
 function Engine:run()
   local plan = plan_pass(self)
   self.listener { kind = "plan", report = plan }
-  local wrong = refused(self)
+  local wrong = self.options.accept and self.options.accept(self, plan) or refused(self)
   if wrong then return report.run(self, self.context.wrote and "unfinished" or "failed", wrong), M.status_of(wrong, self.context.wrote) end
   if not pending(self, plan) then
     for _, step in ipairs(self.steps) do step.result = "done" end

@@ -9,6 +9,8 @@ local COMMON <const> = {
   { "yes",       "create and update without asking; irreversible steps need --confirm as well", words = "run resume exec" },
   { "confirm",   "the cluster's name: agrees to the irreversible steps", value = "NAME", words = "run resume" },
   { "exit_code", "exit 3 when there is something to do", words = "plan" },
+  { "out",       "write the plan into a file for run --plan", value = "FILE", words = "plan" },
+  { "plan",      "do exactly the plan in this file, or refuse; there is no RECIPE then", value = "FILE", words = "run" },
   { "requests",  "also the requests that run would send, in full", words = "plan" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },

@@ -134,13 +134,13 @@ end
 ---@param word "plan"|"verify"
 ---@param order table  M.read's
 ---@param output ui.Output
----@return table report, integer status
+---@return table report, integer status, Engine engine
 function M.look(word, order, output)
   local door, session, progress = M.connect(order.common, nil, nil, output)
   local engine = engine_for(word, order, session, progress, { requests = order.common.requests })
   local report, status = execute(engine, order, session, door)
   progress:clear()
-  return report, status
+  return report, status, engine
 end
 
 --- A run, new or taken up: asks, does, and writes its journal.
@@ -160,7 +160,7 @@ function M.act(order, output, resumed)
     profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil,
   })
   local engine = engine_for("run", order, session, progress, {
-    run_id = id, entries = resumed and resumed.entries,
+    run_id = id, entries = resumed and resumed.entries, accept = order.accept,
     confirm_writes = function(question)
       progress:clear()
       return door:permit_writes(question .. " [y/N] ")

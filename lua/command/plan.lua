@@ -11,9 +11,13 @@ local M = {}
 function M.run(arguments, output)
   local order = operation.read("plan", arguments, output)
   if not order then return failure.DONE end
-  local report, status = operation.look("plan", order, output)
+  local report, status, engine = operation.look("plan", order, output)
   if output.json then output:document(report) end
   output:result(plan.render(report, output))
+  if order.common.out and report.summary.refused == 0 then
+    require("saved_plan").write(order.common.out, order, report, engine)
+    output:note(("saved; to do exactly this: cmek run --plan %s\n"):format(require("engine.mend").quote(order.common.out)))
+  end
   if status == failure.DONE and order.common.exit_code and plan.pending(report.summary) then return failure.PENDING end
   return status
 end

@@ -7,7 +7,9 @@ local M = {}
 ---@param output ui.Output
 ---@return integer status
 function M.run(arguments, output)
-  local order = operation.read("run", arguments, output)
+  local saved = require "saved_plan"
+  local order
+  if saved.named(arguments) then order = saved.order(arguments, output) else order = operation.read("run", arguments, output) end
   if not order then return 0 end
   local report, status = operation.act(order, output)
   require("ui.result").tell(report, output)
