@@ -94,7 +94,9 @@ static void set_body(lua_State *L, const struct transfer *t)
   int response = lua_gettop(L);
   const char *data = t->answer.length > 0 ? t->answer.data : "";
   bool decoded = true;
-  if (t->format == ANSWER_RAW) {
+  if (t->format == ANSWER_SECRET && t->status == 200 && t->answer.length > 0) {
+    secret_push(L, data, t->answer.length, t->audience);
+  } else if (t->format == ANSWER_RAW || t->format == ANSWER_SECRET) {
     lua_pushlstring(L, data, t->answer.length);
   } else if (t->answer.length == 0) {   /* what an operation without a result answers; who asked for one has to know */
     lua_pushboolean(L, true);

@@ -29,14 +29,40 @@ static bool url_host(const char *url, char *host, size_t size)
   return true;
 }
 
-static bool is_loopback(const char *host)
+/* Is the host[:port] exactly this host, whatever its port? */
+static bool is_host(const char *host, const char *name)
 {
-  return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0
-      || (strncmp(host, "localhost", 9) == 0 && (host[9] == '\0' || host[9] == ':'));
+  size_t length = strlen(name);
+  return strncmp(host, name, length) == 0 && (host[length] == '\0' || host[length] == ':');
 }
 
-/* Printable, lower-case scheme, http only to this machine: what is signed or carried there must not travel in clear. */
-static const char *url_fault(const char *url)
+static bool is_loopback(const char *host)
+{
+  size_t digits = strspn(host, "0123456789.");   /* 127.example.com is somewhere else */
+  return (strncmp(host, "127.", 4) == 0 && (host[digits] == '\0' || host[digits] == ':')) || is_host(host, "[::1]") || is_host(host, "localhost");
+}
+
+/* Where the machine or the container that runs us is told who it is: for the credential chain alone. */
+static const struct { const char *service, *host; } metadata[] = {
+  {"imds", "169.254.169.254"}, {"imds", "[fd00:ec2::254]"},
+  {"container", "169.254.170.2"}, {"container", "169.254.170.23"}, {"container", "[fd00:ec2::23]"},
+};
+
+static bool is_metadata(const char *host, const char *service)
+{
+  for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)
+    if ((service == NULL || strcmp(metadata[i].service, service) == 0) && is_host(host, metadata[i].host))
+      return true;
+  return false;
+}
+
+bool destination_is_local(const char *host)
+{
+  return is_loopback(host) || is_metadata(host, NULL);
+}
+
+/* Printable, lower-case scheme, http only to this machine and its metadata: what is signed or carried must not travel in clear. */
+static const char *url_fault(const char *url, const char *service)
 {
   char host[256];
   for (const char *c = url; *c != '\0'; c++)
@@ -47,9 +73,11 @@ static const char *url_fault(const char *url)
     return "must begin with https:// or http://";
   if (!url_host(url, host, sizeof host))
     return "names no host, or a user";
-  if (strpbrk(url, "?#") != NULL)
+  if (strpbrk(url, strcmp(service, "container") == 0 ? "#" : "?#") != NULL)
     return "must end in a path";
-  if (plain && !is_loopback(host))
+  if (is_metadata(host, NULL) && !is_metadata(host, service))
+    return "is a metadata service, which is for the credentials alone";
+  if (plain && !is_loopback(host) && !is_metadata(host, service))
     return "would carry credentials in clear: http is for this machine alone, use https://";
   return NULL;
 }
@@ -61,7 +89,7 @@ int door_add_endpoint(lua_State *L)
   const char *url = luaL_checkstring(L, 3);
   if (door->sealed)
     return luaL_error(L, "door: sealed; no endpoint can be added for '%s'", service);
-  const char *fault = url_fault(url);
+  const char *fault = url_fault(url, service);
   if (fault != NULL)
     return luaL_error(L, "door: the endpoint of %s, '%s', %s", service, url, fault);
   if (door->endpoint_count == DOOR_ENDPOINTS)

@@ -195,11 +195,12 @@ static int door_gc(lua_State *L)
   return 0;
 }
 
-/* door.http, door.aws, door.cloud and door.clock are made when first asked for, and kept. */
+/* door.http, door.aws, door.cloud, door.identity and door.clock are made when first asked for, and kept. */
 static int door_index(lua_State *L)
 {
   static const struct { const char *name; void (*push)(lua_State *, int); } parts[] = {
-    {"http", http_push}, {"aws", aws_push}, {"cloud", cloud_push}, {"clock", clock_push},
+    {"http", http_push}, {"aws", aws_push}, {"cloud", cloud_push}, {"identity", identity_push},
+    {"clock", clock_push},
   };
   (void)door_check(L, 1);
   const char *name = luaL_checkstring(L, 2);

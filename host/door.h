@@ -99,10 +99,14 @@ double door_now(lua_State *L, struct door *door, int door_index);
 /* The name of the signal that asks this process to stop, or NULL. */
 const char *door_stopping(const struct door *door);
 
-/* Opens the tables door.http, door.aws, door.cloud and door.clock: each pushes one, closed over the door at the index. */
+/* Whether a host[:port] is this machine, or the metadata of the one it runs on: what is meant for it is no proxy's business. */
+bool destination_is_local(const char *host);
+
+/* Opens the tables door.http, door.aws, door.cloud, door.identity and door.clock: each pushes one, closed over the door at the index. */
 void http_push(lua_State *L, int door_index);
 void aws_push(lua_State *L, int door_index);
 void cloud_push(lua_State *L, int door_index);
+void identity_push(lua_State *L, int door_index);
 void clock_push(lua_State *L, int door_index);
 
 /* http.c */
@@ -110,7 +114,7 @@ struct carrier *carrier_new(void);
 void carrier_free(lua_State *L, struct carrier *c);
 void carrier_abandon(lua_State *L, struct carrier *c);   /* what is on its way or asleep is let go */
 
-enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_XML };
+enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_XML, ANSWER_SECRET /* the whole of it is one */ };
 
 /* What http.c carries. Strings are copied. */
 struct message {

@@ -1,6 +1,6 @@
 /* effects.c -- what each request does to the world: read, session, write, deletion or irreversible.
  * By exact name, never by prefix or method; what stands nowhere here is a write. Sources: the API references of
- * IAM 2010-05-08, STS 2011-06-15, KMS 2014-11-01, Resource Groups Tagging 2017-01-26, CockroachDB Cloud 2024-09-16. */
+ * IAM 2010-05-08, STS 2011-06-15, SSO and SSO OIDC 2019-06-10, instance metadata v2, KMS 2014-11-01, Resource Groups Tagging 2017-01-26, CockroachDB Cloud 2024-09-16. */
 #include "effects.h"
 
 #include <stddef.h>
@@ -9,18 +9,28 @@
 static const char *const session_secrets[] = {"SecretAccessKey", "SessionToken", NULL};
 static const char *const plaintext[] = {"Plaintext", NULL};
 static const char *const import_token[] = {"ImportToken", NULL};
+static const char *const metadata_secrets[] = {"SecretAccessKey", "Token", NULL};
+static const char *const portal_secrets[] = {"secretAccessKey", "sessionToken", NULL};
+static const char *const oidc_secrets[] = {"accessToken", "refreshToken", "idToken", NULL};
 
 #define READ(service, operation)    {service, operation, EFFECT_READ, false, NULL, NULL, NULL}
 #define WRITE(service, operation)   {service, operation, EFFECT_WRITE, false, NULL, NULL, NULL}
 #define DELETION(service, operation) {service, operation, EFFECT_DELETION, false, NULL, NULL, NULL}
 #define DRY(service, operation)     {service, operation, EFFECT_WRITE, true, NULL, NULL, NULL}
 #define REST(service, operation, effect, method, path)  {service, operation, effect, false, NULL, method, path}
+#define SESSION(service, operation, secrets, method, path)  {service, operation, EFFECT_SESSION, false, secrets, method, path}
 
 static const struct effects_row rows[] = {
   READ("sts", "GetCallerIdentity"),
   READ("sts", "DecodeAuthorizationMessage"),
   {"sts", "AssumeRole", EFFECT_SESSION, false, session_secrets, NULL, NULL},
   {"sts", "AssumeRoleWithWebIdentity", EFFECT_SESSION, false, session_secrets, NULL, NULL},
+  SESSION("imds", "GetToken",           NULL,             "PUT", "/latest/api/token"),
+  SESSION("imds", "ListRoles",          NULL,             "GET", "/latest/meta-data/iam/security-credentials/"),
+  SESSION("imds", "GetRoleCredentials", metadata_secrets, "GET", "/latest/meta-data/iam/security-credentials/*"),
+  SESSION("container", "GetCredentials", metadata_secrets, "GET", ""),   /* the whole address is the endpoint's */
+  SESSION("sso", "GetRoleCredentials",  portal_secrets,   "GET", "/federation/credentials"),
+  SESSION("sso-oidc", "CreateToken",    oidc_secrets,     "POST", "/token"),
 
   READ("iam", "GetGroupPolicy"),
   READ("iam", "GetPolicy"),
@@ -136,8 +146,8 @@ static bool plain_segment(const char *segment, size_t length)
     return false;
   for (size_t i = 0; i < length; i++) {
     char c = segment[i];
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-    if (!plain)
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!plain && (c == '\0' || strchr("-_.+=,@", c) == NULL))
       return false;
   }
   return true;

@@ -18,6 +18,7 @@
 #include "disk.h"
 #include "field.h"
 #include "host.h"
+#include "json.h"
 #include "secret.h"
 
 #define LOCK "file.lock"
@@ -28,7 +29,9 @@ struct lock { int fd; };           /* -1: closed */
 
 static int file_read(lua_State *L);
 static int file_lines(lua_State *L);
+static int file_json(lua_State *L);
 static int file_write(lua_State *L);
+static int file_write_json(lua_State *L);
 static int file_append(lua_State *L);
 static int file_mkdir(lua_State *L);
 static int file_list(lua_State *L);
@@ -47,7 +50,9 @@ static int lock_close(lua_State *L);
 static const luaL_Reg functions[] = {
   {"read",             file_read},              /* file.read(path[, max bytes]) -> text | nil, message */
   {"lines",            file_lines},             /* file.lines(path, {names}, audience) -> list of string | {name=, value=<secret>, indent=} | nil, message */
+  {"json",             file_json},              /* file.json(path, {names}, audience) -> value whose members of these names are secrets | nil, message */
   {"write",            file_write},             /* file.write(path, text[, mode=0600]) -> true | nil, message; all or nothing, on disk */
+  {"write_json",       file_write_json},        /* file.write_json(path, value) -> true | nil, message; with the secrets of SSO in clear, mode 0600 */
   {"append",           file_append},            /* file.append(path, text[, mode=0600]) -> true | nil, message */
   {"mkdir",            file_mkdir},             /* file.mkdir(path[, mode=0700]) -> true | nil, message; with parents */
   {"list",             file_list},              /* file.list(directory) -> sorted names | nil, message */
@@ -239,6 +244,48 @@ static int file_lines(lua_State *L)
   bool ok = lines.text.data != NULL && lua_pcall(L, 1, 1, 0) == LUA_OK;
   bytes_free(&lines.text);
   return ok ? 1 : luaL_error(L, "cannot read '%s': %s", path, lua_tostring(L, -1));
+}
+
+/* ---- JSON, some of which is secret ---- */
+
+static int file_json(lua_State *L)
+{
+  const char *path = check_path(L, 1), *audience = luaL_checkstring(L, 3);
+  struct bytes text = {0};
+  size_t count;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 3);
+  lua_newtable(L);
+  lua_pushvalue(L, 2);
+  lua_setfield(L, 4, "names");
+  const char *const *names = (const char *const *)field_list(L, 4, "names", &count);
+  if (!disk_read(path, &text)) {
+    int error = errno;
+    bytes_free(&text);
+    return fail(L, "read", path, error);
+  }
+  bool ok = json_push(L, text.length > 0 ? text.data : "", text.length, names, audience);
+  bytes_free(&text);
+  if (ok)
+    return 1;
+  luaL_pushfail(L);
+  lua_insert(L, -2);
+  return 2;
+}
+
+/* What AWS's own clients keep on disk in clear, the tokens of IAM Identity Center, and no other secret. */
+static int file_write_json(lua_State *L)
+{
+  const char *path = check_path(L, 1);
+  struct bytes text = {0};
+  lua_settop(L, 2);
+  bool ok = json_write(L, 2, &text, true, "sso");
+  bool written = ok && disk_replace(path, text.data, text.length, MODE_FILE);
+  int error = errno;
+  bytes_free(&text);
+  if (!ok)
+    return luaL_error(L, "cannot write '%s': %s", path, lua_tostring(L, -1));
+  return written ? succeed(L) : fail(L, "write", path, error);
 }
 
 /* ---- writing ---- */

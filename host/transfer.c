@@ -114,6 +114,14 @@ static int refuse_rewind(void *context, curl_off_t offset, int origin)
 
 /* ---- options ---- */
 
+/* The host and port of the URL. */
+static void host_of(const char *url, char *host, size_t size)
+{
+  const char *from = strstr(url, "://");
+  from = from == NULL ? url : from + 3;
+  (void)snprintf(host, size, "%.*s", (int)strcspn(from, "/?"), from);
+}
+
 static bool readable(const char *path)
 {
   return path != NULL && path[0] != '\0' && access(path, R_OK) == 0;
@@ -173,10 +181,9 @@ static bool set_body(struct transfer *t)
 
 static bool is_local(const char *url)
 {
-  const char *host = strstr(url, "://");
-  host = host == NULL ? url : host + 3;
-  return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 || strncmp(host, "localhost", 9) == 0
-      || strncmp(host, "169.254.", 8) == 0;
+  char host[256];
+  host_of(url, host, sizeof host);
+  return destination_is_local(host);
 }
 
 static bool set_options(struct transfer *t, const struct door *door)
@@ -255,14 +262,6 @@ static bool never_left(const struct transfer *t, CURLcode code)
   (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME, &sending);
   (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
   return proxy >= 300 || (code == CURLE_OPERATION_TIMEDOUT && sending <= 0);
-}
-
-/* The host and port of the URL, so that an error says whom it could not reach. */
-static void host_of(const char *url, char *host, size_t size)
-{
-  const char *from = strstr(url, "://");
-  from = from == NULL ? url : from + 3;
-  (void)snprintf(host, size, "%.*s", (int)strcspn(from, "/?"), from);
 }
 
 static void finish(struct transfer *t, CURLcode code)

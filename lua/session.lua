@@ -76,12 +76,21 @@ local function open_aws(self, options, environment)
   local session_key, caller = self.door:session_key(), nil
   self.credentials = credentials.new {
     environment = environment, profiles = known, profile = profile, explicit = explicit, clock = self.clock, tasks = self.tasks,
-    run_id = options.run_id, ask = options.ask or ask_at_terminal,
+    run_id = options.run_id, ask = options.ask or ask_at_terminal, listen = self.listen,
     assume_role = function(request)
       request.session_key, request.region = session_key, self.region
       return sts.assume_role(caller, request)
     end,
+    assume_with_web_identity = function(request)
+      request.session_key, request.region = session_key, self.region
+      return sts.assume_with_web_identity(caller, request)
+    end,
+    identity = function(request)
+      request.session_key = session_key
+      return self.door.identity.request(request)
+    end,
   }
+  self.credentials:register(self.door, endpoints)
   caller = open_services(self, self.door)
 end
 

@@ -1,51 +1,11 @@
 -- Who we are in AWS: the order of the sources, what each gives, and what is said when one fails.
-local credentials = require "aws.credentials"
 local file = require "file"
-local profiles = require "aws.profile"
 local secret = require "secret"
-local variables = require "variables"
 local stand_in = dofile "tests/stand_in.lua"
+local identities = dofile "tests/identities.lua"
+local open, key_of, refused = identities.open, identities.key_of, identities.refused
 
 local ENVIRONMENT <const> = { AWS_ACCESS_KEY_ID = "AKIAENV", AWS_SECRET_ACCESS_KEY = "key-of-the-environment" }
-
---- Credentials over files with these texts. Options: environment, config, credentials, profile (a name), explicit, ask, process,
---- assume = fn(request, number) -> what AssumeRole gives.
-local function open(options)
-  local here = stand_in.new()
-  local directory = test.directory()
-  assert(file.write(directory .. "/config", options.config or ""))
-  assert(file.write(directory .. "/credentials", options.credentials or ""))
-  local environment = { AWS_CONFIG_FILE = directory .. "/config", AWS_SHARED_CREDENTIALS_FILE = directory .. "/credentials" }
-  for name, value in pairs(options.environment or {}) do environment[name] = value end
-  local known = profiles.load { environment = variables.of(environment) }
-  here.assumed = {}
-  here.value = credentials.new { environment = variables.of(environment), profiles = known, profile = known:find(options.profile or "default"),
-    explicit = options.explicit or false, clock = here.door.clock, tasks = here.tasks, ask = options.ask, process = options.process,
-    run_id = options.run_id,
-    assume_role = function(request)
-      table.insert(here.assumed, request)
-      local number = #here.assumed
-      here.door.clock.sleep(1)
-      return (options.assume or function()
-        return { AccessKeyId = "ASIA" .. number, SecretAccessKey = secret.new("role-key-" .. number, "aws"),
-          SessionToken = secret.new("role-token-" .. number, "aws"), Expiration = "2026-02-01T10:00:00Z" }
-      end)(request, number)
-    end }
-  function here.get() return here.run(function() return here.value:get() end) end
-  return here
-end
-
-local function key_of(options)
-  local keys = open(options).get()
-  return keys.access_key_id, keys
-end
-
-local function refused(options, text)
-  local here = open(options)
-  local raised = test.raises(here.get, text)
-  test.equal({ raised.exit, raised.kind }, { "credentials", "credentials" })
-  return raised
-end
 
 local STATIC <const> = "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = key-of-the-file\n"
 
@@ -110,25 +70,20 @@ test["nothing at all is told with where was looked and how to go on"] = function
   refused({ config = "[default]\nregion = a\n" }, "no AWS credentials: profile 'default' has none")
 end
 
-test["what is set up and not read yet is an error with the line to paste, not a reason to go on"] = function()
-  local line = 'eval "$(aws configure export-credentials --profile work --format env)"'
-  for name, text in pairs {
-    sso_session = "IAM Identity Center", sso_start_url = "IAM Identity Center", web_identity_token_file = "web_identity_token_file",
-    login_session = "login_session",
-  } do
-    local config = ("[profile work]\n%s = x\naws_access_key_id = A\naws_secret_access_key = b\n"):format(name)
-    local raised = refused({ profile = "work", config = config }, text)
-    test.equal(raised.next, line)
-  end
-  for _, name in ipairs { "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI" } do
-    refused({ environment = { [name] = "/x" } }, "AWS_CONTAINER_CREDENTIALS_… names the container's credentials, which cmek does not read yet")
-  end
-  refused({ environment = { AWS_WEB_IDENTITY_TOKEN_FILE = "/x", AWS_ROLE_ARN = "arn:aws:iam::1:role/a" }, credentials = STATIC }, "web identity")
+test["a login session is an error with the line to paste, not a reason to go on"] = function()
+  local config = "[profile work]\nlogin_session = x\naws_access_key_id = A\naws_secret_access_key = b\n"
+  local raised = refused({ profile = "work", config = config }, "has a login_session (aws login), which cmek does not read")
+  test.equal(raised.next, 'eval "$(aws configure export-credentials --profile work --format env)"')
+  raised = refused({ profile = "work", explicit = true, config = config }, "login_session")
+  test.contains(raised.next, "# then without --profile")
 end
 
-test["static keys of the credentials file come after SSO and before a login session"] = function()
-  refused({ config = "[default]\nsso_session = s\n", credentials = STATIC }, "IAM Identity Center")
+test["what is set up and fails is an error, not a reason to go on: web identity and SSO stand before keys in a file"] = function()
+  refused({ environment = { AWS_WEB_IDENTITY_TOKEN_FILE = "/nowhere", AWS_ROLE_ARN = "arn:aws:iam::1:role/a" }, credentials = STATIC },
+    "web identity")
+  refused({ config = "[default]\nsso_account_id = 1\n", credentials = STATIC }, "one of IAM Identity Center and lacks sso_region")
   test.equal(key_of { config = "[default]\nlogin_session = s\n", credentials = STATIC }, "AKIAFILE")
+  test.equal(key_of { environment = { AWS_CONTAINER_CREDENTIALS_FULL_URI = "http://elsewhere.example/" }, credentials = STATIC }, "AKIAFILE")
 end
 
 -- ---- roles ----
@@ -206,14 +161,22 @@ test["a role needs exactly one source, and the source must exist and have creden
   refused({ profile = "a", config = ROLE .. "[profile a]\nrole_arn = r\nsource_profile = base\nduration_seconds = 1h\n" }, "is '1h'; it must be")
 end
 
-test["a named credential source is the environment; others are not read yet"] = function()
+test["a named credential source is the environment, the container or the instance's metadata"] = function()
   local config = "[profile a]\nrole_arn = r\ncredential_source = %s\n"
   local here = open { profile = "a", explicit = true, environment = ENVIRONMENT, config = config:format "Environment" }
   here.get()
   test.equal(here.assumed[1].credentials.access_key_id, "AKIAENV")
   refused({ profile = "a", config = config:format "Environment" }, "AWS_ACCESS_KEY_ID is not set")
-  refused({ profile = "a", config = config:format "Ec2InstanceMetadata" }, "the instance's metadata")
-  refused({ profile = "a", config = config:format "EcsContainer" }, "the container's credentials")
+  refused({ profile = "a", config = config:format "Ec2InstanceMetadata" }, "and AWS_EC2_METADATA_DISABLED is true")
+  refused({ profile = "a", config = config:format "Ec2InstanceMetadata", answer = function() return nil, "refused", "unsent" end },
+    "no instance's metadata service is at http://169.254.169.254")
+  refused({ profile = "a", config = config:format "EcsContainer" }, "the AWS profile 'a' (credential_source = EcsContainer)")
+  here = open { profile = "a", environment = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI = "/v2/x" }, config = config:format "EcsContainer",
+    answer = function()
+      return identities.says { AccessKeyId = "ASIACONTAINER", SecretAccessKey = secret.new("key-of-the-container", "aws") }
+    end }
+  here.get()
+  test.equal(here.assumed[1].credentials.access_key_id, "ASIACONTAINER")
   refused({ profile = "a", config = config:format "Magic" }, "it must be Environment, Ec2InstanceMetadata or EcsContainer")
 end
 

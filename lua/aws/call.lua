@@ -105,7 +105,7 @@ end
 
 -- Credentials that have run out are asked for anew, once.
 local function mend_credentials(self, request, outcome)
-  if not EXPIRED[outcome.code] or request.credentials_mended or request.credentials then return false end
+  if not EXPIRED[outcome.code] or request.credentials_mended or request.credentials or request.anonymous then return false end
   request.credentials_mended = true
   return self.credentials:renew(request.used)
 end
@@ -113,10 +113,11 @@ end
 -- Asking -----------------------------------------------------------------------------------------------------------
 
 local function send(self, request, attempt)
-  request.used, request.skew = request.credentials or self.credentials:get(), self.skews[request.place] or self.skew
+  request.used = not request.anonymous and (request.credentials or self.credentials:get()) or nil
+  request.skew = self.skews[request.place] or self.skew
   return read(request, self.door.aws.request {
     service = request.service, region = request.region, operation = request.operation, parameters = request.parameters,
-    credentials = { access_key_id = request.used.access_key_id, secret_access_key = request.used.secret_access_key,
+    credentials = request.used and { access_key_id = request.used.access_key_id, secret_access_key = request.used.secret_access_key,
       session_token = request.used.session_token },
     attempt = attempt, skew = request.skew, session_key = request.session_key,
   })
@@ -144,9 +145,9 @@ end
 
 --- Calls an operation.
 ---@param request { service: string, operation: string, parameters: table, region: string?, safe: boolean?, rate: number?,
----  list: string?, result: string[]?, credentials: table?, session_key: any }
+---  list: string?, result: string[]?, credentials: table?, anonymous: boolean?, session_key: any }
 ---  safe: may be sent again when its outcome is unknown; rate: requests a second; list: the member that it lists, maybe nothing;
----  result: members that the answer must have; credentials: others than the session's
+---  result: members that the answer must have; credentials: others than the session's; anonymous: nobody signs
 ---@return table answer  what the service says, without what is null or empty
 function Caller:call(request)
   self.endpoints:check(request.service, request.region)

@@ -6,7 +6,9 @@
 ---@class aws.Endpoints
 ---@field partition aws.Partition
 ---@field region string?          of calls that have none of their own
+---@field region_source string?   what names it
 ---@field ca_bundle string?       file of certificates to trust
+---@field ca_bundle_source string?
 ---@field services table<string, aws.Endpoint>
 local Endpoints = { __name = "aws.Endpoints" }
 Endpoints.__index = Endpoints
@@ -56,6 +58,9 @@ local SERVICES <const> = { iam = "IAM", kms = "KMS", sts = "STS", tagging = "RES
 local function misset(message, next_step)
   refusal.raise { kind = "configuration", exit = "usage", message = message, next = next_step }
 end
+
+--- The services of IAM Identity Center: what settings call them, and their hosts' first words.
+local LOGIN <const> = { sso = { "SSO", "portal.sso" }, ["sso-oidc"] = { "SSO_OIDC", "oidc" } }
 
 --- The partition that a region is in.
 ---@param region string?  nil: the commercial one
@@ -130,18 +135,18 @@ local function switch(environment, profile, variable, property)
 end
 
 local function region_of(options, environment, profile)
-  if options.region then return M.check_region(options.region, "--region") end
+  if options.region then return M.check_region(options.region, "--region"), "--region" end
   for _, variable in ipairs { "AWS_REGION", "AWS_DEFAULT_REGION" } do
     local value = environment.text(variable)
-    if value then return M.check_region(value, variable) end
+    if value then return M.check_region(value, variable), variable end
   end
   local value = profile and profile:text "region"
-  return value and M.check_region(value, ("region of profile '%s'"):format(profile.name))
+  local source = value and ("region of profile '%s'"):format(profile.name)
+  return value and M.check_region(value, source), source
 end
 
--- The URL that a setting names for a service; nil when there is none.
-local function override(service, environment, profile)
-  local id = SERVICES[service]
+-- The URL that a setting names for a service, by its ID in settings; nil when there is none.
+local function override(id, environment, profile)
   for _, variable in ipairs { "AWS_ENDPOINT_URL_" .. id, "AWS_ENDPOINT_URL" } do
     local value = environment.text(variable)
     if value then return value, variable end
@@ -172,9 +177,9 @@ end
 ---@return aws.Endpoints
 function M.new(options)
   local environment, profile = options.environment, options.profile
-  local region = region_of(options, environment, profile)
+  local region, region_source = region_of(options, environment, profile)
   local partition = M.partition(region)
-  local self = setmetatable({ region = region, partition = partition, services = {} }, Endpoints)
+  local self = setmetatable({ region = region, region_source = region_source, partition = partition, services = {} }, Endpoints)
   local ways = {
     fips = switch(environment, profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
     dual = switch(environment, profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
@@ -183,14 +188,16 @@ function M.new(options)
   local ignore = switch(environment, profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")
   for service in require("sorted")(SERVICES) do
     local url, source
-    if not ignore then url, source = override(service, environment, profile) end
+    if not ignore then url, source = override(SERVICES[service], environment, profile) end
     if url and (ways.fips or ways.dual) then
       misset(("%s names an endpoint, and %s is on: AWS's clients refuse the two together"):format(source,
         ways.fips and "AWS_USE_FIPS_ENDPOINT" or "AWS_USE_DUALSTACK_ENDPOINT"), "unset one of them")
     end
     self.services[service] = url and self:custom(service, check_url(url, source), source) or M.computed(service, partition, ways)
   end
-  self.ca_bundle = setting(environment, profile, "AWS_CA_BUNDLE", "ca_bundle")
+  self.ca_bundle, self.ca_bundle_source = setting(environment, profile, "AWS_CA_BUNDLE", "ca_bundle")
+  self.overridden = function(id) if not ignore then return override(id, environment, profile) end end
+  self.ways = ways
   return self
 end
 
@@ -200,6 +207,28 @@ function Endpoints:custom(service, url, source)
   if service == "iam" then signing_region = self.partition.iam.region end
   if service == "sts" then signing_region = self.region or self.partition.region end
   return { url = url, signing_region = signing_region, source = source }
+end
+
+-- Puts one endpoint on the door; what is wrong with a setting's is told under its name.
+local function register(door, service, endpoint)
+  local ok, message = pcall(door.endpoint, door, service, endpoint.url, { signing_region = endpoint.signing_region })
+  if ok then return end
+  if not endpoint.source then error(message, 0) end
+  misset(("%s: %s"):format(endpoint.source, (tostring(message):gsub("^door: ", ""))))
+end
+
+--- Opens IAM Identity Center in its region, for the credential chain.
+---@param door table  not sealed yet
+---@param region string
+---@return string url  of its portal
+function Endpoints:register_login(door, region)
+  for service, names in require("sorted")(LOGIN) do
+    local url, source = self.overridden(names[1])
+    url = url and check_url(url, source) or regional(M.partition(region), names[2], self.ways, region)
+    self.services[service] = { url = url, source = source }
+    register(door, service, self.services[service])
+  end
+  return self.services.sso.url
 end
 
 --- The setting that names a service's endpoint; nil when it is AWS's own.
@@ -222,13 +251,7 @@ end
 --- Tells the door where the services are, and whom to trust.
 ---@param door table  not sealed yet
 function Endpoints:register(door)
-  for service, endpoint in require("sorted")(self.services) do
-    local ok, message = pcall(door.endpoint, door, service, endpoint.url, { signing_region = endpoint.signing_region })
-    if not ok then
-      if not endpoint.source then error(message, 0) end
-      misset(("%s: %s"):format(endpoint.source, (tostring(message):gsub("^door: ", ""))))
-    end
-  end
+  for service, endpoint in require("sorted")(self.services) do register(door, service, endpoint) end
   if self.ca_bundle then door:ca_bundle(self.ca_bundle) end
   if self.region then door:region(self.region) end
 end

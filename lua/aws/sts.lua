@@ -27,4 +27,13 @@ function M.assume_role(caller, request)
     credentials = request.credentials, session_key = request.session_key, safe = true, result = { "Credentials" } }.Credentials
 end
 
+--- Trades the token of a web identity for a role's session. Nobody signs it.
+---@param caller aws.Caller
+---@param request { parameters: table, session_key: any, region: string? }
+---@return { AccessKeyId: string, SecretAccessKey: userdata, SessionToken: userdata, Expiration: string }
+function M.assume_with_web_identity(caller, request)
+  return caller:call { service = "sts", operation = "AssumeRoleWithWebIdentity", region = request.region, parameters = request.parameters,
+    anonymous = true, session_key = request.session_key, safe = true, result = { "Credentials" } }.Credentials
+end
+
 return M
