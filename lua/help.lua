@@ -3,6 +3,39 @@ local M = {}
 
 --- Topics, and what they say.
 M.TOPICS = {
+  examples = [[
+Examples
+  Without any account, against the simulated services:
+
+    cmek sim -- cmek plan console --cluster orders
+    cmek sim -- cmek run console --cluster orders --enable --yes --confirm orders
+    cmek sim -- sh -c 'cmek run console --cluster orders --yes && cmek verify --cluster orders'
+
+  A cluster of yours: see what would be made, make it, give it to the cluster, and look again later:
+
+    export COCKROACH_API_KEY=… AWS_PROFILE=…
+    cmek status
+    cmek plan console --cluster orders-prod
+    cmek run console --cluster orders-prod
+    cmek run enable --cluster orders-prod
+    cmek verify console --cluster orders-prod
+
+  In a pipeline, where nobody is asked and a difference ends it:
+
+    cmek plan console --cluster orders-prod --exit-code --json
+    cmek run console --cluster orders-prod --enable --yes --confirm orders-prod --json
+]],
+  files = [[
+Files
+  cmek's own stand in CMEK_STATE_DIR, else $XDG_STATE_HOME/cmek, else ~/.local/state/cmek; they are readable by their owner
+  alone. Nothing rests on them but resume and completion: what exists is asked of the services each time.
+
+  runs/                the journals, a file a run: what was sent, and what came of it. Without secrets
+  clusters/            the names of the clusters that were last listed, for completion
+  simulated-runs/, simulated-clusters/  the same of simulated runs
+  ~/.aws/config, ~/.aws/credentials  profiles, as the AWS SDKs read them
+  /etc/ssl/certs       the authorities that are trusted, unless AWS_CA_BUNDLE or SSL_CERT_FILE names a file
+]],
   status = [[
 Exit statuses
   0        done, or nothing to do
@@ -21,10 +54,10 @@ Environment
                         Console under Access Management, Service Accounts
   COCKROACH_API_JWT     a JWT instead, with COCKROACH_VANITY_NAME and, where it maps to several, COCKROACH_USERNAME
   COCKROACH_SERVER      another address of the Cloud API
-  AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_CONFIG_FILE,
-  AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS …  as the AWS SDKs read them;
-                        those of credentials: cmek help credentials
-  HTTPS_PROXY, NO_PROXY as curl reads them
+  AWS_…                 as the AWS SDKs read them: AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+                        AWS_SESSION_TOKEN, AWS_REGION, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE,
+                        AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS …; those of credentials: cmek help credentials
+  HTTPS_PROXY, NO_PROXY, CURL_CA_BUNDLE, SSL_CERT_FILE  as curl reads them
   CMEK_STATE_DIR        where journals are kept; else $XDG_STATE_HOME/cmek
   CMEK_ARG_CLUSTER …    a recipe's arguments; flags are stronger, --args FILE is weaker
   NO_COLOR, TERM=dumb   no colour

@@ -98,6 +98,10 @@ end
 ---@param output ui.Output
 ---@return integer status
 function M.run(arguments, output)
+  if arguments[1] == "man" then
+    output.terminal.write(require("man").page())
+    return 0
+  end
   if arguments[1] == "json" then return help_json(arguments[2], output) end
   output:help(text_of(arguments[1]))
   return 0
