@@ -1,4 +1,4 @@
---- The engine: runs a recipe as a plan, as a run with its plan before it, or as a verification.
+--- The engine: runs a recipe as a plan, as a run with its plan before it, as a verification, or to take its things back.
 -- A run is two passes over the recipe: the first reads, compares and lists the steps; after the question the second does
 -- them, with what the first has read. Nothing is remembered between runs: the services are the state, the journal only
 -- says which attempts of this run have an end that nobody knows.
@@ -10,7 +10,7 @@
 --   say { text }             the recipe's own words               plan { report }       the plan of a run, before the question
 -- Steps are as the documents have them (lua/engine/report.lua).
 ---@class Engine
----@field mode "plan"|"run"|"verify"
+---@field mode "plan"|"run"|"verify"|"destroy"
 ---@field recipe { name: string, touches: string[], kinds: table<string, table>?, run: function }
 ---@field context engine.Context
 ---@field steps table[]         in the order of the recipe
@@ -40,7 +40,8 @@ local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", adopted_key = "kms", cluster_cmek = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  given = true, flags = true, requests = true, accept = true, confirm_writes = true, confirm_irreversible = true, ask = true }
+  given = true, flags = true, requests = true, accept = true, confirm_writes = true, confirm_irreversible = true,
+  confirm_deletion = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
 local function remember(self, entries)
@@ -55,7 +56,7 @@ end
 ---  arguments: table,              as arguments.resolve gives them; a function is a default that wants the cluster
 ---  given: table<string, any>?,    those of the arguments that are no defaults: commands to be typed repeat them
 ---  flags: table<string, string>?, the command's own flags that they repeat as well: profile, region, account, journal
----  mode: "plan"|"run"|"verify",
+---  mode: "plan"|"run"|"verify"|"destroy",
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
 ---  requests: boolean?,            a plan lists the requests that run would send
@@ -63,6 +64,7 @@ end
 ---  listener: (fun(event: table))?,
 ---  confirm_writes: (fun(question: string, plan: table): boolean?, string?)?,
 ---  confirm_irreversible: (fun(text: string, cluster_name: string): boolean?, string?)?,
+---  confirm_deletion: (fun(text: string, name: string, whose: string): boolean?, string?)?,
 ---  ask: (fun(question: string): string?)? }
 ---@return Engine
 function M.new(options)
@@ -135,6 +137,7 @@ local function touched(self)
     if set[service] then add(self:resource(kind).actions) end
   end
   if set.iam or set.kms then add(require("engine.rights").actions) end
+  if self.mode == "destroy" then add(require("engine.destroy").actions) end
   for entry in sorted(all) do list[#list + 1] = entry end
   return list
 end
@@ -161,7 +164,7 @@ function Engine:foresee(kind, want)
   resource.foresee(self.context, want)
 end
 
--- Runs the recipe's function in a pass: "plan", "do" or "verify".
+-- Runs the recipe's function in a pass: "plan", "do", "verify" or "destroy".
 local function pass(self, name)
   self.phase, self.counted = name, {}
   if self.recipe.bind then self.recipe:bind(require("engine.environment").of(self)) end
@@ -278,7 +281,8 @@ local function unfinished(self, raised)
     document.next = ("%scmek resume %s"):format(document.next and document.next .. ", then " or "", self.context.run_id)
   end
   local status = not wrote and stopped(self) or M.status_of(raised, wrote)
-  return report.run(self, wrote and "unfinished" or "failed", document), status
+  local documents = self.mode == "destroy" and report.destroy or report.run
+  return documents(self, wrote and "unfinished" or "failed", document), status
 end
 
 local function refused(self)
@@ -334,12 +338,26 @@ function Engine:verify()
   return report.verify(self), #self.findings > 0 and 6 or 0
 end
 
+-- Destroy ----------------------------------------------------------------------------------------------------------
+
+--- Deletes what the recipe ensures, in reverse order. Raises what stood in the way before anything was deleted.
+---@return table report  cmek.destroy/1
+---@return integer status  exit status
+function Engine:destroy()
+  return require("engine.destroy").run(self, function()
+    set_off(self)
+    self.context:begin("named", function() return require("engine.named").read(self.context) end)
+    pass(self, "destroy")
+  end)
+end
+
 --- Does what the engine was made for, in a task.
 ---@return table report
 ---@return integer status  exit status; a plan with refused steps gives 1
 function Engine:execute()
   if self.mode == "run" then return self:run() end
   if self.mode == "verify" then return self:verify() end
+  if self.mode == "destroy" then return self:destroy() end
   local plan = self:plan()
   return plan, plan.summary.refused > 0 and 1 or 0
 end

@@ -14,6 +14,9 @@ M.TAG_CLUSTER, M.TAG_REGION, M.TAG_RUN, M.TAG_ATTEMPT, M.TAG_STATE = "cmek:clust
 --- The value of cmek:state of a key whose alias another key has.
 M.LOST_RACE = "lost-race"
 
+--- The value of cmek:state of a key that cmek was told to delete.
+M.RETIRED = "retired"
+
 --- The last 12 characters of a cluster's UUID, which CockroachDB uses in its names as well.
 ---@param cluster names.Cluster
 ---@return string

@@ -1,4 +1,4 @@
---- What plan, run, verify and resume have in common: the recipe and its arguments, a session, a journal, an engine,
+--- What plan, run, verify, destroy and resume have in common: the recipe and its arguments, a session, a journal, an engine,
 --- then the report and the exit status.
 
 local failure = require "ui.failure"
@@ -108,7 +108,7 @@ end
 local function engine_for(word, order, session, progress, extra)
   local options = {
     session = session, recipe = order.recipe, arguments = order.arguments, given = order.given, flags = repeated(order.common),
-    mode = word == "resume" and "run" or word,
+    mode = word,
     listener = function(event) progress:tell(event) end,
   }
   for name, value in pairs(extra) do options[name] = value end   -- order cannot be seen
@@ -143,12 +143,13 @@ function M.look(word, order, output)
   return report, status, engine
 end
 
---- A run, new or taken up: asks, does, and writes its journal.
+--- A run or a destroying, new or taken up: asks, does, and writes its journal.
+---@param word "run"|"destroy"
 ---@param order table        M.read's, or what the journal of a run to resume says
 ---@param output ui.Output
 ---@param resumed runs.Run?
 ---@return table report, integer status
-function M.act(order, output, resumed)
+function M.act(word, order, output, resumed)
   local directory = runs.directory(order.common.journal)
   local clock = require("door").new { user_agent = "cmek" }.clock
   local id = resumed and resumed.id or runs.new_id(clock)
@@ -156,10 +157,10 @@ function M.act(order, output, resumed)
   local lock = resumed and resumed.lock or runs.hold(directory, id)
   local door, session, progress = M.connect(order.common, id, journal, output)
   runs.begin(door, journal, directory, {
-    run = id, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
+    run = id, command = word, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
     profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil,
   })
-  local engine = engine_for("run", order, session, progress, {
+  local engine = engine_for(word, order, session, progress, {
     run_id = id, entries = resumed and resumed.entries, accept = order.accept,
     confirm_writes = function(question)
       progress:clear()
@@ -168,6 +169,10 @@ function M.act(order, output, resumed)
     confirm_irreversible = function(text, name)
       progress:clear()
       return door:permit_irreversible(text, name)
+    end,
+    confirm_deletion = function(text, name, whose)
+      progress:clear()
+      return door:permit_deletion(text, name, whose)
     end,
     ask = asker(output) and function(question)
       progress:clear()

@@ -101,15 +101,27 @@ local function foresee(engine, cluster, identity)
   context:begin("cmek " .. cluster.id, function() return context.session.cloud.cmek(cluster.id) end)
   engine:foresee("role", { cluster = cluster, name = name })
   for _, region in ipairs(cluster.regions or {}) do engine:foresee("key", { cluster = cluster, region = region.name }) end
-  if engine.mode ~= "verify" then
+  if engine.mode ~= "verify" and engine.mode ~= "destroy" then
     require("engine.rights").foresee(context, cluster, ("arn:%s:iam::%s:role/%s"):format(partition, identity.account, name))
   end
+end
+
+-- What was made can be taken back whatever has become of the cluster since, as long as its keys can be in AWS.
+local function for_destroy(engine, cluster)
+  local wrong = {}
+  for _, fact in ipairs(FACTS) do
+    if fact.id == "cluster.cloud" and not fact.fits(cluster) then wrong[#wrong + 1] = fact.text(cluster) end
+  end
+  if wrong[1] then failure.raise { code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = wrong[1] } end
+  engine.identity = engine.context:identity()
+  foresee(engine, cluster, engine.identity)
 end
 
 --- Checks a cluster and the account before anything is made. Raises what is wrong, naming all of it; in verify it is a finding.
 ---@param engine table
 ---@param cluster table
 function M.run(engine, cluster)
+  if engine.mode == "destroy" then return for_destroy(engine, cluster) end
   check_cluster(engine, cluster)
   if cluster.state == "LOCKED" then
     engine.context:warn(said(cluster) .. " is locked by another job; enabling CMEK will wait until it is free")

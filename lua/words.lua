@@ -16,6 +16,8 @@ return {
   { "verify",  module = "command.verify",  usage = "[RECIPE] [--ARG …]", text = "is it still so? without a recipe: console",
     takes = { "recipe" }, usual = "console" },
   { "resume",  module = "command.resume",  usage = "[RUN]", text = "finish a run that died", takes = { "run" } },
+  { "destroy", module = "command.destroy", usage = "RECIPE [--ARG …]", text = "take it back, guarded",
+    takes = { "recipe" } },
   { "runs",    module = "command.runs",    usage = "[show RUN]", text = "what was done", takes = { "list|show" }, sub = { show = { "run" } } },
   { "recipes", module = "command.recipes", usage = "", text = "list | show NAME | eject NAME [FILE]",
     takes = { "list|show|eject" }, sub = { show = { "recipe" }, eject = { "recipe", "file" } } },

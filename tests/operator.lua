@@ -68,6 +68,7 @@ function M.run(who, name, options)
     listener = function(event) table.insert(who.events, event) end,
     confirm_writes = function(question) return who.door:permit_writes(question) end,
     confirm_irreversible = function(text, cluster) return who.door:permit_irreversible(text, cluster) end,
+    confirm_deletion = function(...) return who.door:permit_deletion(...) end,
   }
   local report, status = who.session.tasks.run(function() return engine:execute() end)
   json.encode(report)   -- every report can be written

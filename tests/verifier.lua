@@ -66,7 +66,9 @@ local function aws(who, words)
   local parameters, region = {}, nil
   for at = 4, #words, 2 do
     local name, value = words[at]:match "^%-%-(.+)$", words[at + 1]
-    if name == "region" then region = value else parameters[pascal(name)] = math.tointeger(tonumber(value)) or value end
+    if name == "region" then region = value
+    elseif name == "tag-keys" then parameters.TagKeys = { value }
+    else parameters[pascal(name)] = math.tointeger(tonumber(value)) or value end
   end
   local result, refusal = who.simulation:call { principal = administrator(who), service = words[2], region = region, operation = pascal(words[3]),
     parameters = parameters }

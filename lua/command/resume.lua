@@ -30,9 +30,10 @@ function M.run(arguments, output)
     return failure.DONE
   end
   local run = runs.unfinished(runs.directory(common.journal), id)
-  output:note(("resuming run %s: %s of %s\n"):format(run.id, run.begin.recipe, run.begin.time))
-  local report, status = operation.act(order_of(run, common, output), output, run)
-  require("ui.result").tell(report, output, true)
+  local word = run.begin.command or "run"
+  output:note(("resuming run %s: %s%s of %s\n"):format(run.id, word == "run" and "" or word .. " ", run.begin.recipe, run.begin.time))
+  local report, status = operation.act(word, order_of(run, common, output), output, run)
+  require(word == "destroy" and "ui.destroyed" or "ui.result").tell(report, output, true)
   return status
 end
 

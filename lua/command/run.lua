@@ -11,7 +11,7 @@ function M.run(arguments, output)
   local order
   if saved.named(arguments) then order = saved.order(arguments, output) else order = operation.read("run", arguments, output) end
   if not order then return 0 end
-  local report, status = operation.act(order, output)
+  local report, status = operation.act("run", order, output)
   require("ui.result").tell(report, output)
   return status
 end

@@ -8,7 +8,8 @@ local M = {}
 local function summary(run)
   local begin = run.begin
   return {
-    id = run.id, time = begin.time, recipe = begin.recipe or begin.script, cluster = begin.cluster or begin.arguments and begin.arguments.cluster,
+    id = run.id, time = begin.time, command = begin.command, recipe = begin.recipe or begin.script,
+    cluster = begin.cluster or begin.arguments and begin.arguments.cluster,
     status = run.status, path = run.path,
   }
 end
@@ -19,7 +20,8 @@ local function list(directory, output)
     local run, message = runs.read(directory, id)
     local entry = run and summary(run) or { id = id, status = "unreadable", message = message }
     entries[#entries + 1] = entry
-    rows[#rows + 1] = { id, entry.time or "", entry.recipe or "", tostring(entry.cluster or ""), message or entry.status }
+    local recipe = (entry.command == "destroy" and "destroy " or "") .. (entry.recipe or "")
+    rows[#rows + 1] = { id, entry.time or "", recipe, tostring(entry.cluster or ""), message or entry.status }
   end
   if output.json then
     output:document { schema = "cmek.runs/1", directory = directory, runs = require("json").array(entries) }

@@ -132,7 +132,12 @@ local function in_verify(engine, call)
   return unknown.new("answer of " .. call.operation)
 end
 
-local PASSES <const> = { plan = in_plan, ["do"] = in_do, verify = in_verify }
+local function in_destroy(engine, call)
+  engine.context:warn(("the recipe itself calls %s at every run: what that has done is not taken back"):format(unknown.show(call.title)), call.region)
+  return unknown.new("answer of " .. call.operation)
+end
+
+local PASSES <const> = { plan = in_plan, ["do"] = in_do, verify = in_verify, destroy = in_destroy }
 
 local function direct(engine, service, name, effect, parameters, send)
   local operation = table.concat(M.operations(service, name), " ")
@@ -146,6 +151,7 @@ local function wrapped(engine, service, name, fn)
     local effect, scope, more = M.effect(service, name, parameters), M.scope(engine.context), table.pack(...)
     local function send() return fn(parameters, table.unpack(more, 1, more.n)) end
     if scope then check_scope(scope, service, name, effect) end
+    if engine.phase == "destroy" and not scope and effect == "read" and unknown.has(parameters) then return unknown.new("answer of " .. name) end
     local sent = effect == "read" or (scope or engine.phase == "do") and not engine.rehearsal
     if sent then refuse_unknown(service, name, parameters) end
     if effect == "read" then return send() end

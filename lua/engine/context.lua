@@ -3,7 +3,7 @@
 ---@field session table      session.lua's: cloud, iam, kms, tagging, clock, tasks, door
 ---@field tasks task.Scheduler
 ---@field clock table
----@field mode "plan"|"run"|"verify"
+---@field mode "plan"|"run"|"verify"|"destroy"
 ---@field run_id string
 ---@field attempts engine.Attempts
 ---@field seen table<string, true>  ARNs of roles that IAM has shown
@@ -171,7 +171,7 @@ end
 --- A line of the run's journal.
 ---@param entry table
 function Context:note(entry)
-  if self.mode == "run" then self.session.door:note(entry) end
+  if self.mode == "run" or self.mode == "destroy" then self.session.door:note(entry) end
 end
 
 return M

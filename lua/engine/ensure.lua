@@ -98,7 +98,9 @@ end
 
 local function verify(engine, resource, want) return require("engine.verify").thing(engine, resource, want, "ensure") end
 
-local PASSES <const> = { plan = plan, ["do"] = act, verify = verify }
+local function destroy(engine, resource, want) return require("engine.destroy").collect(engine, resource, want) end
+
+local PASSES <const> = { plan = plan, ["do"] = act, verify = verify, destroy = destroy }
 
 --- What shall be.
 ---@param engine table
@@ -130,6 +132,7 @@ function M.read(engine, kind, given)
   if step then return step.outcome end
   if engine.phase == "verify" then return require("engine.verify").thing(engine, resource, want, "read") end
   local have = resource.find(engine.context, want)
+  if engine.phase == "destroy" then return resource.result(want, not (type(have) == "table" and have.refused) and have or nil) end   -- not its own
   if have == nil then missing(resource, want) end
   local reason = resource.refusal(engine.context, want, have)
   if reason then failure.raise { code = "refused", region = resource.region(want), what = "reading what must be there", message = reason } end

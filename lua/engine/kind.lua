@@ -162,6 +162,18 @@ function M.adapt(definition, context)
     local _, lost = context:try({ uncertain = true }, function() return call("update", want, have) end)
     return settle(context, resource, want, lost)
   end
+  -- Gone is what can no longer be found; a deletion whose answer was lost is not repeated.
+  resource.delete = definition.delete and function(_, want, have)
+    local _, lost = context:try({ uncertain = true }, function() return call("delete", want, have) end)
+    local gone = context:poll {
+      reason = ("waiting until %s %s is gone"):format(resource.kind, resource.name(want)), bound = context.LAG,
+      check = function() return resource.find(context, want) == nil or nil end,
+    }
+    if gone then return have end
+    if lost then error(lost, 0) end
+    failure.raise { code = "not_ready", what = ("deleting %s %s"):format(resource.kind, resource.name(want)),
+      message = ("it is still there after %d s"):format(context.LAG) }
+  end or nil
   return resource
 end
 

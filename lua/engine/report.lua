@@ -1,4 +1,4 @@
---- The documents of plan, run and verify: cmek.plan/1, cmek.run/1, cmek.verify/1.
+--- The documents of plan, run, verify and destroy: cmek.plan/1, cmek.run/1, cmek.verify/1, cmek.destroy/1.
 local cmek = require "engine.cmek"
 local json = require "json"
 local mend = require "engine.mend"
@@ -27,6 +27,7 @@ function M.step(step, whole)
     kind = step.kind, name = unknown.show(step.name), region = step.region or json.null, action = step.action, reason = step.reason or json.null,
     irreversible = step.irreversible and true or false, differences = differences,
     arn = whole and (step.arn or json.null) or nil, result = whole and (step.result or "skipped") or nil,
+    deletion_date = whole and step.deletion_date or nil, cancel = whole and step.cancel or nil,
   }
 end
 
@@ -124,6 +125,22 @@ function M.run(engine, status, failure)
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
     handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside,
     made = M.made(engine), error = failure, going_on = status == "done" and going_on(engine) or nil }
+end
+
+--- cmek.destroy/1
+---@param status "done"|"failed"|"declined"|"unfinished"
+---@param failure table?  the `error`
+function M.destroy(engine, status, failure)
+  local head, deleted = run(engine), json.array {}
+  head.id, head.status = engine.context.run_id, status
+  for _, step in ipairs(engine.steps) do
+    if step.action == "delete" and (step.result == "done" or step.deletion_date) and not step.taken_back then
+      deleted[#deleted + 1] = { kind = step.kind, name = step.name, region = step.region or json.null, arn = step.arn or json.null,
+        deletion_date = step.deletion_date, cancel = step.cancel }
+    end
+  end
+  return { schema = "cmek.destroy/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
+    clusters_asked = engine.uses and engine.uses.asked or json.null, deleted = deleted, error = failure }
 end
 
 local KINDS <const> = { cloud = 1, cluster = 1, aws = 1, role = 2, key = 3, cluster_cmek = 4 }

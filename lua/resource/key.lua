@@ -18,7 +18,8 @@ M.kind = "key"
 --- What it may call, by service.
 M.actions = {
   kms = { "ListAliases", "ListKeys", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus",
-    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey", "ListGrants" },
+    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey", "ListGrants",
+    "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "DeleteAlias" },
   tagging = { "GetResources" }, iam = { "GetRole" }, cloud = { "GetCMEKClusterInfo" },
 }
 
@@ -42,6 +43,7 @@ M.checks = {
 }
 
 local KEPT <const> = keys.KEPT
+local ASIDE <const> = { [names.LOST_RACE] = true, [names.RETIRED] = true }   -- what cmek:state says of a key that is not in use
 local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
 local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to leave, on which more waits than on what is read beside them
 
@@ -176,7 +178,7 @@ function M.tag_differences(want, have)
   local function differ(name, wanted) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = wanted } end
   if tags[names.TAG_REGION] ~= want.region then differ(names.TAG_REGION, want.region) end
   if tags[names.TAG_RUN] == nil then differ(names.TAG_RUN, want.run) end
-  if tags[names.TAG_STATE] == names.LOST_RACE then differ(names.TAG_STATE, nil) end   -- it has the alias
+  if ASIDE[tags[names.TAG_STATE]] then differ(names.TAG_STATE, nil) end   -- it has the alias
   return list
 end
 
@@ -301,13 +303,24 @@ local function make(context, want)
   context.attempts:learn(attempt, answer.KeyMetadata.Arn)
 end
 
+-- Whether the key of an attempt was destroyed since: it is no longer what the attempt is about.
+local function ended(context, attempt)
+  if attempt.description then return false end   -- made a moment ago
+  local answer = context:try({ NotFoundException = true }, function()
+    return context.session.kms.describe_key { region = attempt.region, KeyId = attempt.key }
+  end)
+  if not answer or not tostring(answer.KeyMetadata.KeyState):find "^Pending.*Deletion$" then return false end
+  context.attempts:settle(attempt, "deleted")
+  return true
+end
+
 -- The first own attempt that has a key: one that has the alias already, though KMS may not show it, an open one, else a new one.
 local function own_attempt(context, want)
   local claimed = context.attempts:claimed(want.region, want.alias)
-  if claimed then return claimed end
+  if claimed and not ended(context, claimed) then return claimed end
   for count = 0, ATTEMPTS_MAX do
     for _, attempt in ipairs(context.attempts:open(want.region, want.alias)) do
-      if context.attempts:find(attempt) then return attempt end
+      if context.attempts:find(attempt) and not ended(context, attempt) then return attempt end
     end
     if count < ATTEMPTS_MAX then make(context, want) end
   end
@@ -393,7 +406,7 @@ local function end_attempts(context, want, holder)
     local arn = context.attempts:find(attempt)
     if arn and arn:sub(-#holder) == holder then
       context.attempts:settle(attempt, "claimed")
-    elseif arn then
+    elseif arn and not ended(context, attempt) then
       claim.set_aside(context, want.cluster, attempt, holder)
     end
   end

@@ -11,7 +11,7 @@ M.kind = "role"
 
 --- What it may call, by service.
 M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy",
-  "TagRole", "GetPolicy", "GetPolicyVersion", "SimulatePrincipalPolicy" } }
+  "TagRole", "GetPolicy", "GetPolicyVersion", "SimulatePrincipalPolicy", "ListInstanceProfilesForRole", "DeleteRole" } }
 
 --- The checks of verify, in order.
 M.checks = {
@@ -57,7 +57,9 @@ local function part(context, fn)
   return false, refused
 end
 
-local function permissions(context, name)
+--- What is attached to a role: ARNs of managed policies, names of inline ones, sorted; nil and the refusal when that may not be read.
+---@return string[]?, table? refusal
+function M.permissions(context, name)
   local iam, refused = context.session.iam, nil
   local function reader(operation)
     return function()
@@ -96,7 +98,7 @@ end
 function M.foresee(context, want)
   context:begin("role " .. want.name, function() return M.look(context, want.name) or false end)
   context:begin("permissions " .. want.name, function()
-    local list, refused = permissions(context, want.name)
+    local list, refused = M.permissions(context, want.name)
     return { list = list, refused = refused }
   end)
 end

@@ -1,0 +1,266 @@
+--- Taking a recipe's things back: it runs once to collect what it ensures, the plan is shown and asked about, then the things go in
+--- reverse order. Nothing goes that a cluster names, in any status: the Cloud is asked for the plan, again right before
+--- things go, and once more when keys are scheduled, so that a cluster that began to use one meanwhile gets it back.
+--
+-- What one kind asks and does stands in lua/resource/delete/KIND.lua:
+--   collect(context, want)        the things that are there: { { want =, have = } … }
+--   refusal(context, want, have)  why it stays              about(want, have)  what becomes of it
+--   warnings(want, have)          what is worth a word      irreversible       why it cannot be made the same again
+--   delete(context, want, have)   what it is afterwards     finish(context, want, have)  once all of its kind are deleted
+--   retired(have), undo(context, want, have), date(have), cancel(engine, want, have)  of what can be taken back for a time
+local failure = require "engine.failure"
+local named = require "engine.named"
+local report = require "engine.report"
+local steps = require "engine.step"
+
+local M = {}
+
+--- What it calls beside the actions of the kinds, by service.
+M.actions = named.actions
+
+-- Collecting -----------------------------------------------------------------------------------------------------------
+
+-- What a kind of the recipe's own says and does.
+local function own(resource)
+  local deletion = {}
+  function deletion.collect(context, want)
+    local have = resource.find(context, want)
+    return have ~= nil and { { want = want, have = have } } or {}
+  end
+  function deletion.refusal() return nil end
+  function deletion.about() return nil end
+  function deletion.delete(context, want, have) return resource.delete(context, want, have) end
+  return deletion
+end
+
+local function deletion_of(resource)
+  return resource.own and own(resource) or require("resource.delete." .. resource.kind)
+end
+
+local function arn_of(have) return type(have) == "table" and type(have.arn) == "string" and have.arn or nil end
+
+-- A step for one thing that is there.
+local function add(engine, resource, deletion, thing)
+  local context, want, have = engine.context, thing.want, thing.have
+  local key = table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
+  if engine.by_key[key] then return end   -- of several generations each may have been asked for
+  local step = steps.new(engine, key, { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource,
+    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete" })
+  if resource.own and not resource.delete then
+    step.action, step.reason = "none", "its kind has no delete: it is left as it is"
+    context:warn(("%s %s stays: its kind has no delete"):format(step.kind, step.name), step.region)
+    return
+  end
+  if want.arn then
+    step.action, step.reason = "none", "it is named by its ARN, so it was there before: it is left as it is"
+    return
+  end
+  local reason = deletion.refusal(context, want, have)
+  if reason then
+    step.action, step.reason = "refuse", reason
+    return
+  end
+  step.reason, step.irreversible = deletion.about(want, have), deletion.irreversible ~= nil
+  for _, text in ipairs(deletion.warnings and deletion.warnings(want, have) or {}) do context:warn(text, step.region) end
+end
+
+--- `ensure` in this pass: what is there of the wanted thing becomes steps; the recipe gets what is known of it.
+---@param engine table
+---@param resource table
+---@param want table
+---@return any
+function M.collect(engine, resource, want)
+  local deletion = deletion_of(resource)
+  local things, known = deletion.collect(engine.context, want), nil
+  for _, thing in ipairs(things) do
+    add(engine, resource, deletion, thing)
+    known = known or not (type(thing.have) == "table" and thing.have.refused) and thing or nil
+  end
+  return resource.result(known and known.want or want, known and known.have or nil)
+end
+
+-- Judging ----------------------------------------------------------------------------------------------------------------
+
+local IN_USE <const> = "%s: CMEK cannot be switched off, and without this %s nobody can read that cluster's data and backups"
+
+-- Refuses what a cluster names; what was scheduled and is named is to be taken back.
+local function judge(engine, uses)
+  for _, step in ipairs(engine.steps) do
+    local by = step.kind ~= "cluster_cmek" and uses:by(step.arn)
+    if by then
+      step.take_back = step.deletion.retired ~= nil and step.deletion.retired(step.have)
+      step.action, step.irreversible, step.reason = "refuse", nil, IN_USE:format(by, step.kind)
+      if step.take_back then
+        step.action, step.reason = "change", by .. ", and it is to be deleted: that is cancelled, and the key enabled"
+      end
+    end
+  end
+end
+
+-- The steps in the order of deletion: the last kind of the recipe first, things of one kind as they stand.
+local function groups_of(list)
+  local groups = {}
+  for _, step in ipairs(list) do
+    local last = groups[#groups]
+    if last and last[1].kind == step.kind and not step.resource.own then
+      last[#last + 1] = step
+    else
+      groups[#groups + 1] = { step }
+    end
+  end
+  local reversed = {}
+  for i = #groups, 1, -1 do reversed[#reversed + 1] = groups[i] end
+  return reversed
+end
+
+local function reorder(engine)
+  local groups, list = groups_of(engine.steps), {}
+  for _, group in ipairs(groups) do table.move(group, 1, #group, #list + 1, list) end
+  engine.steps = list
+  return groups
+end
+
+-- Deleting ---------------------------------------------------------------------------------------------------------------
+
+local FRESH <const> = 10   -- seconds for which the Cloud's word holds
+
+local function ask(engine)
+  engine.uses = named.read(engine.context)
+  return engine.uses
+end
+
+-- The Cloud's word right before things go.
+local function ask_again(engine, group)
+  local uses = engine.uses.at > engine.context.clock.now() - FRESH and engine.uses or ask(engine)
+  for _, step in ipairs(group) do
+    local by = step.action == "delete" and uses:by(step.arn)
+    if by then
+      step.result = "failed"
+      failure.raise { code = "refused", service = "cloud", region = step.region, what = ("deleting %s %s"):format(step.kind, step.name),
+        message = "since the plan was made " .. by, next = "leave it in use" }
+    end
+  end
+end
+
+-- The Cloud's word after keys were scheduled: what it names by now is taken back.
+local function look_back(engine, group)
+  local uses, by = nil, nil
+  for _, step in ipairs(group) do
+    if step.deletion.undo and step.action == "delete" then
+      uses = uses or ask(engine)
+      local use = uses:by(step.arn)
+      if use then
+        step.deletion.undo(engine.context, step.want, step.have)
+        step.result, step.taken_back, by = "failed", true, ("%s: %s"):format(step.arn, use)
+      end
+    end
+  end
+  if by then
+    failure.raise { code = "refused", service = "cloud", what = "deleting keys",
+      message = ("%s since the plan was made; its deletion was cancelled and it is enabled again"):format(by), next = "leave it in use" }
+  end
+end
+
+local function delete(engine, step)
+  local context, deletion = engine.context, step.deletion
+  steps.carry_out(engine, step, function()
+    local have = deletion.delete(context, step.want, step.have)
+    step.deletion_date = deletion.date and deletion.date(have)
+    step.cancel = deletion.cancel and deletion.cancel(engine, step.want, have)
+    return have
+  end)
+end
+
+local function delete_group(engine, group)
+  local context = engine.context
+  ask_again(engine, group)
+  local ok, raised = pcall(context.tasks.map, group, function(step)
+    if step.action == "delete" then delete(engine, step) end
+  end)
+  look_back(engine, group)   -- also when one of them failed: others may be scheduled
+  if not ok then error(raised, 0) end
+  context.tasks.map(group, function(step)
+    if step.action == "delete" and step.deletion.finish then step.deletion.finish(context, step.want, step.have) end
+  end)
+end
+
+-- Takes back what was scheduled and is named.
+local function take_back(engine)
+  for _, step in ipairs(engine.steps) do
+    if step.take_back then
+      steps.carry_out(engine, step, function() return step.deletion.undo(engine.context, step.want, step.have) end)
+    end
+  end
+end
+
+-- The whole --------------------------------------------------------------------------------------------------------------
+
+local function question(engine, plan)
+  local cluster = engine.cluster
+  local name = cluster and cluster.name or engine.recipe.name
+  local text = ("Delete %d%s? Type the %s's name to go on: "):format(plan.summary.delete,
+    plan.summary.change > 0 and (" and take back %d"):format(plan.summary.change) or "", cluster and "cluster" or "recipe")
+  return text, name, cluster and "the cluster's name" or "the recipe's name"
+end
+
+local function refused(engine)
+  local list, back = {}, false
+  for _, step in ipairs(engine.steps) do
+    back = back or step.take_back
+    if step.action == "refuse" then list[#list + 1] = ("%s %s: %s"):format(step.kind, step.name, step.reason) end
+  end
+  return #list > 0 and { what = "planning", code = "refused", message = table.concat(list, "\n") } or nil, back
+end
+
+local function done(engine)
+  for _, step in ipairs(engine.steps) do step.result = "done" end
+  return report.destroy(engine, "done"), 0
+end
+
+-- What comes of a plan that may not be carried out: at most a wrong deletion is taken back.
+local function keep(engine, wrong)
+  local ok, raised = pcall(take_back, engine)
+  if not ok then return engine:abandoned(raised) end
+  wrong = wrong or { what = "planning", code = "refused", message = "the cluster uses what was to be deleted; that was taken back" }
+  return report.destroy(engine, engine.context.wrote and "unfinished" or "failed", wrong), engine.context.wrote and 5 or 1
+end
+
+--- Collects, asks, deletes.
+---@param engine table
+---@param pass fun()  sets off the first reads and runs the recipe
+---@return table report  cmek.destroy/1
+---@return integer status
+function M.run(engine, pass)
+  local context = engine.context
+  pass()
+  local uses = context:once("named", function() return named.read(context) end)
+  engine.identity = engine.identity or context.reads.identity and context:identity()
+  engine.uses = uses
+  judge(engine, uses)
+  local groups = reorder(engine)
+  local plan = report.plan(engine)
+  if plan.summary.delete > 0 and plan.summary.refused + plan.summary.change == 0 then
+    engine.listener { kind = "say", text = ("asked %d cluster(s) that may have CMEK: none names any of this"):format(uses.asked) }
+  end
+  engine.listener { kind = "plan", report = plan }
+  local wrong, back = refused(engine)
+  if wrong and not back then
+    return report.destroy(engine, context.wrote and "unfinished" or "failed", wrong), context.wrote and 5 or 1
+  end
+  if plan.summary.delete + plan.summary.change == 0 then return done(engine) end
+  local ok, reason = engine.options.confirm_deletion(question(engine, plan))
+  if not ok then
+    return report.destroy(engine, "declined", { what = "asking before anything is deleted", message = reason or "declined", code = "declined" }), 1
+  end
+  if wrong or back then return keep(engine, wrong) end
+  local raised
+  ok, raised = pcall(function()
+    engine.phase = "do"
+    for _, group in ipairs(groups) do delete_group(engine, group) end
+    context.tasks.check()
+  end)
+  if not ok then return engine:abandoned(raised) end
+  return report.destroy(engine, "done"), 0
+end
+
+return M

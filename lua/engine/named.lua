@@ -1,0 +1,100 @@
+--- Which keys and roles the Cloud names, and for which cluster: asked of every cluster that the API key sees, also of those that are no
+--- longer active; any status counts. Where one cluster cannot be asked nothing can be said of any key, and that is raised.
+---@class engine.Named
+---@field clusters table[]            every cluster, as the Cloud lists them
+---@field asked integer               how many of them may have keys, and were asked
+---@field at number                   when the asking began, seconds since the epoch
+---@field uses table<string, string[]>  by ARN of a key or role, the uses in words
+local Named = { __name = "engine.Named" }
+Named.__index = Named
+
+local failure = require "engine.failure"
+local refusal = require "refusal"
+
+local M = {}
+
+--- What it calls, by service.
+M.actions = { cloud = { "ListClusters", "GetCMEKClusterInfo" } }
+
+local WHAT <const> = "asking every cluster which keys and roles it uses"
+local TOGETHER <const> = 8   -- clusters that are asked at the same time
+local NEVER <const> = { BASIC = true, STANDARD = true, SERVERLESS = true }   -- plans without CMEK
+
+-- Whether a cluster may name keys of AWS at all.
+local function may_have_keys(cluster)
+  return cluster.cloud_provider == "AWS" and not NEVER[cluster.plan]
+end
+
+-- What a cluster says. A public one can have no CMEK, and may refuse to speak of it.
+local function ask(context, cluster)
+  local ok, info = pcall(context.session.cloud.cmek, cluster.id)
+  if ok then return info end
+  if not refusal.is(info) or info.kind == "credentials" or info.kind == "stopped" then error(info, 0) end
+  if info.status == 400 and cluster.network_visibility == "PUBLIC" then return {} end
+  failure.raise {
+    code = "refused", service = info.service, operation = info.operation, request_id = info.request_id, what = WHAT,
+    message = ("cluster %s (%s) does not say: %s. What it may depend on is not deleted"):format(cluster.name, cluster.id, refusal.line(info)),
+    next = info.next or "run this again when the Cloud answers",
+  }
+end
+
+local function note(self, arn, use)
+  if not arn then return end
+  self.uses[arn] = self.uses[arn] or {}
+  table.insert(self.uses[arn], use)
+end
+
+local function read(self, cluster, info)
+  for _, region in ipairs(info.region_infos or {}) do
+    for _, key in ipairs(region.key_infos or {}) do
+      local use = ("cluster %s (%s) names it for %s, %s"):format(cluster.name, cluster.id, region.region or "?", key.status or "in an unknown status")
+      note(self, (key.spec or {}).uri, use)
+      note(self, (key.spec or {}).auth_principal, use)
+    end
+  end
+end
+
+--- Asks the Cloud, now.
+---@param context engine.Context
+---@return engine.Named
+function M.read(context)
+  local at = context.clock.now()
+  local clusters = context.session.cloud.clusters { show_inactive = true }
+  local self = setmetatable({ clusters = clusters, asked = 0, at = at, uses = {} }, Named)
+  local infos, taken, workers = {}, 0, {}
+  local function work()
+    while taken < #clusters do
+      taken = taken + 1
+      local mine = taken
+      if may_have_keys(clusters[mine]) then infos[mine] = ask(context, clusters[mine]) end
+    end
+  end
+  for i = 1, math.min(TOGETHER, #clusters) do workers[i] = work end
+  context.tasks.all(workers)
+  for i, cluster in ipairs(clusters) do
+    if infos[i] then
+      self.asked = self.asked + 1
+      read(self, cluster, infos[i])
+    end
+  end
+  return self
+end
+
+--- By whom a key or role is named, in words; nil when no cluster names it.
+---@param arn string?
+---@return string?
+function Named:by(arn)
+  local uses = self.uses[arn or ""]
+  return uses and table.concat(uses, "; ") or nil
+end
+
+--- The cluster of an ID; nil when the Cloud does not list it.
+---@param id string
+---@return table?
+function Named:cluster(id)
+  for _, cluster in ipairs(self.clusters) do
+    if cluster.id == id then return cluster end
+  end
+end
+
+return M

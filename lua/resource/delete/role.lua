@@ -1,0 +1,114 @@
+--- Deleting the role, once no key is left that it is for. What somebody else has hung on it, or who else may assume it, keeps it.
+local failure = require "engine.failure"
+local foreign = require "engine.foreign"
+local policies = require "policy"
+local role = require "resource.role"
+
+local M = {}
+
+--- Why making it anew would not be the same.
+M.irreversible = "KMS knows a role by its unique ID, so one that is made again under this name is another one to every policy that names it"
+
+local SETTLE <const> = 60   -- seconds that IAM may still count what was just detached
+
+-- Looking ------------------------------------------------------------------------------------------------------------
+
+-- Instance profiles that the role is in; none when that may not be read: IAM itself refuses then.
+local function profiles(context, name)
+  local answer = context:try({ AccessDenied = true, NoSuchEntity = true }, function()
+    return context.session.iam.list_instance_profiles_for_role { RoleName = name }
+  end)
+  local list = {}
+  for _, profile in ipairs(answer and answer.InstanceProfiles or {}) do list[#list + 1] = "instance profile " .. profile.InstanceProfileName end
+  return list
+end
+
+--- The role of that name, with what is attached to it.
+---@return { want: table, have: table }[]
+function M.collect(context, want)
+  local have = role.find(context, want)
+  if not have then return {} end
+  have.profiles = profiles(context, want.name)
+  return { { want = want, have = have } }
+end
+
+-- What hangs on the role, in words.
+local function attached(have)
+  local list = {}
+  for _, name in ipairs(have.permissions or {}) do list[#list + 1] = name end
+  table.move(have.profiles or {}, 1, #(have.profiles or {}), #list + 1, list)
+  return list
+end
+
+local function others(want, have)
+  for _, statement in ipairs(policies.foreign(want.trust, have.trust)) do
+    if statement.Effect == "Allow" then return foreign.label(statement) end
+  end
+end
+
+--- Why the role is not deleted; nil when it is this cluster's and nobody else's.
+---@return string?
+function M.refusal(context, want, have)
+  local reason = role.refusal(context, want, have)
+  if reason then return reason end
+  local list = attached(have)
+  if #list > 0 then
+    return ("%s has more on it than cmek gives it: %s. Who attached that may need the role: detach it first"):format(have.arn,
+      table.concat(list, ", "))
+  end
+  local statement = others(want, have)
+  if statement then
+    return ("%s also trusts what its %s says, so somebody else may use the role: remove that statement first"):format(have.arn, statement)
+  end
+end
+
+--- What becomes of it.
+---@return string reason
+function M.about() return M.irreversible end
+
+-- Deleting -----------------------------------------------------------------------------------------------------------
+
+-- The role as IAM shows it now, with all that hangs on it; nil when it is not seen.
+local function now(context, want)
+  local seen = role.look(context, want.name)
+  if not seen then return nil end
+  seen.permissions, seen.unreadable.permissions = role.permissions(context, want.name)
+  seen.profiles = profiles(context, want.name)
+  return seen
+end
+
+local function conflict(want, seen, refused)
+  local list = seen and attached(seen) or {}
+  failure.raise {
+    code = refused.code, service = "iam", operation = "DeleteRole", request_id = refused.request_id, what = "deleting the role " .. want.name,
+    message = ("%s%s"):format(refused.message or "", #list > 0 and ": " .. table.concat(list, ", ") or ""),
+    next = "detach what is on it (aws iam list-attached-role-policies, list-role-policies, list-instance-profiles-for-role), then run this again",
+  }
+end
+
+--- Deletes the role that was planned, by its unique ID: one that was made under its name meanwhile is somebody else's.
+function M.delete(context, want, have)
+  local started, refused, seen = context.clock.now(), nil, nil
+  local done = context:poll {
+    reason = ("waiting until IAM has deleted the role %s"):format(want.name), bound = context.LAG,
+    check = function()
+      seen = now(context, want)
+      if seen and seen.id ~= have.id then return true end
+      local reason = seen and M.refusal(context, want, seen)
+      if reason then context:refuse { service = "iam", what = "deleting the role " .. want.name, message = reason } end
+      local deleted
+      deleted, refused = context:try({ NoSuchEntity = true, DeleteConflict = true, uncertain = true }, function()
+        return context:write(function() return context.session.iam.delete_role { RoleName = want.name } end)
+      end)
+      if deleted or refused.code == "NoSuchEntity" then return true end
+      if refused.code == "DeleteConflict" and context.clock.now() - started > SETTLE then conflict(want, seen, refused) end
+    end,
+  }
+  if not done then
+    failure.raise { code = "not_ready", service = "iam", operation = "DeleteRole", what = "deleting the role " .. want.name,
+      message = ("IAM has not confirmed it after %d s"):format(context.LAG) }
+  end
+  return have
+end
+
+return M
