@@ -24,6 +24,7 @@
 ---@field checked table[]       checks made, with their results
 ---@field findings table[]      of verify
 ---@field handovers table[]     of verify: cluster, role, keys and specs that were handed over
+---@field scope table?          whose the run is, by its journal: lua/engine/scope.lua
 ---@field inspections table<table, table>  of verify: by what the recipe got for a thing, its checks and the thing
 local Engine = { __name = "Engine" }
 Engine.__index = Engine
@@ -47,6 +48,7 @@ local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode 
 local function remember(self, entries)
   local changed_at = require("engine.journaled").changed_at(entries)
   self.context.wrote, self.context.changed_at = changed_at ~= nil, changed_at
+  self.scope = require("engine.scope").of(entries)
 end
 
 --- An engine for one recipe and its arguments.
@@ -207,6 +209,7 @@ end
 
 local function plan_pass(self)
   set_off(self)
+  require("engine.scope").check(self)
   pass(self, "plan")
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
@@ -278,7 +281,7 @@ local function unfinished(self, raised)
   local document = report.failure(failure.document(raised))
   document.made = report.made(self)
   if wrote then
-    document.next = ("%scmek resume %s"):format(document.next and document.next .. ", then " or "", self.context.run_id)
+    document.next = ("%s%s"):format(document.next and document.next .. ", then " or "", require("engine.mend").resume(self))
   end
   local status = not wrote and stopped(self) or M.status_of(raised, wrote)
   local documents = self.mode == "destroy" and report.destroy or report.run
@@ -295,6 +298,7 @@ end
 
 local function do_pass(self)
   local ok, raised = pcall(function()
+    require("engine.scope").note(self)
     prepare(self)
     pass(self, "do")
     self.context.tasks.check()

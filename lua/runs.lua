@@ -37,6 +37,21 @@ function M.new_id(clock)
   return ("%s-%03d%s"):format(stamp, math.floor(now % 1 * 1000), require("crypto").hex(clock.random(2)))
 end
 
+--- Where a run is looked for: in a directory by its ID, or by the path of its journal, which may be a copy from another machine.
+--- Raises a usage failure when the path is not that of a run's journal.
+---@param directory string
+---@param named string?  an ID, or a path: with a '/' or ending in .jsonl
+---@return string directory, string? id
+function M.locate(directory, named)
+  if not named or not (named:find("/", 1, true) or named:find "%.jsonl$") then return directory, named end
+  local folder, id = ("./" .. named):match "^%./(.-)/?([^/]+)%.jsonl$"
+  if not id then
+    failure.usage(("'%s' is neither the ID of a run nor a journal, whose name is that of its run and ends in .jsonl"):format(named),
+      "cmek runs lists the runs")
+  end
+  return folder == "" and (named:sub(1, 1) == "/" and "/" or ".") or folder, id
+end
+
 local function path_of(directory, id)
   return directory .. "/" .. id .. ".jsonl"
 end
@@ -85,6 +100,8 @@ function M.read(directory, id)
   entries, message = require("journal").read(text)
   if not entries then return nil, ("%s: %s"):format(path, message) end
   if not entries[1] or entries[1].kind ~= "begin" then return nil, path .. " does not begin like the journal of a run" end
+  local named = entries[1].run
+  if named and named ~= id then return nil, ("%s is the journal of run %s: give it back the name %s.jsonl"):format(path, named, named) end
   return { id = id, path = path, begin = entries[1], status = status_of(entries), entries = entries, text = text }
 end
 

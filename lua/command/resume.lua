@@ -29,9 +29,12 @@ function M.run(arguments, output)
     output:help(flags.help("resume", nil, {}) .. "\n")
     return failure.DONE
   end
-  local run = runs.unfinished(runs.directory(common.journal), id)
-  local word = run.begin.command or "run"
-  output:note(("resuming run %s: %s%s of %s\n"):format(run.id, word == "run" and "" or word .. " ", run.begin.recipe, run.begin.time))
+  local directory, named = runs.locate(runs.directory(common.journal), id)
+  if named ~= id then common.journal = directory end   -- the run goes on in the journal that was named
+  local run = runs.unfinished(directory, named)
+  local word, profile = run.begin.command or "run", not common.profile and run.begin.profile
+  output:note(("resuming run %s: %s%s of %s%s\n"):format(run.id, word == "run" and "" or word .. " ", run.begin.recipe or "a script",
+    run.begin.time, profile and (", with its profile '%s' (--profile names another)"):format(profile) or ""))
   local report, status = operation.act(word, order_of(run, common, output), output, run)
   require(word == "destroy" and "ui.destroyed" or "ui.result").tell(report, output, true)
   return status

@@ -58,6 +58,13 @@ function M.cmek(engine, word, recipe, only)
   return join(with_common(words, engine.flags))
 end
 
+--- The command that finishes this run.
+---@param engine table
+---@return string
+function M.resume(engine)
+  return join(with_common({ "cmek", "resume", engine.context.run_id }, engine.flags))
+end
+
 --- The plan of the recipe that goes on from here: its arguments as flags, or the file that they were written into.
 ---@param engine { going_on: { recipe: string, arguments: table }, flags: table }
 ---@param file string?
