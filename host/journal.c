@@ -27,6 +27,7 @@ struct journal {
   struct bytes queue;    /* owned; lines not yet handed on */
   bool dirty;            /* something is not known to be on disk */
   bool broken;           /* a write failed: half a line may stand there, so nothing can follow */
+  int cause;             /* errno of that write; 0 where the system gave none */
 };
 
 static int journal_create(lua_State *L);
@@ -234,7 +235,8 @@ static bool sync_top(lua_State *L, struct journal *j)
   if (!j->dirty)
     return true;
   if (j->broken) {
-    lua_pushliteral(L, "cannot write the journal: an earlier write failed");
+    lua_pushfstring(L, "cannot write the journal: an earlier write failed%s%s", j->cause != 0 ? ": " : "",
+                    j->cause != 0 ? strerror(j->cause) : "");
     return false;
   }
   bool done;
@@ -242,8 +244,10 @@ static bool sync_top(lua_State *L, struct journal *j)
     done = sync_sink(L, j, lua_gettop(L));
   } else {
     done = j->fd >= 0 && write_all(j->fd, j->queue.data, j->queue.length) && fsync(j->fd) == 0;
-    if (!done)
-      lua_pushfstring(L, "cannot write the journal: %s", j->fd < 0 ? "it is closed" : strerror(errno));
+    if (!done) {
+      j->cause = j->fd < 0 ? 0 : errno;
+      lua_pushfstring(L, "cannot write the journal: %s", j->fd < 0 ? "it is closed" : strerror(j->cause));
+    }
   }
   j->broken = !done;
   j->dirty = !done;

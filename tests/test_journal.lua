@@ -88,7 +88,7 @@ test["a full disk is said, and nothing follows half a line"] = function()
   test.equal(done, nil)
   test.contains(message, "No space left on device")
   log:append { kind = "note" }
-  test.contains(select(2, log:sync()), "an earlier write failed")
+  test.contains(select(2, log:sync()), "an earlier write failed: No space left on device")
 end
 
 test["a folder that is not there is named"] = function()
