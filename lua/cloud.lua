@@ -19,6 +19,10 @@ local sorted = require "sorted"
 local M = {}
 
 local SERVER <const> = "https://cockroachlabs.cloud"
+
+--- Where the API is, unless COCKROACH_SERVER says otherwise.
+M.SERVER = SERVER
+
 local VERSION <const> = "2024-09-16"
 local ROOT <const> = "/api/v1/"
 local UUID <const> = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"

@@ -319,10 +319,13 @@ function Engine:run()
     for _, step in ipairs(self.steps) do step.result = "done" end
     return report.run(self, "done"), 0
   end
+  local lasting = require "engine.lasting"
+  lasting.check(self)
   local reason = declined(self, plan)
   if reason then
     return report.run(self, "declined", { what = "asking before anything is changed", message = reason, code = "declined" }), 1
   end
+  lasting.check(self)   -- somebody may have thought for long
   return do_pass(self)
 end
 

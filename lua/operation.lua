@@ -69,14 +69,15 @@ end
 ---@param run_id string?  shown in the User-Agent
 ---@param journal userdata?
 ---@param output ui.Output
+---@param tolerant boolean?  whether what is wrong with the settings is kept in the session's `faults`
 ---@return table door, table session, ui.Progress progress  told of every wait already
-function M.connect(common, run_id, journal, output)
+function M.connect(common, run_id, journal, output, tolerant)
   local agent = "cmek/" .. require "version" .. (run_id and " run/" .. run_id or "")
   local door = require("door").new { user_agent = agent }
   if journal then door:record(journal) end
   local session = require("session").open {
     door = door, environment = require("process").environment, profile = common.profile, region = common.region,
-    run_id = run_id,
+    run_id = run_id, tolerant = tolerant,
   }
   session:seal()
   local progress = require("ui.progress").new(output, door.clock)
@@ -90,9 +91,10 @@ end
 --- Refuses credentials of another account than --account. In a task.
 ---@param common table
 ---@param session table
-function M.check_account(common, session)
+---@param identity table?  the session's, when it is known
+function M.check_account(common, session, identity)
   if not common.account then return end
-  local identity = session:identity()
+  identity = identity or session:identity()
   if identity.account ~= common.account then
     failure.usage(("the AWS credentials are of account %s (%s), not of --account %s"):format(identity.account, identity.arn, common.account),
       "name other credentials with --profile or AWS_PROFILE")

@@ -25,7 +25,8 @@ local variables = require "variables"
 
 local M = {}
 
-local OPTIONS <const> = { door = true, environment = true, profile = true, region = true, run_id = true, listener = true, ask = true }
+local OPTIONS <const> = { door = true, environment = true, profile = true, region = true, run_id = true, listener = true, ask = true,
+  tolerant = true }
 local MODES <const> = { legacy = true, standard = true, adaptive = true }   -- of AWS_RETRY_MODE; cmek has one, which is standard
 
 local function misset(message) refusal.raise { kind = "configuration", exit = "usage", message = message } end
@@ -67,12 +68,28 @@ local function open_services(self, door)
   return caller
 end
 
-local function open_aws(self, options, environment)
-  local known, profile, explicit = choose_profile(options, environment)
+local function open_endpoints(self, options, environment, profile)
   local endpoints = endpoint.new { environment = environment, profile = profile, region = options.region }
   endpoints:register(self.door)
+  return endpoints
+end
+
+-- Calls fn. What is wrong with the settings is raised, or kept among the faults by a session that is tolerant of it.
+local function attempt(self, name, fn, ...)
+  if not self.faults then return fn(...) end
+  local results = table.pack(pcall(fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  if not refusal.is(results[2]) then error(results[2], 0) end
+  self.faults[name] = results[2]
+end
+
+local function open_aws(self, options, environment)
+  local known, profile, explicit = attempt(self, "profile", choose_profile, options, environment)
+  local endpoints = attempt(self, "endpoints", open_endpoints, self, options, environment, profile)
+  self.profile, self.endpoints = profile, endpoints
+  if not known or not endpoints then return end
   self.endpoints, self.region, self.partition = endpoints, endpoints.region, endpoints.partition.id
-  self.retry.attempts = attempts(environment, profile)
+  self.retry.attempts = attempt(self, "attempts", attempts, environment, profile)
   local session_key, caller = self.door:session_key(), nil
   self.credentials = credentials.new {
     environment = environment, profiles = known, profile = profile, explicit = explicit, clock = self.clock, tasks = self.tasks,
@@ -99,8 +116,9 @@ end
 --- A session on a door that is not sealed yet. Raises what is wrong with the settings; whether there are credentials shows
 --- when they are first needed.
 ---@param options { door: table, environment: table|function?, profile: string?, region: string?, run_id: string?,
----  listener: (fun(event: table))?, ask: (fun(prompt: string): string?)? }
----  environment: what stands for the process's; profile, region: explicit ones; run_id: named in role sessions; ask: for MFA codes
+---  listener: (fun(event: table))?, ask: (fun(prompt: string): string?)?, tolerant: boolean? }
+---  environment: what stands for the process's; profile, region: explicit ones; run_id: named in role sessions; ask: for MFA codes;
+---  tolerant: what is wrong with the settings is kept in `faults` (profile, endpoints, attempts, cloud), and what it breaks is nil
 ---@return Session
 function M.open(options)
   for name in require("sorted")(options) do
@@ -108,10 +126,11 @@ function M.open(options)
   end
   local environment, door = variables.of(options.environment), options.door
   local self = setmetatable({ door = door, environment = environment, clock = door.clock, tasks = task.new(door),
-    listener = options.listener or function() end }, Session)
+    listener = options.listener or function() end, faults = options.tolerant and {} or nil }, Session)
   self.listen = function(event) self.listener(event) end
   self.retry = retry.new { clock = self.clock, tasks = self.tasks, listen = self.listen }
-  self.cloud = require("cloud").open { door = door, retry = self.retry, environment = environment, listen = self.listen }
+  self.cloud = attempt(self, "cloud", require("cloud").open,
+    { door = door, retry = self.retry, environment = environment, listen = self.listen })
   open_aws(self, options, environment)
   return self
 end
@@ -130,12 +149,12 @@ end
 function Session:seal() self.door:seal() end
 
 --- Who we are in AWS, and by which credentials. In a task.
----@return { account: string, arn: string, user_id: string, source: string, expiration: number? }
----  source: "the environment", "profile 'x'" …; expiration: seconds since the epoch
+---@return { account: string, arn: string, user_id: string, source: string, expiration: number?, ends: number? }
+---  source: "the environment", "profile 'x'" …; expiration: seconds since the epoch; ends: the same, where nothing renews them
 function Session:identity()
   local answer = self.sts.get_caller_identity()
   return { account = answer.Account, arn = answer.Arn, user_id = answer.UserId, source = self.credentials:source(),
-    expiration = self.credentials:expiration() }
+    expiration = self.credentials:expiration(), ends = self.credentials:ends() }
 end
 
 return M

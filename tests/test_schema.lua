@@ -99,6 +99,7 @@ test["what commands print under --json is of the schema that it names, also when
     local document = sound(assert(json.decode(line)))
     seen[document.schema] = (seen[document.schema] or 0) + 1
   end
+  seen["cmek.event/1"] = nil   -- so many commands at once may have to wait for the Cloud
   test.equal(seen, { ["cmek.version/1"] = 2, ["cmek.help/1"] = 6, ["cmek.recipes/1"] = 1, ["cmek.recipe/1"] = 2, ["cmek.error/1"] = 9,
     ["cmek.runs/1"] = 1, ["cmek.whoami/1"] = 1, ["cmek.status/1"] = 1 })
 end

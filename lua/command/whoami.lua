@@ -1,4 +1,5 @@
---- `cmek whoami`: which AWS account, as whom and by which credentials; which organization of CockroachDB Cloud.
+--- `cmek whoami`: which AWS account, as whom, by which credentials and until when; which organization of CockroachDB Cloud, by
+--- which key and what it may do. Each part that fails is told on its own.
 local flags = require "flags"
 
 local M = {}
@@ -12,28 +13,15 @@ function M.run(arguments, output)
     output:help(flags.help("whoami", nil, {}) .. "\n")
     return 0
   end
-  local _, session = require("operation").connect(common, nil, nil, output)
-  local identity, organization
-  session.tasks.run(function()
-    session.tasks.all {
-      function() identity = session:identity() end,
-      function() organization = session.cloud.organization() end,
-    }
-  end)
+  local _, session, progress = require("operation").connect(common, nil, nil, output, true)
+  local document, status = session.tasks.run(require("whoami").tell, session, common)
+  progress:clear()
   if output.json then
-    output:document { schema = "cmek.whoami/1",
-      aws = { account_id = identity.account, arn = identity.arn, source = identity.source, region = session.region },
-      organization = { id = organization.id, name = organization.name, label = organization.label } }
-    return 0
+    output:document(document)
+  else
+    output:result(require("ui.whoami").text(document, output, session.clock.now()))
   end
-  output:result(require("ui.table").render {
-    { "AWS account", identity.account },
-    { "as", identity.arn },
-    { "by", identity.source or "" },
-    { "region", session.region or "(none)" },
-    { "organization", ("%s (%s)"):format(organization.name or "", organization.id) },
-  })
-  return 0
+  return status
 end
 
 return M
