@@ -20,7 +20,8 @@
 #include "host.h"
 #include "secret.h"
 
-#define WIDTH 80                    /* columns where nobody tells */
+#define WIDTH 80                    /* columns and lines where nobody tells */
+#define HEIGHT 24
 #define LINE_MAX_BYTES 65536
 #define HIDDEN_MAX 4096             /* what a terminal hands over as one line */
 
@@ -32,6 +33,7 @@ struct tty {
 
 static int terminal_is_terminal(lua_State *L);
 static int terminal_width(lua_State *L);
+static int terminal_height(lua_State *L);
 static int terminal_read_line(lua_State *L);
 static int terminal_read_hidden(lua_State *L);
 static int terminal_write(lua_State *L);
@@ -40,6 +42,7 @@ static int terminal_write_error(lua_State *L);
 static const luaL_Reg functions[] = {
   {"is_terminal", terminal_is_terminal},   /* terminal.is_terminal("stdin"|"stdout"|"stderr") -> boolean */
   {"width",       terminal_width},         /* terminal.width() -> columns */
+  {"height",      terminal_height},        /* terminal.height() -> lines */
   {"read_line",   terminal_read_line},     /* terminal.read_line([prompt]) -> text | nil: the end of input, or a signal */
   {"read_hidden", terminal_read_hidden},   /* terminal.read_hidden(prompt, audience) -> secret | nil, message */
   {"write",       terminal_write},         /* terminal.write(text) -> true | nil, message */
@@ -209,17 +212,29 @@ static int terminal_is_terminal(lua_State *L)
   return 1;
 }
 
-static int terminal_width(lua_State *L)
+/* The size of whichever stream is a terminal; zeros where none is, or it does not tell. */
+static struct winsize terminal_size(void)
 {
   struct winsize size;
   static const int fds[] = {STDOUT_FILENO, STDERR_FILENO, STDIN_FILENO};
   for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
-    if (ioctl(fds[i], TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-      lua_pushinteger(L, size.ws_col);
-      return 1;
-    }
+    if (ioctl(fds[i], TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+      return size;
   }
-  lua_pushinteger(L, WIDTH);
+  return (struct winsize){0};
+}
+
+static int terminal_width(lua_State *L)
+{
+  struct winsize size = terminal_size();
+  lua_pushinteger(L, size.ws_col > 0 ? size.ws_col : WIDTH);
+  return 1;
+}
+
+static int terminal_height(lua_State *L)
+{
+  struct winsize size = terminal_size();
+  lua_pushinteger(L, size.ws_row > 0 ? size.ws_row : HEIGHT);
   return 1;
 }
 

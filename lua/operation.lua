@@ -118,14 +118,15 @@ local function engine_for(word, order, session, progress, extra)
 end
 
 --- Runs the engine as a task. Returns its report and status; raises what stopped it before anything was made.
-local function execute(engine, order, session, door)
+local function execute(engine, order, session, progress)
   local ok, report, status = pcall(session.tasks.run, function()
+    progress:start(session.tasks)
     M.check_account(order.common, session)
     return engine:execute()
   end)
   if ok then return report, status end
   if engine.context.wrote then return engine:abandoned(report) end
-  local signal = door:stopping()
+  local signal = session.door:stopping()
   if signal then
     failure.raise { status = signal == "SIGTERM" and 143 or 130, what = "stopped by " .. signal, message = "nothing was made" }
   end
@@ -138,10 +139,11 @@ end
 ---@param output ui.Output
 ---@return table report, integer status, Engine engine
 function M.look(word, order, output)
-  local door, session, progress = M.connect(order.common, nil, nil, output)
+  local _, session, progress = M.connect(order.common, nil, nil, output)
   local engine = engine_for(word, order, session, progress, { requests = order.common.requests })
-  local report, status = execute(engine, order, session, door)
-  progress:clear()
+  local ok, report, status = pcall(execute, engine, order, session, progress)
+  progress:close()
+  if not ok then error(report, 0) end
   return report, status, engine
 end
 
@@ -170,7 +172,7 @@ function M.act(word, order, output, resumed)
     end,
     confirm_irreversible = function(text, name)
       progress:clear()
-      return door:permit_irreversible(text, name)
+      return door:permit_irreversible(table.concat(output:wrap(text, ""), "\n") .. " ", name)
     end,
     confirm_deletion = function(text, name, whose)
       progress:clear()
@@ -181,8 +183,8 @@ function M.act(word, order, output, resumed)
       return output.terminal.read_line(question .. " ")
     end or nil,
   })
-  local ok, report, status = pcall(execute, engine, order, session, door)
-  progress:clear()
+  local ok, report, status = pcall(execute, engine, order, session, progress)
+  progress:close()
   runs.finish(door, journal, ok and report.run or { status = "failed" })
   lock:close()
   if not ok then error(report, 0) end

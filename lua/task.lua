@@ -23,6 +23,8 @@ function M.is_overdue(raised) return getmetatable(raised) == Overdue end
 ---@field map fun(list: table, fn: function): table   fn of every member, all at once; results in the list's order
 ---@field all fun(fns: function[]): table          the functions' first results, all at once
 ---@field spawn fun(fn: function, ...): table      starts a task; handle:wait() returns its results or raises its error
+---@field daemon fun(fn: function)                 a task that nobody waits for: it goes no further when all others are done, and
+---                                                what it raises ends it alone
 ---@field sleep fun(seconds: number)
 ---@field deadline fun(seconds: number, fn: function): any   raises when fn starts something after that time
 ---@field check fun()                               raises where the running task may start nothing new
@@ -44,7 +46,7 @@ function M.new(door)
   local function finish(task, ok, ...)
     task.done, task.ok, task.results = true, ok, table.pack(...)
     by_thread[task.thread] = nil
-    alive = alive - 1
+    if not task.daemon then alive = alive - 1 end
     if not ok then coroutine.close(task.thread) end
     local group = task.group
     if not group then return end
@@ -161,6 +163,12 @@ function M.new(door)
         return table.unpack(task.results, 1, task.results.n)
       end,
     }
+  end
+
+  function tasks.daemon(fn)
+    local task = start(nil, fn)
+    task.daemon, task.parent = true, nil
+    alive = alive - 1
   end
 
   function tasks.deadline(seconds, fn, ...)

@@ -16,7 +16,7 @@ function M.new(options)
   local terminal = options.terminal or require "terminal"
   local environment = options.environment or require("process").environment
   local plain = environment "NO_COLOR" or environment "TERM" == "dumb"
-  local live = terminal.is_terminal "stderr" and environment "TERM" ~= "dumb"
+  local live = terminal.is_terminal "stderr" and not plain
   return setmetatable({
     json = options.json,
     terminal = terminal,
@@ -55,6 +55,31 @@ end
 --- One event of --json=lines; elsewhere events are progress, which is not for stdout.
 function Output:event(value)
   if self.json == "lines" then self.terminal.write(require("json").encode(value) .. "\n") end
+end
+
+--- How many columns there are to write in; without end where there is no terminal.
+---@return number
+function Output:width()
+  local terminal = self.terminal
+  return (terminal.is_terminal "stdout" or terminal.is_terminal "stderr") and terminal.width() or math.huge
+end
+
+--- Prose in lines that fit the terminal, between words, each indented; one line where there is no terminal. What does not fit by
+--- itself, such as an ARN, is left whole.
+---@param text string
+---@param indent string
+---@return string[]
+function Output:wrap(text, indent)
+  local width, columns, lines, line = self:width(), require "ui.table", {}, nil
+  for word in text:gmatch "%S+" do
+    local longer = line and line .. " " .. word or indent .. word
+    if line and columns.width(longer) > width then
+      lines[#lines + 1], longer = line, indent .. word
+    end
+    line = longer
+  end
+  lines[#lines + 1] = line
+  return lines
 end
 
 --- The text in a colour where colours are shown.

@@ -49,14 +49,34 @@ function M.mark(step)
   return MARKS[step.action] .. (step.irreversible and "!" or " ")
 end
 
+local INDENT <const> = "       "
+
 local function explanation(step, output)
   local lines = {}
   if present(step.reason) and step.reason ~= "" then
-    local lead = step.irreversible and "cannot be undone: " or ""
-    lines[1] = output:paint(step.action == "refuse" and "red" or step.irreversible and "yellow" or "dim", lead .. step.reason)
+    local colour = step.action == "refuse" and "red" or step.irreversible and "yellow" or "dim"
+    for i, line in ipairs(output:wrap((step.irreversible and "cannot be undone: " or "") .. step.reason, INDENT)) do
+      lines[i] = output:paint(colour, line)
+    end
   end
   for _, difference in ipairs(step.differences or {}) do
-    for _, line in ipairs(difference_lines(difference)) do lines[#lines + 1] = paint_line(line, output) end
+    for _, line in ipairs(difference_lines(difference)) do lines[#lines + 1] = INDENT .. paint_line(line, output) end
+  end
+  return lines
+end
+
+-- The rows of the steps as lines: columns, or, where the terminal is too narrow for them, names on lines of their own.
+local function step_lines(steps, output)
+  local rows, lines = {}, {}
+  for i, step in ipairs(steps) do rows[i] = { M.mark(step), step.kind, present(step.region) and step.region or "", step.name } end
+  local fits = true
+  for line in columns.render(rows, " "):gmatch "[^\n]+" do
+    lines[#lines + 1] = line
+    fits = fits and columns.width(line) <= output:width()
+  end
+  if fits then return lines end
+  for i, row in ipairs(rows) do
+    lines[i] = (" %s %s %s"):format(row[1], row[2], row[3]):gsub(" +$", "") .. "\n     " .. row[4]
   end
   return lines
 end
@@ -66,14 +86,10 @@ end
 ---@param output ui.Output
 ---@return string
 function M.steps(steps, output)
-  local rows = {}
-  for i, step in ipairs(steps) do rows[i] = { M.mark(step), step.kind, present(step.region) and step.region or "", step.name } end
-  local text, lines = columns.render(rows, " "), {}
-  local at = 0
-  for line in text:gmatch "[^\n]+" do
-    at = at + 1
-    lines[#lines + 1] = output:paint(COLOURS[steps[at].action], line)
-    for _, detail in ipairs(explanation(steps[at], output)) do lines[#lines + 1] = "       " .. detail end
+  local lines = {}
+  for i, line in ipairs(step_lines(steps, output)) do
+    lines[#lines + 1] = output:paint(COLOURS[steps[i].action], line)
+    for _, detail in ipairs(explanation(steps[i], output)) do lines[#lines + 1] = detail end
   end
   return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
 end

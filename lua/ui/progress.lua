@@ -1,10 +1,10 @@
---- Progress on stderr: appended lines; on a terminal also one line below them that says what is under way.
---- Under --json=lines each event is a line on stdout instead.
+--- Progress on stderr. On a terminal what is under way is drawn in place (lua/ui/live.lua); elsewhere, and under NO_COLOR or
+--- TERM=dumb, lines are appended. Under --json=lines each event is a line on stdout instead.
 ---@class ui.Progress
 ---@field output ui.Output
 ---@field clock table
+---@field live ui.Live?                    while something is drawn in place
 ---@field under_way table<string, number>  steps that have begun, and when
----@field order string[]                   those steps in the order of their beginning
 ---@field waits table<string, number>      reasons that were told, and the time of the last telling
 local Progress = { __name = "ui.Progress" }
 Progress.__index = Progress
@@ -23,7 +23,33 @@ local VERBS <const> = { create = "creating", change = "changing", delete = "dele
 ---@param clock table  door.clock
 ---@return ui.Progress
 function M.new(output, clock)
-  return setmetatable({ output = output, clock = clock, under_way = {}, order = {}, waits = {} }, Progress)
+  return setmetatable({ output = output, clock = clock, under_way = {}, waits = {} }, Progress)
+end
+
+--- From here on what is under way is drawn in place, where the terminal can.
+---@param tasks task.Scheduler  in one of whose tasks this is called
+function Progress:start(tasks)
+  local output = self.output
+  if not output.live or output.json == "lines" then return end
+  self.live = require("ui.live").new(output, self.clock)
+  local live = self.live
+  tasks.daemon(function() live:tick() end)
+end
+
+--- Makes room for a question.
+function Progress:clear()
+  if self.live then self.live:erase() end
+end
+
+--- The end of what is drawn in place; the steps stay.
+function Progress:close()
+  if self.live then self.live:close() end
+  self.live = nil
+end
+
+--- A line that stays.
+function Progress:line(text)
+  if self.live then self.live:line(text) else self.output:note(text .. "\n") end
 end
 
 local function present(value)
@@ -37,61 +63,29 @@ local function title(step)
   return table.concat(words, " ")
 end
 
---- Clears the line of what is under way.
-function Progress:clear()
-  if self.shown then self.output:note "\r\27[K" end
-  self.shown = false
-end
-
---- Shows what is under way, on a terminal.
-function Progress:show(text)
-  local output = self.output
-  if not output.live or output.json then return end
-  local width = output.terminal.width() or 80
-  if (utf8.len(text) or #text) >= width then text = text:sub(1, (utf8.offset(text, width - 1) or width) - 1) .. "…" end
-  output:note("\r\27[K" .. output:paint("dim", text))
-  self.shown = true
-end
-
---- A line that stays.
-function Progress:line(text)
-  self:clear()
-  self.output:note(text .. "\n")
-  if #self.order > 0 then self:show("  … " .. table.concat(self.order, ", ")) end
-end
-
-function Progress:finish(step)
+-- How long a step took, which ends here.
+local function ended(self, step)
   local name = title(step)
   local began = self.under_way[name]
   self.under_way[name] = nil
-  for i, other in ipairs(self.order) do
-    if other == name then
-      table.remove(self.order, i)
-      break
-    end
-  end
   return began and duration(self.clock.now() - began) or ""
 end
 
-local HANDLERS <const> = {
-  ["planned"] = function(self, event) self:show("  planning " .. title(event.step)) end,
+-- Lines that are appended ------------------------------------------------------------------------------------------------
+
+local PLAIN <const> = {
   ["step-start"] = function(self, event)
     local name = title(event.step)
     self.under_way[name] = self.clock.now()
-    table.insert(self.order, name)
-    if self.output.live then
-      self:show("  … " .. table.concat(self.order, ", "))
-    else
-      self:line(("  … %s: %s"):format(name, ENABLES[event.step.kind] or VERBS[event.step.action]))
-    end
+    self:line(("  … %s: %s"):format(name, ENABLES[event.step.kind] or VERBS[event.step.action]))
   end,
   ["step-done"] = function(self, event)
-    local took = self:finish(event.step)
+    local took = ended(self, event.step)
     local arn = present(event.step.arn) and "  " .. event.step.arn or ""
     self:line(("  %s %s  %s%s"):format(self.output:paint("green", "✓"), title(event.step), took, arn))
   end,
   ["step-failed"] = function(self, event)
-    local took = self:finish(event.step)
+    local took = ended(self, event.step)
     self:line(("  %s %s  %s  %s"):format(self.output:paint("red", "✗"), title(event.step), took, event.error.message or ""))
   end,
   ["waiting"] = function(self, event)
@@ -100,6 +94,22 @@ local HANDLERS <const> = {
     self.waits[event.reason] = now
     self:line("    waiting: " .. event.reason:gsub("^waiting ", ""))
   end,
+}
+
+-- What is drawn in place ---------------------------------------------------------------------------------------------------
+
+local LIVE <const> = {
+  ["planned"] = function(self, event) self.live.doing = "planning " .. title(event.step) end,
+  ["step-start"] = function(self, event) self.live:step(event.step, "under way") end,
+  ["step-done"] = function(self, event) self.live:step(event.step, "done") end,
+  ["step-failed"] = function(self, event)
+    self.live:step(event.step, "failed")
+    self:line(("  %s %s: %s"):format(self.output:paint("red", "✗"), title(event.step), event.error.message or ""))
+  end,
+  ["waiting"] = function(self, event) self.live:wait(event.reason, event.seconds) end,
+}
+
+local BOTH <const> = {
   ["warning"] = function(self, event)
     local place = event.region and event.region .. ": " or ""
     self:line(self.output:paint("yellow", "  warning: ") .. place .. event.text)
@@ -108,6 +118,7 @@ local HANDLERS <const> = {
   ["plan"] = function(self, event)
     self:clear()
     self.output:note(require("ui.plan").render(event.report, self.output, true) .. "\n")
+    if self.live then self.live:plan(event.report.steps) end
   end,
 }
 
@@ -120,7 +131,7 @@ function Progress:tell(event)
     self.output:event(line)
     return
   end
-  local handler = HANDLERS[event.kind]
+  local handler = (self.live and LIVE or PLAIN)[event.kind] or BOTH[event.kind]
   if handler then handler(self, event) end
 end
 
