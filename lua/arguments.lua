@@ -10,12 +10,13 @@
 ---@field choices string[]?
 ---@field min integer?
 ---@field max integer?
+---@field like string?      a shape of lua/shapes.lua that a text must have
 
 local failure = require "ui.failure"
 
 local M = {}
 
-local FIELDS <const> = { "type", "default", "list", "optional", "choices", "min", "max" }
+local FIELDS <const> = { "type", "default", "list", "optional", "choices", "min", "max", "like" }
 local TYPES <const> = { string = "a text", integer = "a whole number", boolean = "true or false" }
 local SPELLINGS <const> = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
 
@@ -34,6 +35,7 @@ local function check_specification(entry, where, reserved, complain)
     for _, candidate in ipairs(FIELDS) do known = known or candidate == field end
     if not known then complain("%s has an unknown field '%s'", where, tostring(field)) end
   end
+  if entry.like ~= nil and not require("shapes").known(entry.like) then complain("%s is like nothing known: '%s'", where, tostring(entry.like)) end
   if reserved[name] then complain("%s bears the name of a flag that every command has", where) end
 end
 
@@ -54,6 +56,7 @@ function M.specifications(args, reserved, complain)
     result[i] = {
       name = entry[1], text = entry[2], type = kind, list = entry.list == true, default = entry.default,
       flag = "--" .. entry[1]:gsub("_", "-"), choices = entry.choices, min = entry.min, max = entry.max,
+      like = entry.like,
       required = entry.default == nil and not entry.list and not entry.optional and kind ~= "boolean",
     }
   end
@@ -105,6 +108,8 @@ local function convert_scalar(spec, value, origin)
     end
     refuse(spec, value, origin, "one of " .. table.concat(spec.choices, ", "))
   end
+  local wanted = spec.like and require("shapes").wanted(spec.like, value)
+  if wanted then refuse(spec, value, origin, wanted) end
   return value
 end
 

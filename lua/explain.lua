@@ -61,7 +61,17 @@ local function quota()
   return "remove what is not needed, or ask AWS for a higher quota (Service Quotas in the AWS console)"
 end
 
+-- A tag that the service, or a tag policy of the organization, does not take.
+local function tags(refusal)
+  local message = refusal.message or ""
+  if not message:lower():find("tag", 1, true) then return nil end
+  local policy = message:lower():find("tag policy", 1, true)
+  return policy and "a tag policy of the organization decides which values a tag may have: give one that it allows with --tag KEY=VALUE"
+    or "give other tags with --tag KEY=VALUE, or remove some of the thing's own: AWS takes 50, of letters, digits, blanks and _ . : / = + - @"
+end
+
 local CODES <const> = {
+  TagException = tags, TagPolicyViolation = tags, TagPolicyException = tags, InvalidInput = tags,
   InvalidClientTokenId = unknown_id, UnrecognizedClientException = unknown_id, AuthFailure = unknown_id,
   ExpiredToken = expired, ExpiredTokenException = expired, RequestExpired = expired,
   SignatureDoesNotMatch = wrong_secret, InvalidSignatureException = wrong_secret,

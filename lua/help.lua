@@ -151,7 +151,7 @@ Checks of verify
   aws.account                the AWS credentials are not of that account
   role.exists                the role is there
   role.owner                 its tag cmek:cluster names this cluster
-  role.tags                  its tag cmek:run is there
+  role.tags                  its tag cmek:run is there, and those that are asked for
   role.trust                 its trust policy has the statement for CockroachDB, which allows
   role.trust.principal       that statement trusts the cluster's AWS account
   role.trust.action          it allows sts:AssumeRole
@@ -159,7 +159,7 @@ Checks of verify
   role.trust.foreign         no other statement lets another account or service assume the role
   role.permissions           no policies are attached to the role: it needs none
   role.session               its sessions last an hour
-  role.boundary              a permissions boundary, if there is one, lets the role use the keys
+  role.boundary              its permissions boundary is the one that is asked for, and lets the role use the keys
   role.organization          the organization's service control policies, where IAM tells, do so too
   role.access                all in all, CockroachDB may assume the role
   key.exists                 the alias is there and points to a key
@@ -167,7 +167,7 @@ Checks of verify
   key.state                  it is Enabled: neither disabled nor to be deleted
   key.spec                   it is a symmetric key of the customer's, for encrypting and decrypting
   key.origin                 its material was made by KMS
-  key.tags                   its tags cmek:region and cmek:run are there and right
+  key.tags                   its tags cmek:region and cmek:run are there and right, and so are those that are asked for
   key.policy                 its policy can be read, and is cmek's by Version and Id
   key.policy.use             the statement that lets the role use it is as wanted, field by field
   key.policy.administration  so is the statement of those who administer it
@@ -191,7 +191,7 @@ Writing a recipe
   A recipe returns { api = 1, summary =, args =, touches =, run = function(arg) … end }.
 
     args     { name, text, type = "string"|"integer"|"boolean", default =, list = true, optional = true,
-             choices = { … }, min =, max = }; each is a flag
+             choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag" }; each is a flag
     touches  the services it calls: cloud, iam, kms, sts, tagging
 
   Its world: ensure, read, preflight, handover, task.map, policy, names, wait, say, ask, sorted, resource, the

@@ -96,13 +96,13 @@ end
 --- Starts the reads that a cluster's recipes need, all at once: their answers travel while others are read.
 local function foresee(engine, cluster, identity)
   local context = engine.context
-  local partition = identity.arn:match "^arn:([^:]+)"
   local name = require("engine.existing").role(type(engine.arguments.role) == "string" and engine.arguments.role or names.role(cluster))
   context:begin("cmek " .. cluster.id, function() return context.session.cloud.cmek(cluster.id) end)
   engine:foresee("role", { cluster = cluster, name = name })
   for _, region in ipairs(cluster.regions or {}) do engine:foresee("key", { cluster = cluster, region = region.name }) end
   if engine.mode ~= "verify" and engine.mode ~= "destroy" then
-    require("engine.rights").foresee(context, cluster, ("arn:%s:iam::%s:role/%s"):format(partition, identity.account, name))
+    local arn = require("resource.role").arn(identity, { name = name, path = engine.arguments.role_path })
+    require("engine.rights").foresee(context, cluster, arn)
   end
 end
 

@@ -4,11 +4,18 @@ return {
   summary = "Create the cross-account role and a KMS key per region, directly in AWS",
   args    = {
     { "cluster",  "name, UUID or console URL of the cluster" },
-    { "role",     "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", default = names.role },
+    { "role",     "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", like = "role",
+      default = names.role },
     { "key",      "ARN of a key that is there, for its region; where none is named, one is made", list = true },
-    { "admin",    "ARN that administers the keys; default: the account", list = true },
+    { "admin",    "ARN that administers the keys; default: the account", list = true, like = "principal" },
     { "rotation", "days between automatic rotations", type = "integer", default = 365, min = 90, max = 2560 },
     { "enable",   "enable CMEK with these keys at the end, which cannot be undone", type = "boolean" },
+
+    -- What a company may want of everything that is made.
+    { "tag",                  "KEY=VALUE, on the role and the keys", list = true, like = "tag" },
+    { "role_path",            "the role's path, which cannot be changed later", optional = true, like = "path" },
+    { "permissions_boundary", "ARN of the policy that bounds the role", optional = true, like = "policy" },
+    { "multi_region_key",     "make multi-Region keys, which AWS can replicate; a key keeps its kind", type = "boolean" },
   },
   touches = { "cloud", "iam", "kms" },
 
@@ -17,12 +24,13 @@ return {
     preflight(cluster)
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
-    local role = ensure("role", { cluster = cluster, name = arg.role,
+    local role = ensure("role", { cluster = cluster, name = arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
       trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
 
     -- Step 2, option A. A symmetric key in each region, for this role to use and this account to administer.
     local keys = task.map(cluster.regions, function(region)
-      return ensure("key", { cluster = cluster, region = region.name, arn = arg.key, rotation = arg.rotation,
+      return ensure("key", { cluster = cluster, region = region.name, arn = arg.key, rotation = arg.rotation, tags = arg.tag,
+        multi_region = arg.multi_region_key,
         policy = policy.cmek { role = role.arn, admins = arg.admin } })
     end)
 

@@ -196,7 +196,7 @@ test["a recipe that does not load, and arguments that are unknown, missing or mi
     { "$CMEK run consle --cluster orders", 2, "did you mean 'console'?" },
     { "$CMEK run " .. directory .. "/nowhere.lua", 2, "/nowhere.lua" },
     { "$CMEK run console --cluster orders --rotation", 2, "--rotation" },
-    { "CMEK_ARG_ROTATION=soon $CMEK run console --cluster orders", 2, "rotation (environment) must be a whole number, not 'soon'" },
+    { "CMEK_ARG_ROTATION=soon $CMEK run console --cluster orders", 2, "CMEK_ARG_ROTATION must be a whole number, not 'soon'" },
   }
   local result = simulated(broken .. "--cluster orders --days 3 --yes")   -- its author's own words, with the line
   test.equal({ result.status, result:writes() }, { 1, 0 })

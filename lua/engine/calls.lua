@@ -155,6 +155,7 @@ local function wrapped(engine, service, name, fn)
     local sent = effect == "read" or (scope or engine.phase == "do") and not engine.rehearsal
     if sent then refuse_unknown(service, name, parameters) end
     if effect == "read" then return send() end
+    require("engine.guard").call(service, name, parameters)
     if scope then return engine.context:write(send) end
     return direct(engine, service, name, effect, parameters, send)
   end

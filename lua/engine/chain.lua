@@ -1,6 +1,7 @@
 --- What hangs on role and keys together, for verify: whether the organization and a permissions boundary leave the role what it
 --- needs, whether CockroachDB may assume it, and whether it may use each key.
 local access = require "engine.access"
+local boundaries = require "engine.boundary"
 local documents = require "engine.documents"
 local json = require "json"
 local mend = require "engine.mend"
@@ -10,35 +11,6 @@ local refusal = require "refusal"
 local M = {}
 
 local EVERYTHING <const> = { { Version = "2012-10-17", Statement = { Effect = "Allow", Action = "*", Resource = "*" } } }
-
--- What a request of the role will carry, as far as it is sure; nobody here can know the rest.
-local function circumstances(key)
-  return { ["aws:RequestedRegion"] = key.region, ["aws:SecureTransport"] = "true", ["kms:CallerAccount"] = key.arn:match ":(%d+):key/",
-    ["kms:KeySpec"] = key.metadata.KeySpec, ["kms:KeyUsage"] = key.metadata.KeyUsage, ["kms:KeyOrigin"] = key.metadata.Origin }
-end
-
--- May the role do an action with a key? `more` says by which policies.
-local function ask(role, key, action, more)
-  local request = {
-    principal = access.principal(role), action = action, resource = key.arn, resource_account = key.arn:match ":(%d+):key/", resource_kind = "key",
-    context = circumstances(key), unseen_context = { "*" },
-  }
-  for name, value in pairs(more) do request[name] = value end   -- order cannot be seen
-  return policies.evaluate(request)
-end
-
--- The first action and key that are not certainly allowed; denied ones come before unknown ones.
-local function first_doubt(role, haves, more)
-  local doubt
-  for _, key in ipairs(haves) do
-    for _, action in ipairs(access.ACTIONS) do
-      local verdict = ask(role, key, action, more(key))
-      if verdict.verdict == "denied" then return verdict end
-      if verdict.verdict == "unknown" then doubt = doubt or verdict end
-    end
-  end
-  return doubt
-end
 
 -- A finding, or what cannot be said, from a verdict; ok without one.
 local function tell(list, id, verdict, fields)
@@ -51,14 +23,12 @@ end
 
 local function boundary(engine, role, haves)
   local list, arn = role.list, role.have.boundary
+  if not list:sound "role.boundary" then return end   -- it is not the wanted one
   if not arn then return list:ok "role.boundary" end
   local document, refused = documents.managed(engine.context, arn)
   if not document then return list:unknown("role.boundary", refused) end
   role.boundary_document = document
-  local verdict = first_doubt(role.have, haves, function(key)
-    local granted = policies.cmek { role = role.have.arn, account = key.arn:match ":(%d+):key/" }
-    return { identity = EVERYTHING, boundary = document, resource_policy = granted }
-  end)
+  local verdict = boundaries.doubt(role.have, document, haves)
   tell(list, "role.boundary", verdict, { field = "PermissionsBoundary", text_ok = arn .. " leaves the role what it needs",
     text = ("the permissions boundary %s takes from the role what the keys' policies give it"):format(arn),
     mend = mend.aws(engine, "iam", "delete-role-permissions-boundary", "--role-name", role.want.name) })
@@ -109,7 +79,7 @@ local function use(engine, role, key)
   local list, have = key.list, key.have
   if not list:sound("key.state", "key.spec", "key.policy", "key.policy.use") then return end
   if not role.list:sound("role.boundary", "role.organization", "role.permissions") then return end
-  local verdict = first_doubt(role.have, { have }, function()
+  local verdict = boundaries.first_doubt(role.have, { have }, function()
     return { resource_policy = have.policy, boundary = role.boundary_document }
   end)
   local statement = verdict and verdict.statement and policies.parse(have.policy).Statement[verdict.statement.index]

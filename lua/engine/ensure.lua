@@ -30,9 +30,9 @@ local function compare(engine, step)
   local resource, want, context = step.resource, step.want, engine.context
   step.have = resource.find(context, want)
   step.name = resource.name(want)
-  local reason = resource.refusal(context, want, step.have)
+  local reason, check = resource.refusal(context, want, step.have)
   if reason then
-    step.action, step.reason = "refuse", reason
+    step.action, step.reason, step.own = "refuse", reason, check == "wanted"
     return
   end
   local waits, writes = resource.pending(context, want, step.have)
@@ -58,7 +58,7 @@ local function plan(engine, resource, want)
   local step = new_step(engine, resource, want)
   compare(engine, step)
   engine.listener { kind = "planned", step = report.step(step) }
-  local usable = step.action ~= "refuse" and step.action ~= "create" and step.have or nil
+  local usable = (step.action ~= "refuse" or step.own) and step.action ~= "create" and step.have or nil
   step.outcome = resource.result(want, usable)
   return step.outcome
 end

@@ -1,6 +1,7 @@
 --- The world of a recipe, apart from the safe part of Lua: what it says, reads and waits with, and the services it touches.
 local calls = require "engine.calls"
 local ensure = require "engine.ensure"
+local failure = require "engine.failure"
 local names = require "names"
 local policies = require "policy"
 local unknown = require "unknown"
@@ -20,6 +21,17 @@ local function closed(functions, behind)
   })
 end
 
+-- A policy takes no principal of another partition.
+local function check_partition(admins, partition)
+  for _, name in ipairs(type(admins) == "table" and not unknown.is(admins) and admins or { admins }) do
+    local other = type(name) == "string" and name:match "^arn:([^:]+):"
+    if other and other ~= partition then
+      failure.raise { code = "precondition", what = "making the key policy",
+        message = ("%s is of the partition %s, and the credentials are of %s: name an administrator of the same one"):format(name, other, partition) }
+    end
+  end
+end
+
 -- Documents for the account that the credentials are of, unless the recipe names another.
 local function documents(engine)
   local function fill(options, fields)
@@ -33,8 +45,13 @@ local function documents(engine)
     end
     return filled
   end
+  local function cmek(options)
+    local filled = fill(options, { "account", "partition" })
+    check_partition(filled.admins, filled.partition)
+    return policies.cmek(filled)
+  end
   return closed({
-    cmek = function(options) return policies.cmek(fill(options, { "account", "partition" })) end,
+    cmek = cmek,
     cross_account = function(options) return policies.cross_account(fill(options, { "partition" })) end,
   }, policies)
 end

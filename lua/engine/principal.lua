@@ -40,17 +40,18 @@ local function unaccepted(options, refused, message)
   }
 end
 
--- Finds the principal that is worth waiting for; raises when there is none.
+-- Finds the principal that is worth waiting for; raises when there is none, or when another one is missing.
 local function new_one(context, options, refused)
-  local there = {}
+  local there, new = {}, nil
   for _, arn in ipairs(principals(options.policy)) do
     local state = judge(context, arn)
-    if state == "new" then return arn end
+    if state == "new" then new = new or arn end
     if state == "missing" then
       unaccepted(options, refused, ("the policy names %s, which does not exist: make the role, or name another"):format(arn))
     end
     there[#there + 1] = state == "there" and arn .. " (exists, and is not new)" or arn
   end
+  if new then return new end
   unaccepted(options, refused, ("KMS says '%s'. The policy names: %s. One of them does not exist, or was deleted and made again"):format(
     refused.message or "", table.concat(there, "; ")))
 end

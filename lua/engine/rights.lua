@@ -33,7 +33,7 @@ end
 -- One question: actions that are asked about the same kind of resource. Results by "action resource".
 local function simulate(context, source, actions, resources)
   local results = context.session.iam.simulate_principal_policy {
-    PolicySourceArn = source, ActionNames = json.array(actions), ResourceArns = json.array(resources),
+    PolicySourceArn = source, ActionNames = json.array(table.move(actions, 1, #actions, 1, {})), ResourceArns = json.array(resources),
   }.EvaluationResults or {}
   local decisions = {}
   for _, result in ipairs(results) do
@@ -41,23 +41,31 @@ local function simulate(context, source, actions, resources)
     local sure = #(result.MissingContextValues or {}) == 0
     decisions[("%s %s"):format(result.EvalActionName, result.EvalResourceName or resources[1])] = {
       verdict = result.EvalDecision == "allowed" and "allowed" or sure and "denied" or "unknown",
-      organization = tostring(organization) == "false",
+      organization = tostring(organization) == "false" and sure,
     }
   end
   return decisions
 end
 
+-- What is asked about in every region of a cluster.
+local function in_regions(identity, cluster, what)
+  local partition, list = identity.arn:match "^arn:([^:]+)", {}
+  for i, region in ipairs(cluster.regions or {}) do
+    list[i] = ("arn:%s:kms:%s:%s:%s"):format(partition, region.name, identity.account, what)
+  end
+  return list
+end
+
+local function keys_of(identity, cluster) return in_regions(identity, cluster, "key/*") end
+
 -- Resources that do not exist yet are asked about by the pattern that they will fit.
 local function questions(identity, cluster, role)
-  local partition, keys, aliases = identity.arn:match "^arn:([^:]+)", {}, {}
-  for i, region in ipairs(cluster.regions or {}) do
-    local place = ("arn:%s:kms:%s:%s:"):format(partition, region.name, identity.account)
-    keys[i], aliases[i] = place .. "key/*", place .. require("names").alias(cluster)
-  end
+  local keys, aliases = keys_of(identity, cluster), in_regions(identity, cluster, require("names").alias(cluster))
   local list = { { { "kms:CreateKey" }, { "*" } }, { { "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy" }, { role } } }
   if #keys > 0 then
     table.insert(list, { { "kms:TagResource", "kms:CreateAlias", "kms:EnableKeyRotation" }, keys })
     table.insert(list, { { "kms:CreateAlias" }, aliases })
+    table.insert(list, { require("engine.access").ACTIONS, keys })   -- what the organization leaves to those of this account
   end
   return list
 end
@@ -157,11 +165,53 @@ local function refuse(step, text)
   step.reason = text .. ": allow it, or use other credentials (--profile)"
 end
 
+-- The organization ---------------------------------------------------------------------------------------------------------
+
+--- Starts asking what the organization's policies leave to a role that is there: IAM's simulator alone shows them to an account.
+---@param context engine.Context
+---@param cluster table
+---@param role string  its ARN
+function M.foresee_role(context, cluster, role)
+  context:begin("organization of " .. role, function()
+    local identity = context:identity()
+    local ok, decisions = pcall(simulate, context, role, require("engine.access").ACTIONS, keys_of(identity, cluster))
+    if not ok and not refusal.is(decisions) then error(decisions, 0) end
+    return ok and decisions or {}
+  end)
+end
+
+-- What the organization takes from a role, and of whom that was asked; nil when nothing is known of it.
+local function taken(engine, step)
+  local context, role, lost = engine.context, step.have and step.have.arn, {}
+  local own = role and context.reads["organization of " .. role]
+  local decisions = own and context:once("organization of " .. role) or not role and context:once("rights").decisions or {}
+  for name, decision in sorted(decisions) do
+    local action, resource = name:match "^(kms:%a+) (arn:.*:key/.*)$"
+    for _, use in ipairs(decision.organization and require("engine.access").ACTIONS or {}) do
+      if use == action then lost[#lost + 1] = ("%s on %s"):format(action, resource) end
+    end
+  end
+  if #lost == 0 then return nil end
+  return ("a service control policy of the organization, by IAM's policy simulator for %s, denies %s, which the role needs: those who "
+    .. "administer the organization have to let these actions through"):format(role or context:identity().arn, table.concat(lost, ", "))
+end
+
+--- Refuses a role that an organization's policy keeps from using the keys.
+---@param engine table
+local function judge_organization(engine)
+  if not engine.context.reads.rights then return end
+  for _, step in ipairs(engine.steps) do
+    local text = step.kind == "role" and step.action ~= "refuse" and taken(engine, step)
+    if text then step.action, step.reason, step.irreversible = "refuse", text, nil end
+  end
+end
+
 local WORST <const> = { ok = 1, unknown = 2, finding = 3 }
 
 --- Refuses the steps that take a right which is denied for sure; lists what came of each right.
 ---@param engine table
 function M.judge(engine)
+  judge_organization(engine)
   local context, needs = engine.context, needs_of(engine)
   if #needs == 0 or not context.reads.rights then return end
   local simulated = context:once "rights"

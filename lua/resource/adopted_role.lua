@@ -39,7 +39,7 @@ end
 function M.refusal(context, want, have)
   if have.refused then return have.refused end
   local owner = have.tags[names.TAG_CLUSTER]
-  if have.unreadable.tags or owner and owner ~= want.cluster.id then return (role.refusal(context, want, have)) end
+  if have.unreadable.tags or owner and owner ~= want.cluster.id then return (role.foreign(context, want, have)) end
   local users = sharing.of(context, want.cluster, have.arn)
   if #users > 0 then
     return ("cluster %s uses it as well, and one tag names one cluster: cmek looks after roles of one cluster, so it is left as it is"):format(

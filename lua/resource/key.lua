@@ -3,12 +3,14 @@ local choice = require "engine.choice"
 local claim = require "engine.claim"
 local existing = require "engine.existing"
 local failure = require "engine.failure"
+local guard = require "engine.guard"
 local json = require "json"
 local keys = require "engine.keys"
 local names = require "names"
 local policies = require "policy"
 local principal = require "engine.principal"
 local refusal = require "refusal"
+local shapes = require "shapes"
 local unknown = require "unknown"
 
 local M = {}
@@ -30,7 +32,7 @@ M.checks = {
   { id = "key.state", severity = "high", text = "it is Enabled: neither disabled nor to be deleted" },
   { id = "key.spec", severity = "high", text = "it is a symmetric key of the customer's, for encrypting and decrypting" },
   { id = "key.origin", severity = "medium", text = "its material was made by KMS" },
-  { id = "key.tags", severity = "low", text = "its tags cmek:region and cmek:run are there and right" },
+  { id = "key.tags", severity = "low", text = "its tags cmek:region and cmek:run are there and right, and so are those that are asked for" },
   { id = "key.policy", severity = "high", text = "its policy can be read, and is cmek's by Version and Id" },
   { id = "key.policy.use", severity = "high", text = "the statement that lets the role use it is as wanted, field by field" },
   { id = "key.policy.administration", severity = "high", text = "so is the statement of those who administer it" },
@@ -48,12 +50,14 @@ local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alia
 local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to leave, on which more waits than on what is read beside them
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
----@param want { cluster: table, region: string, arn: string|string[]|nil, generation: integer?, policy: table|string, rotation: integer? }
----  arn: of a key that is there, or a list in which the one of this region counts; rotation: days
+---@param want { cluster: table, region: string, arn: string|string[]|nil, generation: integer?, policy: table|string, rotation: integer?,
+---  tags: string[]|table?, multi_region: boolean? }
+---  arn: of a key that is there, or a list in which the one of this region counts; rotation: days; multi_region: what is made is one
 ---@param context engine.Context
 function M.defaults(want, context)
   want.arn = existing.key(want)
   want.alias = names.alias(want.cluster, want.generation)
+  want.tags = shapes.tags(want.tags, "key")
   want.run = context:run_tag()
 end
 
@@ -96,28 +100,6 @@ end
 
 -- Judging ----------------------------------------------------------------------------------------------------------
 
--- A session's ARN does not tell its role's path, so the role may be named under any.
-local function named_by_role(want, identity)
-  local role = identity.arn:match ":assumed%-role/([^/]+)/"
-  return role ~= nil and policies.json(want.policy):find("/" .. role .. '"', 1, true) ~= nil
-end
-
--- Would the caller still be allowed to change the policy? KMS refuses it otherwise.
-local function lockout(context, want)
-  local identity = context:identity()
-  if named_by_role(want, identity) then return nil end
-  local partition = identity.arn:match "^arn:([^:]+)"
-  local verdict = policies.evaluate {
-    principal = { arn = identity.arn, account = identity.account, unique_id = identity.user_id }, action = "kms:PutKeyPolicy",
-    resource = ("arn:%s:kms:%s:%s:key/new"):format(partition, want.region, identity.account), resource_account = identity.account,
-    resource_kind = "key", resource_policy = want.policy, unseen = { "identity policies" },
-  }
-  if verdict.verdict == "denied" then
-    return ("under the wanted key policy %s could not change it again, which KMS refuses; name it with --admin as well: %s"):format(
-      identity.arn, verdict.text)
-  end
-end
-
 -- Does a policy name a role, or one of that name that is still to be made?
 local function names_role(policy, role)
   local text = unknown.show(policies.json(policy))
@@ -135,8 +117,14 @@ local function taken_away(context, want, have)
   end
 end
 
+local function single(want, have)
+  if want.multi_region and have.metadata.MultiRegion == false then
+    return ("%s is a single-Region key, and no key becomes a multi-Region key later: leave --multi-region-key out, or make another key "
+      .. "by a rotation"):format(have.arn)
+  end
+end
+
 local function orphaned(want, have)
-  if not want.policy or #M.differences(want, have) == 0 then return nil end
   local orphan = policies.orphans { Version = "2012-10-17", Statement = policies.foreign(want.policy, have.policy) }[1]
   if orphan then
     return ("the key policy's %s names %s, a role or user that was deleted, so KMS takes no new policy with it: remove that statement"):format(
@@ -144,22 +132,32 @@ local function orphaned(want, have)
   end
 end
 
+-- What keeps the wanted policy from being put, where it has to be.
+local function unputtable(context, want, have)
+  if not want.policy or #M.differences(want, have) == 0 then return nil end
+  local reason, check = orphaned(want, have)
+  if reason or #policies.differences(want.policy, have.policy) == 0 then return reason, check end
+  return guard.key(context, want.policy, have.policy, want.region), "policy"
+end
+
 --- Why the key is not touched; nil when it is this cluster's and usable.
 ---@return string? reason, string? check
 function M.refusal(context, want, have)
-  if not have then return lockout(context, want) end
+  if not have then return want.policy and guard.key(context, want.policy, nil, want.region) end
   if have.refused then return have.refused, "owner" end
   local foreign = keys.foreign(have, want.cluster)
   if foreign and want.arn then return foreign, "owner" end
   if foreign then return ("the alias %s points to a key that is not ours: %s"):format(want.alias, foreign), "owner" end
-  local reason = keys.unusable(have)
+  local reason = keys.unusable(have) or single(want, have)
   if reason then return reason, "state" end
   if have.policy == nil then
     return ("the policy of %s may not be read: allow kms:GetKeyPolicy on it"):format(have.arn), "policy"
   end
+  local overtagged = shapes.too_many(M.tag_differences(want, have), have.tags)
+  if overtagged then return ("%s: %s"):format(have.arn, overtagged), "tags" end
   local taken, check = taken_away(context, want, have)
   if taken then return taken, check end
-  return orphaned(want, have)
+  return unputtable(context, want, have)
 end
 
 local function rotation_difference(want, have)
@@ -173,13 +171,13 @@ end
 --- What of its tags is put right: where it belongs and where it comes from. Whose key it is decides before this.
 ---@return table[]
 function M.tag_differences(want, have)
-  local list, tags = {}, have.tags
+  local list, tags, wanted = {}, have.tags, shapes.tag_differences(want.tags, have.tags)
   if have.unreadable.tags then return list end
-  local function differ(name, wanted) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = wanted } end
+  local function differ(name, value) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = value } end
   if tags[names.TAG_REGION] ~= want.region then differ(names.TAG_REGION, want.region) end
   if tags[names.TAG_RUN] == nil then differ(names.TAG_RUN, want.run) end
   if ASIDE[tags[names.TAG_STATE]] then differ(names.TAG_STATE, nil) end   -- it has the alias
-  return list
+  return table.move(wanted, 1, #wanted, #list + 1, list)
 end
 
 function M.differences(want, have)
@@ -189,7 +187,7 @@ function M.differences(want, have)
     list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
   list[#list + 1] = rotation_difference(want, have.rotation)
-  table.move(M.tag_differences(want, have), 1, 3, #list + 1, list)
+  for _, difference in ipairs(M.tag_differences(want, have)) do list[#list + 1] = difference end
   return list
 end
 
@@ -270,7 +268,14 @@ local function tags(context, want, attempt)
   } do
     list[#list + 1] = { TagKey = tag[1], TagValue = tag[2] }
   end
+  for key, value in require("sorted")(want.tags) do list[#list + 1] = { TagKey = key, TagValue = value } end
   return list
+end
+
+-- Raises when the policy may not be put, as things are now.
+local function guarded(context, want, found, what)
+  local reason = guard.key(context, want.policy, found, want.region)
+  if reason then context:refuse { service = "kms", region = want.region, what = what, message = reason } end
 end
 
 -- Sends CreateKey, once for every definite refusal of a role that is still new. Its answer; nil when the outcome is unknown.
@@ -280,7 +285,8 @@ local function send(context, want, attempt)
       attempt.at = context.clock.now()
       return context:write(function()
         return context.session.kms.create_key {
-          region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = "AWS_KMS", Policy = policies.json(want.policy),
+          region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = "AWS_KMS", MultiRegion = want.multi_region or nil,
+          Policy = policies.json(want.policy),
           Description = keys.description(want.cluster), Tags = tags(context, want, attempt),
         }
       end)
@@ -292,6 +298,7 @@ end
 
 -- A new attempt.
 local function make(context, want)
+  guarded(context, want, nil, ("making a key for %s in %s"):format(want.alias, want.region))
   local attempt = context.attempts:begin { cluster = want.cluster.id, region = want.region, alias = want.alias, before = before(context, want) }
   local ok, answer = pcall(send, context, want, attempt)
   if not ok then
@@ -357,6 +364,7 @@ local function put_policy(context, want, id)
   principal.put(context, { policy = want.policy, what = what }, function()
     local found = kms.get_key_policy { region = want.region, KeyId = id }.Policy
     if #policies.differences(want.policy, found) == 0 then return true end
+    guarded(context, want, found, what)
     return context:write(function()
       return kms.put_key_policy { region = want.region, KeyId = id, PolicyName = "default",
         Policy = policies.json(policies.merge(want.policy, found)) }

@@ -1,9 +1,15 @@
 --- The IAM role that CockroachDB Cloud assumes: its trust policy, and the tags that say whose it is. It gets no permissions.
+local boundaries = require "engine.boundary"
 local existing = require "engine.existing"
 local failure = require "engine.failure"
+local guard = require "engine.guard"
 local json = require "json"
 local names = require "names"
 local policies = require "policy"
+local rights = require "engine.rights"
+local shapes = require "shapes"
+local sorted = require "sorted"
+local unknown = require "unknown"
 
 local M = {}
 
@@ -11,13 +17,14 @@ M.kind = "role"
 
 --- What it may call, by service.
 M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy",
-  "TagRole", "GetPolicy", "GetPolicyVersion", "SimulatePrincipalPolicy", "ListInstanceProfilesForRole", "DeleteRole" } }
+  "TagRole", "PutRolePermissionsBoundary", "GetPolicy", "GetPolicyVersion", "SimulatePrincipalPolicy", "ListInstanceProfilesForRole",
+  "DeleteRole" } }
 
 --- The checks of verify, in order.
 M.checks = {
   { id = "role.exists", severity = "high", text = "the role is there" },
   { id = "role.owner", severity = "high", text = "its tag cmek:cluster names this cluster" },
-  { id = "role.tags", severity = "low", text = "its tag cmek:run is there" },
+  { id = "role.tags", severity = "low", text = "its tag cmek:run is there, and those that are asked for" },
   { id = "role.trust", severity = "high", text = "its trust policy has the statement for CockroachDB, which allows" },
   { id = "role.trust.principal", severity = "high", text = "that statement trusts the cluster's AWS account" },
   { id = "role.trust.action", severity = "high", text = "it allows sts:AssumeRole" },
@@ -25,16 +32,21 @@ M.checks = {
   { id = "role.trust.foreign", severity = "high", text = "no other statement lets another account or service assume the role" },
   { id = "role.permissions", severity = "medium", text = "no policies are attached to the role: it needs none" },
   { id = "role.session", severity = "low", text = "its sessions last an hour" },
-  { id = "role.boundary", severity = "high", text = "a permissions boundary, if there is one, lets the role use the keys" },
+  { id = "role.boundary", severity = "high", text = "its permissions boundary is the one that is asked for, and lets the role use the keys" },
   { id = "role.organization", severity = "high", text = "the organization's service control policies, where IAM tells, do so too" },
   { id = "role.access", severity = "high", text = "all in all, CockroachDB may assume the role" },
 }
 
 --- Fills in what was left out: the name carries the cluster.
----@param want { cluster: table, name: string?, trust: table|string }  name: or the ARN of a role that is there
+---@param want { cluster: table, name: string?, trust: table|string, path: string?, boundary: string?, tags: string[]|table? }
+---  name: or the ARN of a role that is there; path, boundary, tags: what is not given may be as it is
 ---@param context engine.Context
 function M.defaults(want, context)
   want.name, want.arn = existing.role(want.name or names.role(want.cluster))
+  shapes.check("role", want.arn or want.name, "role: field 'name'")
+  if want.path ~= nil then shapes.check("path", want.path, "role: field 'path'") end
+  if want.boundary ~= nil then shapes.check("policy", want.boundary, "role: field 'boundary'") end
+  want.tags = shapes.tags(want.tags, "role")
   want.run = context:run_tag()
 end
 
@@ -89,13 +101,14 @@ function M.look(context, name)
     tags, unreadable = part(context, function() return context.session.iam.list_role_tags { RoleName = name } end)
     tags = tags and tags.Tags or {}
   end
-  return { arn = role.Arn, id = role.RoleId, trust = role.AssumeRolePolicyDocument, tags = tags_of(tags), created = role.CreateDate,
-    max_session = role.MaxSessionDuration, boundary = role.PermissionsBoundary and role.PermissionsBoundary.PermissionsBoundaryArn,
-    unreadable = { tags = unreadable } }
+  return { arn = role.Arn, id = role.RoleId, path = role.Arn:match ":role(/.-)[^/]+$", trust = role.AssumeRolePolicyDocument,
+    tags = tags_of(tags), created = role.CreateDate, max_session = role.MaxSessionDuration,
+    boundary = role.PermissionsBoundary and role.PermissionsBoundary.PermissionsBoundaryArn, unreadable = { tags = unreadable } }
 end
 
 --- Starts what `find` reads, before it is asked for.
 function M.foresee(context, want)
+  if want.boundary then boundaries.foresee(context, want.boundary) end
   context:begin("role " .. want.name, function() return M.look(context, want.name) or false end)
   context:begin("permissions " .. want.name, function()
     local list, refused = M.permissions(context, want.name)
@@ -107,9 +120,12 @@ end
 function M.find(context, want)
   M.foresee(context, want)
   local have = context:once("role " .. want.name) or nil
+  guard.outside(context, have and have.arn or unknown.text(M.result(want).arn))
+  guard.outside(context, M.arn(context:identity(), want))
   if have then
     local permitted = context:once("permissions " .. want.name)
     have.permissions, have.unreadable.permissions = permitted.list, permitted.refused
+    if context.mode ~= "verify" then rights.foresee_role(context, want.cluster, have.arn) end
   end
   return have
 end
@@ -128,26 +144,55 @@ function M.misnamed(context, want, have)
   return ("there is no role %s: name one that is there, or give a name instead of an ARN to have it made"):format(want.arn)
 end
 
---- Why the role is not touched; nil when it is this cluster's.
-function M.refusal(context, want, have)
+--- Why the role is not this cluster's; nil when it is, or when there is none.
+---@return string?
+function M.foreign(context, want, have)
   local wrong = M.misnamed(context, want, have)
-  if wrong then return wrong, "owner" end
+  if wrong then return wrong end
   local owner = have and have.tags[names.TAG_CLUSTER]
   if not have or owner == want.cluster.id then return nil end
   if have.unreadable.tags then
-    return ("the tags of %s may not be read, so it cannot be said whose it is: allow iam:ListRoleTags on it"):format(have.arn), "owner"
+    return ("the tags of %s may not be read, so it cannot be said whose it is: allow iam:ListRoleTags on it"):format(have.arn)
   end
   if owner then
-    return ("%s belongs to another cluster, %s (tag %s): name another role with --role"):format(have.arn, owner, names.TAG_CLUSTER), "owner"
+    return ("%s belongs to another cluster, %s (tag %s): name another role with --role"):format(have.arn, owner, names.TAG_CLUSTER)
   end
   return ("%s was not made by cmek (it has no tag %s): it is left alone until it is adopted, or name another role with --role"):format(
-    have.arn, names.TAG_CLUSTER), "owner"
+    have.arn, names.TAG_CLUSTER)
+end
+
+-- A role keeps its path for life.
+local function misplaced(want, have)
+  if not (have and want.path) or have.path == want.path then return nil end
+  return ("%s has the path %s and not %s, which cannot be changed: name another role with --role, or its own path with --role-path"):format(
+    have.arn, have.path, want.path)
+end
+
+local function overtagged(want, have)
+  return have and shapes.too_many(M.tag_differences(want, have), have.tags)
+end
+
+-- What may not be put as its trust policy.
+local function untrustworthy(context, want, have)
+  if not want.trust or have and #policies.differences(want.trust, have.trust) == 0 then return nil end
+  return guard.trust(context, want.trust, have and have.trust)
+end
+
+--- Why the role is not touched; nil when it is this cluster's and can be as it is wanted.
+---@return string? reason, string? check  "wanted": it is this cluster's all the same
+function M.refusal(context, want, have)
+  local foreign = M.foreign(context, want, have)
+  if foreign then return foreign, "owner" end
+  return misplaced(want, have) or overtagged(want, have) or untrustworthy(context, want, have)
+    or boundaries.fault(context, want, have), "wanted"
 end
 
 --- What of its tags is put right: whose the role is decides before this.
 function M.tag_differences(want, have)
-  if have.unreadable.tags or have.tags[names.TAG_RUN] ~= nil then return {} end
-  return { { check = "tags", field = "tags." .. names.TAG_RUN, want = want.run } }
+  if have.unreadable.tags then return {} end
+  local list = shapes.tag_differences(want.tags, have.tags, true)
+  if have.tags[names.TAG_RUN] == nil then list[#list + 1] = { check = "tags", field = "tags." .. names.TAG_RUN, want = want.run } end
+  return list
 end
 
 function M.differences(want, have)
@@ -155,7 +200,10 @@ function M.differences(want, have)
   for _, difference in ipairs(policies.differences(want.trust, have.trust)) do
     list[#list + 1] = { check = "trust", field = "trust." .. difference.field, have = difference.have, want = difference.want }
   end
-  table.move(M.tag_differences(want, have), 1, 1, #list + 1, list)
+  if want.boundary and want.boundary ~= have.boundary then
+    list[#list + 1] = { check = "boundary", field = "PermissionsBoundary", have = have.boundary, want = want.boundary }
+  end
+  for _, difference in ipairs(M.tag_differences(want, have)) do list[#list + 1] = difference end
   return list
 end
 
@@ -173,26 +221,36 @@ function M.warnings(want, have)
   return list
 end
 
+local TAKES <const> = { tags = "iam:TagRole", trust = "iam:UpdateAssumeRolePolicy", boundary = "iam:PutRolePermissionsBoundary" }
+
 --- The rights that making or repairing it takes.
 ---@param context engine.Context
 ---@return engine.Need[]
 function M.needs(context, want, have)
   local identity, actions, list = context:identity(), {}, {}
-  local arn = have and have.arn or ("arn:%s:iam::%s:role/%s"):format(identity.arn:match "^arn:([^:]+)", identity.account, want.name)
+  local arn = have and have.arn or M.arn(identity, want)
   if not have then actions = { "iam:CreateRole", "iam:TagRole" } end
   for _, difference in ipairs(have and M.differences(want, have) or {}) do
-    local action = difference.check == "tags" and "iam:TagRole" or "iam:UpdateAssumeRolePolicy"
+    local action = TAKES[difference.check]
     if actions[#actions] ~= action then actions[#actions + 1] = action end
   end
   for i, action in ipairs(actions) do list[i] = { action = action, resource = arn } end
   return list
 end
 
+--- The ARN that a role will have.
+---@param identity { arn: string, account: string }
+---@param want { name: string, path: string? }
+---@return string
+function M.arn(identity, want)
+  return ("arn:%s:iam::%s:role%s%s"):format(identity.arn:match "^arn:([^:]+)", identity.account, want.path or "/", want.name)
+end
+
 function M.pending() return nil end
 
 --- What the recipe gets.
 function M.result(want, have)
-  return { name = want.name, arn = have and have.arn or require("unknown").new("ARN of role " .. want.name) }
+  return { name = want.name, arn = have and have.arn or unknown.new("ARN of role " .. want.name) }
 end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
@@ -212,10 +270,12 @@ local function wait_for(context, want, reason, fits)
 end
 
 local function tags(context, want)
-  return {
+  local list = {
     { Key = names.TAG_CLUSTER, Value = want.cluster.id },
     { Key = names.TAG_RUN, Value = context.run_id },
   }
+  for key, value in sorted(want.tags) do list[#list + 1] = { Key = key, Value = value } end
+  return list
 end
 
 -- Role names are unique in an account, so asking twice cannot make two.
@@ -226,7 +286,8 @@ local function ask(context, want, step)
     check = function()
       local done, refused = context:try({ EntityAlreadyExists = true, uncertain = true }, function()
         return context:write(function()
-          return iam.create_role { RoleName = want.name, AssumeRolePolicyDocument = policies.json(want.trust), Tags = tags(context, want),
+          return iam.create_role { RoleName = want.name, Path = want.path, PermissionsBoundary = want.boundary, Tags = tags(context, want),
+            AssumeRolePolicyDocument = policies.json(want.trust),
             Description = ("Lets CockroachDB Cloud use the CMEK keys of cluster %s"):format(want.cluster.name) }
         end)
       end)
@@ -247,16 +308,26 @@ end
 
 -- Own statements as wanted, foreign ones as found a moment before.
 local function put_trust(context, want, have)
+  local reason = guard.trust(context, want.trust, have.trust)
+  if reason then context:refuse { service = "iam", what = "setting the trust policy of role " .. want.name, message = reason } end
   context:write(function()
     return context.session.iam.update_assume_role_policy { RoleName = want.name,
       PolicyDocument = policies.json(policies.merge(want.trust, have.trust)) }
   end)
 end
 
-local function tag(context, want)
+local function put_boundary(context, want)
   context:write(function()
-    return context.session.iam.tag_role { RoleName = want.name, Tags = { { Key = names.TAG_RUN, Value = want.run } } }
+    return context.session.iam.put_role_permissions_boundary { RoleName = want.name, PermissionsBoundary = want.boundary }
   end)
+end
+
+local function tag(context, want, have)
+  local set = {}
+  for i, difference in ipairs(M.tag_differences(want, have)) do
+    set[i] = { Key = difference.field:match "^tags%.(.*)$", Value = difference.want }
+  end
+  context:write(function() return context.session.iam.tag_role { RoleName = want.name, Tags = set } end)
 end
 
 --- Repairs what differs.
@@ -268,7 +339,8 @@ function M.update(context, want)
   for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
   if next(checks) == nil then return have end
   if checks.trust then put_trust(context, want, have) end
-  if checks.tags then tag(context, want) end
+  if checks.boundary then put_boundary(context, want) end
+  if checks.tags then tag(context, want, have) end
   return wait_for(context, want, ("waiting until IAM shows the role %s as it is wanted"):format(want.name), function(role)
     return #M.differences(want, role) == 0
   end)

@@ -61,13 +61,16 @@ local function state(engine, list, have)
     text = date and "it is deleted at " .. time.text(date) or nil })
 end
 
-local function kind(list, have)
+local function kind(list, want, have)
   for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
     local value = have.metadata[field]
     if value ~= nil and value ~= keys.KEPT[field] then
       list:finding("key.spec", { field = field, have = value, want = keys.KEPT[field],
         text = "it is fixed for the key's life: another key is needed" })
     end
+  end
+  if want.multi_region and have.metadata.MultiRegion == false then
+    list:finding("key.spec", { field = "MultiRegion", have = false, want = true, text = "it is fixed for the key's life: another key is needed" })
   end
   if list:sound "key.spec" then list:ok "key.spec" end
 end
@@ -207,7 +210,7 @@ function M.inspect(engine, list, want, have, mode)
   owner(list, want, have)
   if not list:sound "key.owner" then return end
   state(engine, list, have)
-  kind(list, have)
+  kind(list, want, have)
   origin(list, want, have)
   tags(engine, list, want, have)
   if have.policy == nil then

@@ -16,7 +16,7 @@ local function run(engine) return mend.cmek(engine, "run") end
 -- Whose it is ------------------------------------------------------------------------------------------------------------
 
 local function owner(engine, list, want, have)
-  local reason = role.refusal(engine.context, want, have)
+  local reason = role.foreign(engine.context, want, have)
   if not reason then return list:ok "role.owner" end
   if have.unreadable.tags then return list:unknown("role.owner", have.unreadable.tags) end
   list:finding("role.owner", { field = "tags." .. names.TAG_CLUSTER, have = have.tags[names.TAG_CLUSTER], want = want.cluster.id, text = reason })
@@ -90,6 +90,12 @@ local function permissions(engine, list, want, have)
   if #have.permissions == 0 then list:ok "role.permissions" end
 end
 
+-- Whether it is the wanted one; whether it leaves what is needed is asked once the keys are known.
+local function boundary(engine, list, want, have)
+  if not want.boundary or want.boundary == have.boundary then return end
+  list:finding("role.boundary", { field = "PermissionsBoundary", have = have.boundary or json.null, want = want.boundary, mend = run(engine) })
+end
+
 local function session(engine, list, want, have)
   if have.max_session == nil then return end   -- IAM did not say
   if have.max_session == SESSION then return list:ok "role.session" end
@@ -117,6 +123,7 @@ function M.inspect(engine, list, want, have, mode)
     others(engine, list, want, have)
   end
   permissions(engine, list, want, have)
+  boundary(engine, list, want, have)
   session(engine, list, want, have)
 end
 

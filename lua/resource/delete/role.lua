@@ -49,7 +49,7 @@ end
 --- Why the role is not deleted; nil when it is this cluster's and nobody else's.
 ---@return string?
 function M.refusal(context, want, have)
-  local reason = role.refusal(context, want, have)
+  local reason = role.foreign(context, want, have)
   if reason then return reason end
   local list = attached(have)
   if #list > 0 then
