@@ -4,12 +4,13 @@ local failure = require "ui.failure"
 
 local M = {}
 
-local WITH_AWS <const> = "plan run verify resume destroy exec whoami status"
+local WITH_AWS <const> = "plan run verify resume destroy orphans exec whoami status"
 
 --- The command's own flags. `value`: the name of the value it takes; `words`: the commands that have it.
 local COMMON <const> = {
   { "yes",       "create and update without asking; irreversible steps need --confirm as well", words = "run resume exec destroy" },
-  { "confirm",   "the cluster's name: agrees to the irreversible steps, and to what destroy deletes", value = "NAME", words = "run resume destroy" },
+  { "confirm",   "the cluster's name: agrees to irreversible steps and deletions; of orphans the ID or name of one", value = "NAME",
+    words = "run resume destroy orphans" },
   { "exit_code", "exit 3 when there is something to do", words = "plan" },
   { "out",       "write the plan into a file for run --plan", value = "FILE", words = "plan" },
   { "plan",      "do exactly the plan in this file, or refuse; there is no RECIPE then", value = "FILE", words = "run" },
@@ -17,15 +18,16 @@ local COMMON <const> = {
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify destroy" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
   { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },
-  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume destroy runs exec" },
+  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume destroy orphans runs exec" },
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = WITH_AWS },
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = WITH_AWS },
   { "account",   "the AWS account that the credentials must be of", value = "ID", words = WITH_AWS },
+  { "clean",     "ask about each, and delete it: keys with the longest window", words = "orphans" },
   { "write",     "let the script write", words = "exec" },
   { "licenses",  "every notice and licence of what is inside", words = "version" },
   { "json",      "the result as one JSON document on stdout; --json=lines: also an event a line",
-    words = "status plan run verify resume destroy runs recipes whoami version help" },
+    words = "status plan run verify resume destroy orphans runs recipes whoami version help" },
   { "help",      "this text" },
 }
 
@@ -42,7 +44,7 @@ end
 function M.reserved()
   local names = {}
   for _, flag in ipairs(COMMON) do
-    if flag.words ~= "status" then names[flag[1]] = true end   -- status takes no recipe
+    if flag.words ~= "status" and flag.words ~= "orphans" then names[flag[1]] = true end   -- these take no recipe
   end
   return names
 end

@@ -43,7 +43,7 @@ Exit statuses
   2        what was typed cannot be meant; the credentials are another account's than --account
   3        changes are pending (plan --exit-code)
   4        no credentials, or they were refused; nothing was made
-  5        something was made and the run is not finished: cmek resume
+  5        something was made or deleted, and the run is not finished: cmek resume
   6        verify found differences, or checks that could not be made
   130 143  stopped by a signal, cleanly, before anything was made
 sim and exec return what their command or script returned.
@@ -61,6 +61,24 @@ Resuming
   that the dead run had made and not given its alias yet is found by its tags and gone on with. That is safe while its maker
   lives: the alias decides, and both end with the same key. A key that the tag index does not show yet (seconds to minutes),
   or that tag:GetResources may not be asked for, is not found, and another is made; the journal would have found it.
+]],
+  deleting = [[
+Deleting
+  cmek destroy RECIPE … takes back what the recipe makes: it shows what would go, wants the cluster's name typed (or --confirm
+  NAME; --yes does not cover it), and goes in reverse order. cmek orphans shows what cmek made and no cluster uses; with --clean
+  it asks about each by its ID.
+
+  Nothing goes that a cluster names for its CMEK, in any status, also a deleted cluster that the Cloud still lists; and nothing at
+  all when one cluster cannot be asked. The Cloud is asked again right before, and once more afterwards: a key that a cluster began
+  to use meanwhile is taken back.
+
+  A key    is tagged cmek:state=retired and scheduled for deletion with the longest window, 30 days; then it loses its alias, so that
+           cmek run can make a new chain. Until the date the command that is printed takes it back; cmek run does the rest.
+  A role   is deleted when no key of the cluster is left, at once. What others attached to it, or another statement of its trust
+           policy, keeps it. A role made again under its name is another one to the policies that named it: cmek run puts them right.
+  A kind that a recipe describes itself goes by its delete; without one it stays. What a recipe was given by its ARN stays.
+
+  A destroying that died half-way is finished by cmek resume, or by destroying again.
 ]],
   environment = [[
 Environment

@@ -18,6 +18,7 @@ return {
   { "resume",  module = "command.resume",  usage = "[RUN]", text = "finish a run that died", takes = { "run" } },
   { "destroy", module = "command.destroy", usage = "RECIPE [--ARG …]", text = "take it back, guarded",
     takes = { "recipe" } },
+  { "orphans", module = "command.orphans", usage = "[--clean]", text = "made by cmek, used by nobody; --clean asks one by one" },
   { "runs",    module = "command.runs",    usage = "[show RUN]", text = "what was done", takes = { "list|show" }, sub = { show = { "run" } } },
   { "recipes", module = "command.recipes", usage = "", text = "list | show NAME | eject NAME [FILE]",
     takes = { "list|show|eject" }, sub = { show = { "recipe" }, eject = { "recipe", "file" } } },

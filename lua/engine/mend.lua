@@ -75,6 +75,12 @@ function M.going_on(engine, file)
   return join(with_common({ "cmek", "plan", on.recipe, table.unpack(typed) }, engine.flags))
 end
 
+--- A command of cmek's that runs no recipe, with the flags in use.
+---@param engine { flags: table }
+---@param ... string  words after `cmek`
+---@return string
+function M.own(engine, ...) return join(with_common({ "cmek", ... }, engine.flags)) end
+
 --- A command of the AWS CLI, for the profile in use.
 ---@param engine table
 ---@param ... string  words after `aws`
