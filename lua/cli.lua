@@ -56,5 +56,10 @@ local entry = find(word)
 if not entry or not entry.raw then arguments, json = take_json(arguments) end
 local output = require("ui.output").new { json = json }
 local ok, result = pcall(dispatch, word, arguments, output)
-if ok then return result end
-return tell(result, output)
+local status = result
+if not ok then status = tell(result, output) end
+if output.broken then
+  output:note(("cmek: %s: the result is not complete\n"):format(output.broken))
+  if status == 0 then status = require("ui.failure").FAILED end
+end
+return status

@@ -12,7 +12,7 @@ function M.run(arguments, output)
     lines[i] = candidate[1] .. (candidate[2] and "\t" .. candidate[2]:gsub("%c", " ") or "") .. "\n"
   end
   if kind then lines[#lines + 1] = kind .. "\n" end
-  output.terminal.write(table.concat(lines))
+  output:write(table.concat(lines))
   return 0
 end
 

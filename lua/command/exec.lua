@@ -37,7 +37,7 @@ local function world(path, door, session, output, script_arguments)
     print = function(...)
       local words = table.pack(...)
       for i = 1, words.n do words[i] = tostring(words[i]) end
-      output.terminal.write(table.concat(words, "\t") .. "\n")
+      output:write(table.concat(words, "\t") .. "\n")
     end }
   for _, service in ipairs(SERVICES) do names[service] = opening(door, session[service]) end
   sandbox:bind(names)

@@ -99,7 +99,7 @@ end
 ---@return integer status
 function M.run(arguments, output)
   if arguments[1] == "man" then
-    output.terminal.write(require("man").page())
+    output:help(require("man").page())
     return 0
   end
   if arguments[1] == "json" then return help_json(arguments[2], output) end

@@ -3,6 +3,8 @@
 ---@field json nil|"document"|"lines"
 ---@field colour boolean   stderr and stdout are terminals that show colour
 ---@field live boolean     stderr is a terminal whose cursor may move
+---@field told boolean?     the document was written
+---@field broken string?    why stdout takes no more
 local Output = { __name = "ui.Output" }
 Output.__index = Output
 
@@ -25,9 +27,18 @@ function M.new(options)
   }, Output)
 end
 
+--- Writes to stdout as it is. What cannot be written, because a pipe was closed or a disk is full, stops nothing that is being
+--- done: it is kept in `broken`, and nothing more is written.
+---@param text string
+function Output:write(text)
+  if self.broken then return end
+  local done, message = self.terminal.write(text)
+  if not done then self.broken = message end
+end
+
 --- Text of the result, for stdout; under --json it is left out, since only the document may stand there.
 function Output:result(text)
-  if not self.json then self.terminal.write(text) end
+  if not self.json then self:write(text) end
 end
 
 --- Text that was asked for as help.
@@ -41,20 +52,19 @@ function Output:note(text)
   self.terminal.write_error(text)
 end
 
---- The one document of --json, or the last line of --json=lines.
+--- The one document of --json, or the last line of --json=lines. After it there is no other: a failure that comes later is told on
+--- stderr alone.
 ---@param value table  without secrets; its schema is the caller's
 function Output:document(value)
-  local encode = require("json").encode
-  if self.json == "lines" then
-    self.terminal.write(encode(value) .. "\n")
-  else
-    self.terminal.write(encode(value, { indent = 2 }) .. "\n")
-  end
+  if self.told then return end
+  local text = require("json").encode(value, self.json ~= "lines" and { indent = 2 } or nil)
+  self.told = true
+  self:write(text .. "\n")
 end
 
 --- One event of --json=lines; elsewhere events are progress, which is not for stdout.
 function Output:event(value)
-  if self.json == "lines" then self.terminal.write(require("json").encode(value) .. "\n") end
+  if self.json == "lines" then self:write(require("json").encode(value) .. "\n") end
 end
 
 --- How many columns there are to write in; without end where there is no terminal.
