@@ -144,6 +144,8 @@ static void record_outcome(lua_State *L, int door_index, const struct transfer *
   int top = lua_gettop(L);
   const char *code = response != 0 && t->status >= 300 ? service_code(L, response) : NULL;
   lua_newtable(L);
+  door_push_time(L, door_now(L, door, door_index));
+  lua_setfield(L, -2, "time");
   lua_pushliteral(L, "outcome");
   lua_setfield(L, -2, "kind");
   lua_pushinteger(L, t->record);

@@ -470,7 +470,7 @@ double door_now(lua_State *L, struct door *door, int door_index)
 }
 
 /* RFC 3339, UTC, milliseconds. */
-static void push_time(lua_State *L, double now)
+void door_push_time(lua_State *L, double now)
 {
   double whole = floor(now);
   time_t seconds = (time_t)whole;
@@ -502,7 +502,7 @@ static int door_note(lua_State *L)
     return luaL_error(L, "door: shut");
   if (door->journal == NULL)
     return 0;
-  push_time(L, door_now(L, door, 1));
+  door_push_time(L, door_now(L, door, 1));
   lua_setfield(L, 2, "time");
   journal_append(L, door->journal);
   return 0;
@@ -521,7 +521,7 @@ lua_Integer door_record(lua_State *L, struct door *door, int door_index, const s
   if (e->effect == EFFECT_READ || door->journal == NULL)   /* a write without a journal was not admitted */
     return 0;
   lua_newtable(L);
-  push_time(L, door_now(L, door, door_index));
+  door_push_time(L, door_now(L, door, door_index));
   lua_setfield(L, -2, "time");
   lua_pushinteger(L, ++door->request_count);
   lua_setfield(L, -2, "request");

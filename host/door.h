@@ -96,6 +96,9 @@ void door_refuse_unknown(lua_State *L, int index, const char *what);
 /* Seconds since the epoch, of the world when there is one. */
 double door_now(lua_State *L, struct door *door, int door_index);
 
+/* A moment as journals write it: RFC 3339, UTC, milliseconds. */
+void door_push_time(lua_State *L, double now);
+
 /* The name of the signal that asks this process to stop, or NULL. */
 const char *door_stopping(const struct door *door);
 

@@ -207,12 +207,21 @@ local function look_around(self)
   end)
 end
 
+-- Who runs this, for the journal.
+local function note_who(self)
+  local who, organization = self.identity, self.organization
+  if not who and not organization then return end
+  self.context:note { kind = "who", account = who and who.account, arn = who and who.arn, organization = organization and organization.id,
+    cluster = self.cluster and self.cluster.id }
+end
+
 local function plan_pass(self)
   set_off(self)
   require("engine.scope").check(self)
   pass(self, "plan")
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
+  note_who(self)
   require("engine.rights").judge(self)
   look_around(self)
   self.rests_on = require("engine.seen").of(self)

@@ -185,7 +185,7 @@ function M.act(word, order, output, resumed)
   })
   local ok, report, status = pcall(execute, engine, order, session, progress)
   progress:close()
-  runs.finish(door, journal, ok and report.run or { status = "failed" })
+  runs.finish(door, journal, ok and report.run or { status = "failed" }, ok and report.error or not ok and failure.document(report) or nil)
   lock:close()
   if not ok then error(report, 0) end
   if report.going_on and order.common.save_args then

@@ -7,12 +7,14 @@
 ---@field status string    "done", "unfinished"; without a write "failed", "declined", or "stopped" for one that says nothing of its end
 ---@field entries table[]  every line
 ---@field text string      the file as it is
+---@field cut integer      bytes of a last line that was cut by a crash, or is being written
 
 local failure = require "ui.failure"
 
 local M = {}
 
 local JOURNAL_MAX <const> = 64 << 20   -- bytes
+local WRONG <const> = { "what", "service", "operation", "code", "message", "request_id" }   -- of an error, in the last line
 
 --- The directory of the journals. Those of simulated runs stand apart: no `resume` of a real run shall meet them.
 ---@param given string?  the value of --journal
@@ -88,7 +90,11 @@ local function status_of(entries)
   return require("engine.journaled").changed_at(entries) and "unfinished" or status or "stopped"
 end
 
---- One run as its journal tells it; nil and a message when it cannot be read.
+local function begins(entries)
+  return entries[1] ~= nil and entries[1].kind == "begin"
+end
+
+--- One run as its journal tells it; nil and a message when it cannot be read, or was changed by somebody.
 ---@param directory string
 ---@param id string
 ---@return runs.Run?, string?
@@ -96,13 +102,27 @@ function M.read(directory, id)
   local path = path_of(directory, id)
   local text, message = require("file").read(path, JOURNAL_MAX)
   if not text then return nil, message end
-  local entries
-  entries, message = require("journal").read(text)
-  if not entries then return nil, ("%s: %s"):format(path, message) end
-  if not entries[1] or entries[1].kind ~= "begin" then return nil, path .. " does not begin like the journal of a run" end
+  local entries, whole = require("journal").read(text)
+  if not entries then return nil, ("%s: %s"):format(path, whole) end
+  if not begins(entries) then return nil, path .. " does not begin like the journal of a run" end
   local named = entries[1].run
   if named and named ~= id then return nil, ("%s is the journal of run %s: give it back the name %s.jsonl"):format(path, named, named) end
-  return { id = id, path = path, begin = entries[1], status = status_of(entries), entries = entries, text = text }
+  return { id = id, path = path, begin = entries[1], status = status_of(entries), entries = entries, text = text, cut = #text - whole }
+end
+
+--- What still can be read of a journal whose chain is broken: its lines up to the first that is none. nil when it is no journal.
+---@param directory string
+---@param id string
+---@return table[]? entries
+function M.salvage(directory, id)
+  local text = require("file").read(path_of(directory, id), JOURNAL_MAX)
+  local json, entries = require "json", {}
+  for line in (text or ""):gmatch "([^\n]*)\n" do
+    local entry = json.decode(line)
+    if type(entry) ~= "table" or type(entry.kind) ~= "string" then break end
+    entries[#entries + 1] = entry
+  end
+  return begins(entries) and entries or nil
 end
 
 --- The IDs of the runs in a directory, oldest first; none when there is no such directory.
@@ -191,9 +211,11 @@ end
 ---@param door table
 ---@param journal userdata
 ---@param run { status: string, cluster: table? }
-function M.finish(door, journal, run)
-  local cluster = type(run.cluster) == "table" and run.cluster.name or nil
-  pcall(door.note, door, { kind = "end", status = run.status, cluster = cluster })
+---@param wrong table?  the `error` of a report: why it is not done
+function M.finish(door, journal, run, wrong)
+  local line = { kind = "end", status = run.status, cluster = type(run.cluster) == "table" and run.cluster.name or nil }
+  for _, name in ipairs(wrong and WRONG or {}) do line[name] = wrong[name] end
+  pcall(door.note, door, line)
   journal:close()
 end
 

@@ -5,61 +5,48 @@ local runs = require "runs"
 
 local M = {}
 
-local function summary(run)
-  local begin = run.begin
-  return {
-    id = run.id, time = begin.time, command = begin.command, recipe = begin.recipe or begin.script,
-    cluster = begin.cluster or begin.arguments and begin.arguments.cluster,
-    status = run.status, path = run.path,
-  }
+-- A run of the list; of one that cannot be read, why.
+local function entry_of(directory, id, journal)
+  local run, message = runs.read(directory, id)
+  if not run then return { id = id, status = "unreadable", message = message } end
+  local whole = require("history").of(run, journal)
+  return { id = id, time = whole.time, ended = whole.ended, command = whole.command, recipe = whole.recipe,
+    cluster = whole.cluster, status = run.status,
+    path = run.path, next = whole.next }
 end
 
-local function list(directory, output)
-  local entries, rows = {}, { { "run", "began", "recipe", "cluster", "status" } }
-  for _, id in ipairs(runs.ids(directory)) do
-    local run, message = runs.read(directory, id)
-    local entry = run and summary(run) or { id = id, status = "unreadable", message = message }
-    entries[#entries + 1] = entry
-    local recipe = (entry.command == "destroy" and "destroy " or "") .. (entry.recipe or "")
-    rows[#rows + 1] = { id, entry.time or "", recipe, tostring(entry.cluster or ""), message or entry.status }
-  end
+local function list(directory, journal, output)
+  local entries = {}
+  for i, id in ipairs(runs.ids(directory)) do entries[i] = entry_of(directory, id, journal) end
+  output:result(require("ui.runs").list(entries, directory))
   if output.json then
     output:document { schema = "cmek.runs/1", directory = directory, runs = require("json").array(entries) }
-  elseif #entries == 0 then
-    output:result(("no runs in '%s'\n"):format(directory))
-  else
-    output:result(require("ui.table").render(rows))
   end
+  return failure.DONE
 end
 
---- One line of a journal in words: when, what, where, and how it ended.
-local function row(entry)
-  if entry.kind == "request" then
-    local what = ("%s %s"):format(entry.service or "", entry.operation or "")
-    return { entry.time or "", ("request %s"):format(entry.request or ""), what, entry.region or "", entry.target or "" }
-  end
-  return { entry.time or "", entry.kind or "", tostring(entry.request or entry.step or ""), entry.region or "",
-    tostring(entry.status or entry.outcome or entry.code or entry.name or "") }
-end
-
-local function show(directory, id, output)
-  if not id then failure.usage("cmek runs show wants the ID of a run", "cmek runs lists them") end
+-- The run, and what is wrong with its journal, of which the lines that are left are shown all the same.
+local function find(directory, id)
   local run, message = runs.read(directory, id)
-  if not run then failure.usage(("there is no run '%s': %s"):format(id, message), "cmek runs lists them") end
-  if output.json then
-    local document = summary(run)
-    document.schema, document.entries = "cmek.journal/1", require("json").array(run.entries)
-    output:document(document)
-    return
-  end
-  local rows = {}
-  for i, entry in ipairs(run.entries) do rows[i] = row(entry) end
-  output:result(("run %s: %s\n"):format(id, run.status) .. require("ui.table").render(rows, "  "))
+  if run then return run end
+  local entries = runs.salvage(directory, id)
+  if not entries then failure.usage(("there is no run '%s': %s"):format(id, message), "cmek runs lists them") end
+  return { id = id, path = ("%s/%s.jsonl"):format(directory, id), status = "unreadable", entries = entries }, message
+end
+
+local function show(directory, id, journal, output)
+  if not id then failure.usage("cmek runs show wants the ID of a run", "cmek runs lists them") end
+  local run, broken = find(directory, id)
+  local document = require("history").of(run, journal, broken)
+  output:result(require("ui.runs").show(document))
+  document.schema = "cmek.journal/1"
+  if output.json then output:document(document) end
+  return broken and failure.FAILED or failure.DONE
 end
 
 ---@param arguments string[]
 ---@param output ui.Output
----@return integer status
+---@return integer status  1 for a journal that was changed
 function M.run(arguments, output)
   local word, rest = flags.first("runs", arguments)
   local id
@@ -67,17 +54,12 @@ function M.run(arguments, output)
   local common = flags.parse("runs", nil, {}, rest)
   if common.help then
     output:help(flags.help("runs", nil, {}) .. "\n")
-    return 0
+    return failure.DONE
   end
   local directory = runs.directory(common.journal)
-  if word == "show" then
-    show(directory, id, output)
-  elseif word == nil or word == "list" then
-    list(directory, output)
-  else
-    failure.usage(("cmek runs knows no '%s'; it knows list and show RUN"):format(word))
-  end
-  return 0
+  if word == "show" then return show(directory, id, common.journal, output) end
+  if word == nil or word == "list" then return list(directory, common.journal, output) end
+  failure.usage(("cmek runs knows no '%s'; it knows list and show RUN"):format(word))
 end
 
 return M
