@@ -21,7 +21,7 @@ function M.run(arguments, output)
     operation.check_account(common, session)
     return { status.chain(session, common.cluster) }
   end)
-  progress:clear()
+  progress:close()
   output:result(common.cluster and show.chain(clusters[1], output) or show.list(clusters))
   if output.json then output:document { schema = "cmek.status/1", clusters = require("json").array(clusters) } end
   return 0
