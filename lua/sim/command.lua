@@ -36,6 +36,14 @@ local function services(text, flag)
   return only
 end
 
+local function metadata(text, flag)
+  local modes = require("sim.identity").MODES
+  for _, mode in ipairs(modes) do
+    if text == mode then return text end
+  end
+  failure.usage(("%s knows no '%s'; there are %s"):format(flag, text, table.concat(modes, ", ")))
+end
+
 local function path(text) return text end
 
 --- Flag, what it takes, how it is read, what it is for.
@@ -44,6 +52,8 @@ local OPTIONS <const> = {
   { "propagation", "S", number, "seconds until a new role is seen by KMS, STS and CockroachDB Cloud" },
   { "enabling", "S", number, "seconds until the Cloud has enabled CMEK in all regions; default: 0.5 and 0.2 for each but the first" },
   { "skew", "S", signed, "seconds by which AWS's clock is ahead of this machine's; negative: behind" },
+  { "metadata", "HOW", metadata, "the command's AWS credentials come from instance metadata: on, or slow, html, expired, no-role, v1, \z
+    refused, bridged" },
   { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
   { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
   { "mixed", nil, nil, "with --only: the others are real, their variables pass through" },
@@ -142,7 +152,7 @@ local function simulate(options, door)
   local state = options.state and file.exists(options.state) and read_json(options.state, "state") or nil
   local ok, result = pcall(require("sim").new, {
     now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
-    skew = options.skew,
+    skew = options.skew, metadata = options.metadata,
     clusters = clusters, state = state, choices = options.enabling and { first = options.enabling, each = 0 } or nil,
   })
   if not ok then failure.usage(("the simulation cannot start: %s"):format(tostring(result))) end

@@ -26,6 +26,7 @@ end
 --- Variables that a shell may hold and that would lead elsewhere; for `unset` in what `cmek sim` prints.
 M.NOTORIOUS = {
   "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CREDENTIAL_EXPIRATION", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC",
   "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
   "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API",
   "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_CA_BUNDLE",
@@ -37,10 +38,7 @@ M.NOTORIOUS = {
 local tell = {}
 
 function tell.aws(url, simulation)
-  local operator = simulation.accounts[1]
-  return {
-    { "AWS_ACCESS_KEY_ID", operator.access_key_id },
-    { "AWS_SECRET_ACCESS_KEY", operator.secret_access_key },
+  local operator, list = simulation.accounts[1], {
     { "AWS_ENDPOINT_URL", url },
     { "AWS_REGION", REGION },
     { "AWS_DEFAULT_REGION", REGION },
@@ -48,6 +46,13 @@ function tell.aws(url, simulation)
     { "AWS_SHARED_CREDENTIALS_FILE", "/dev/null" },
     { "AWS_EC2_METADATA_DISABLED", "true" },
   }
+  if simulation.metadata then
+    list[#list] = { "AWS_EC2_METADATA_SERVICE_ENDPOINT", url }
+    return list
+  end
+  table.insert(list, 1, { "AWS_ACCESS_KEY_ID", operator.access_key_id })
+  table.insert(list, 2, { "AWS_SECRET_ACCESS_KEY", operator.secret_access_key })
+  return list
 end
 
 function tell.cloud(url)

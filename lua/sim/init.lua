@@ -32,7 +32,7 @@ local defaults = {
   replication = 0,         -- seconds that a replica is Creating, and a new primary Updating
   reorder_principals = false,
 }
-local known = { now = true, random = true, clusters = true, only = true, state = true, stale = true, faults = true, choices = true }
+local known = { metadata = true, now = true, random = true, clusters = true, only = true, state = true, stale = true, faults = true, choices = true }
 
 local function check_options(options)
   for name in sorted(options) do
@@ -56,7 +56,8 @@ end
 --- A simulation.
 ---@param options { now: fun(): number, random: fun(count: integer): string, clusters: table?, propagation: number?, index_lag: number?,
 ---  stale: (fun(call: table): number)?, skew: number?, page_size: integer?, partition: string?, replication: number?, reorder_principals: boolean?,
----  only: table?, state: table?, faults: table?, choices: table? }  stale: how old a picture this read shows, in seconds
+---  only: table?, state: table?, faults: table?, choices: table?, metadata: string? }  stale: how old a picture this read shows, in seconds;
+---  metadata: what becomes of instance metadata (lua/sim/identity.lua)
 ---@return table simulation
 function M.new(options)
   check_options(options)
@@ -181,7 +182,7 @@ end
 
 -- Writes to who pays for them, which change nothing that can be read.
 local USES <const> = { Encrypt = true, Decrypt = true, ReEncrypt = true, GenerateDataKey = true, GenerateDataKeyWithoutPlaintext = true,
-  AssumeRole = true }
+  AssumeRole = true, AssumeRoleWithWebIdentity = true }
 
 local function perform(self, call, operation, service, fault)
   call.state = choose_state(self, call, operation, fault)
@@ -193,7 +194,7 @@ end
 local function answer(self, call, request)
   local operation, service = find_operation(call)
   call.write = operation.write and call.parameters.DryRun ~= true
-  auth.identify(call, request)
+  if not operation.anonymous then auth.identify(call, request) end
   local fault = faults.take(self, call)
   call.taken = fault
   if fault and fault.kind == "reset" then return nil, faults.dropped() end
@@ -240,7 +241,7 @@ local function route(self, request, entry)
   local vault = request.target:find("^/v1/")
   if vault or not self:serves("aws") then return not_here(entry) end
   if self.state.cloud then require("sim.cloud").settle(self) end
-  return serve_aws(self, request, entry)
+  return require("sim.identity").handle(self, request, entry) or serve_aws(self, request, entry)
 end
 
 local log_fields = { "service", "region", "operation", "account", "principal", "status", "code" }

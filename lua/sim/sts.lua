@@ -47,15 +47,29 @@ local function session_policies(call, p)
   return #list > 0 and list or nil
 end
 
-local function open_session(call, role, p)
-  local simulation = call.simulation
+--- Opens a session of a role, for whoever has a right to it.
+---@param simulation table
+---@param role table
+---@param how { name: string, seconds: number, policies: table[]?, tags: table[]? }
+---@return { access_key_id: string, secret: string, token: string, expires: integer }
+function M.open(simulation, role, how)
   local session = {
     access_key_id = simulation:identifier("ASIA", 20), secret = crypto.base64(simulation.random(30)),
-    token = crypto.base64(simulation.random(180)), role_id = role.RoleId, name = p.RoleSessionName,
-    expires = math.floor(call.now) + seconds_of(call, role, p.DurationSeconds or 3600), policies = session_policies(call, p), tags = p.Tags,
+    token = crypto.base64(simulation.random(180)), role_id = role.RoleId, name = how.name,
+    expires = math.floor(simulation:time()) + how.seconds, policies = how.policies, tags = how.tags,
   }
   simulation.state._sessions[session.access_key_id] = session
   return session
+end
+
+local function credentials_of(session)
+  return { AccessKeyId = session.access_key_id, SecretAccessKey = session.secret, SessionToken = session.token,
+    Expiration = time.rfc3339(session.expires) }
+end
+
+local function assumed(call, role, session)
+  return { AssumedRoleId = role.RoleId .. ":" .. session.name,
+    Arn = ("arn:%s:sts::%s:assumed-role/%s/%s"):format(call.simulation.partition, role.Arn:match("::(%d+):"), role.RoleName, session.name) }
 end
 
 local function assume_role(call, p)
@@ -64,31 +78,58 @@ local function assume_role(call, p)
   auth.authorize(call, { action = "sts:AssumeRole", resource = p.RoleArn, account = p.RoleArn:match("::(%d+):"), kind = "role", brief = true,
     policy = role and role._trust or { Version = "2012-10-17", Statement = json.array {} },
     context = { ["sts:ExternalId"] = p.ExternalId, ["sts:RoleSessionName"] = p.RoleSessionName, ["sts:SourceIdentity"] = p.SourceIdentity } })
-  local session = open_session(call, role, p)
-  local account = role.Arn:match("::(%d+):")
-  return {
-    Credentials = { AccessKeyId = session.access_key_id, SecretAccessKey = session.secret, SessionToken = session.token,
-      Expiration = time.rfc3339(session.expires) },
-    AssumedRoleUser = { AssumedRoleId = role.RoleId .. ":" .. session.name,
-      Arn = ("arn:%s:sts::%s:assumed-role/%s/%s"):format(call.simulation.partition, account, role.RoleName, session.name) },
-  }
+  local session = M.open(call.simulation, role, { name = p.RoleSessionName, seconds = seconds_of(call, role, p.DurationSeconds or 3600),
+    policies = session_policies(call, p), tags = p.Tags })
+  return { Credentials = credentials_of(session), AssumedRoleUser = assumed(call, role, session) }
+end
+
+-- The claims of a JSON Web Token; its signature is nobody's business here.
+local function claims_of(token)
+  local body = token:match("^[%w_-]+%.([%w_-]+)%.[%w_-]*$")
+  local text = body and crypto.unbase64(body:gsub("-", "+"):gsub("_", "/") .. ("="):rep(-#body % 4))
+  local claims = text and json.decode(text)
+  if type(claims) == "table" and type(claims.iss) == "string" and type(claims.sub) == "string" and math.type(claims.exp) then return claims end
+  wire.refuse("InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+end
+
+local function assume_role_with_web_identity(call, p)
+  local claims = claims_of(p.WebIdentityToken)
+  if claims.exp <= call.now then
+    wire.refuse("ExpiredTokenException", ("Token expired: current date/time %d must be before the expiration date/time %d"):format(
+      math.floor(call.now), claims.exp))
+  end
+  local account, issuer = p.RoleArn:match("::(%d+):"), claims.iss:gsub("^https://", "")
+  local role = target(call, p.RoleArn)
+  call.caller = { kind = "federated", account = account, identity = {},
+    arn = ("arn:%s:iam::%s:oidc-provider/%s"):format(call.simulation.partition, account, issuer) }
+  local verdict = role and auth.evaluate(call, { action = "sts:AssumeRoleWithWebIdentity", resource = p.RoleArn, account = account, kind = "role",
+    policy = role._trust, context = { [issuer .. ":aud"] = claims.aud, [issuer .. ":sub"] = claims.sub } })
+  if not verdict or verdict.verdict ~= "allowed" then auth.deny(call, "Not authorized to perform sts:AssumeRoleWithWebIdentity") end
+  local session = M.open(call.simulation, role, { name = p.RoleSessionName, seconds = seconds_of(call, role, p.DurationSeconds or 3600) })
+  return { Credentials = credentials_of(session), AssumedRoleUser = assumed(call, role, session), SubjectFromWebIdentityToken = claims.sub,
+    Audience = claims.aud, Provider = call.caller.arn }
 end
 
 local text = { type = "string" }
+local role_arn = { type = "string", required = true, min = 20, max = 2048 }
+local session_name = { type = "string", required = true, min = 2, max = 64, pattern = { "[\\w+=,.@-]*", "^[%w_+=,.@-]*$" } }
+local seconds = { type = "integer", min = 900, max = 43200 }
 local tags = { type = "list", max = 50, member = { type = "structure", members = {
   Key = { type = "string", required = true, min = 1, max = 128 }, Value = { type = "string", required = true, max = 256 } } } }
 
 M.operations = {
   GetCallerIdentity = { run = get_caller_identity, parameters = {} },
   AssumeRole = { run = assume_role, parameters = {
-    RoleArn = { type = "string", required = true, min = 20, max = 2048 },
-    RoleSessionName = { type = "string", required = true, min = 2, max = 64, pattern = { "[\\w+=,.@-]*", "^[%w_+=,.@-]*$" } },
-    DurationSeconds = { type = "integer", min = 900, max = 43200 },
+    RoleArn = role_arn, RoleSessionName = session_name, DurationSeconds = seconds,
     ExternalId = { type = "string", min = 2, max = 1224, pattern = { "[\\w+=,.@:\\/-]*", "^[%w_+=,.@:/-]*$" } },
     Policy = { type = "string", min = 1 },
     PolicyArns = { type = "list", max = 10, member = { type = "structure", members = { arn = text } } },
     Tags = tags, TransitiveTagKeys = { type = "list", member = text },
     SerialNumber = text, TokenCode = text, SourceIdentity = text,
+  } },
+  AssumeRoleWithWebIdentity = { anonymous = true, run = assume_role_with_web_identity, parameters = {
+    RoleArn = role_arn, RoleSessionName = session_name, DurationSeconds = seconds,
+    WebIdentityToken = { type = "string", required = true, min = 4, max = 20000 },
   } },
 }
 

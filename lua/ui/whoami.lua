@@ -78,7 +78,7 @@ local function aws_part(document, output, now)
     lines:line("as", aws.arn)
   end
   if aws.error then lines:fault(output, aws.error) end
-  if has(aws.source) then lines:line("by", by(aws)) end
+  if has(aws.source) then lines:line(has(aws.access_key_id) and "by" or "tried", by(aws)) end
   if has(aws.access_key_id) then lines:line("until", lasting(aws, now)) end
   for _, note in ipairs(aws.notes) do lines:line("note", note) end
   if has(aws.profile) then lines:line("profile", ("%s (%s)"):format(aws.profile, aws.profile_source)) end

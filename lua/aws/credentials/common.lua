@@ -109,10 +109,11 @@ function M.said(response)
   local message = body.message or body.Message or body.error_description
   local words = { ("HTTP %d"):format(response.status) }
   if type(code) == "string" then words[#words + 1] = code:gsub("^.*#", ""):gsub(":.*$", "") end
+  local text = response.fault and response.text or response.body
   if type(message) == "string" then
     words[#words + 1] = message
-  elseif response.fault or type(response.body) == "string" then
-    words[#words + 1] = explain.glimpse(response.text or response.body)
+  elseif type(text) == "string" and text ~= "" then
+    words[#words + 1] = explain.glimpse(text)
   end
   return table.concat(words, ": ")
 end

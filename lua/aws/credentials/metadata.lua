@@ -88,8 +88,8 @@ local function refuse(place, response, message)
   if not response then
     fail(place, ("no answer within %g s (%s)"):format(place.timeout, message), "export AWS_METADATA_SERVICE_TIMEOUT=5, or " .. OFF)
   end
-  if response.status == 401 and place.state == "silent" then
-    fail(place, ("it wants IMDSv2, whose token did not come (%s)"):format(place.message), HOP)
+  if response.status == 401 and place.state then
+    fail(place, ("it wants IMDSv2, whose token did not come (%s)"):format(place.message), place.state == "silent" and HOP or nil)
   end
   fail(place, "it answers " .. common.said(response))
 end
