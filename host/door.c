@@ -520,6 +520,8 @@ lua_Integer door_record(lua_State *L, struct door *door, int door_index, const s
 {
   if (e->effect == EFFECT_READ || door->journal == NULL)   /* a write without a journal was not admitted */
     return 0;
+  if (right_for(e->effect) > MAY_READ)
+    host_wrote();
   lua_newtable(L);
   door_push_time(L, door_now(L, door, door_index));
   lua_setfield(L, -2, "time");

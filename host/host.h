@@ -33,9 +33,12 @@ struct authority {
 };
 const struct authority *host_authority(lua_State *L);
 
-/* The watchdog: Lua that computes for WATCHDOG_SECONDS without waiting for anything is ended by an error. Called by what waits. */
-#define WATCHDOG_SECONDS 20
-void host_waited(lua_State *L);
+/* The watchdog: what computes for 20 s of processor time without waiting for anything is ended, and its line is named. */
+void watchdog_start(lua_State *L, bool json);   /* json: --json was given */
+void watchdog_resume(lua_State *L);             /* coroutine.resume tells it which thread runs; once the libraries are open */
+void watchdog_stop(void);                       /* before L is closed */
+void host_waited(void);                         /* called by what waits */
+void host_wrote(void);                          /* called before a write leaves: what is ended from here on has to be resumed */
 
 /* One Lua source that the program carries (made by embed.lua). */
 struct script {

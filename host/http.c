@@ -369,7 +369,7 @@ static int wait_more(lua_State *L, int status, lua_KContext context)
 static int http_wait(lua_State *L)
 {
   lua_settop(L, 0);
-  host_waited(L);
+  host_waited();
   return wait_more(L, LUA_OK, 0);
 }
 

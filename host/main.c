@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -231,39 +230,6 @@ static void open_libraries(lua_State *L, bool test)
   }
 }
 
-/* Processor time at the last wait; every thread's extra space points to it. */
-struct watch { clock_t waited; };
-
-static struct watch *watch_of(lua_State *L)
-{
-  struct watch *watch;
-  memcpy(&watch, lua_getextraspace(L), LUA_EXTRASPACE);   /* as large as a pointer */
-  return watch;
-}
-
-void host_waited(lua_State *L)
-{
-  struct watch *watch = watch_of(L);
-  if (watch != NULL)
-    watch->waited = clock();
-}
-
-static void on_count(lua_State *L, lua_Debug *activation)
-{
-  (void)activation;
-  struct watch *watch = watch_of(L);
-  if (watch != NULL && clock() - watch->waited > (clock_t)WATCHDOG_SECONDS * CLOCKS_PER_SEC)
-    luaL_error(L, "stopped: computing for %d s without an end", WATCHDOG_SECONDS);
-}
-
-/* Threads made later inherit both the hook and the extra space. */
-static void start_watchdog(lua_State *L, struct watch *watch)
-{
-  watch->waited = clock();
-  memcpy(lua_getextraspace(L), &watch, LUA_EXTRASPACE);
-  lua_sethook(L, on_count, LUA_MASKCOUNT, 1000000);
-}
-
 static int traceback(lua_State *L)
 {
   const char *message = luaL_tolstring(L, 1, NULL);
@@ -286,6 +252,8 @@ static int start(lua_State *L)
   lua_pushlightuserdata(L, &s->authority);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &authority_key);
   open_libraries(L, test);
+  if (!s->authority.simulated)
+    watchdog_resume(L);
   lua_pushcfunction(L, traceback);
   bool loaded = test ? luaL_loadfilex(L, s->argv[2], "t") == LUA_OK : load_script(L, "lua/cli.lua");
   if (!loaded)
@@ -298,6 +266,15 @@ static int start(lua_State *L)
   if (lua_pcall(L, count, 1, 1) != LUA_OK)
     return lua_error(L);
   return 1;
+}
+
+/* As lua/cli.lua takes it. */
+static bool wants_json(int argc, char **argv)
+{
+  bool json = false;
+  for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+    json = json || strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--json=lines") == 0;
+  return json && strcmp(argv[1], "exec") != 0;   /* there it is the script's */
 }
 
 static void forbid_core_dumps(void)
@@ -323,15 +300,13 @@ int main(int argc, char **argv)
   }
   struct start s = {argc, argv, read_authority(argc, argv)};
   struct heap heap = {0};
-  struct watch watch = {0};
   lua_State *L = lua_newstate(allocate, &heap);
   if (L == NULL) {
     fputs("cmek: not enough memory\n", stderr);
     return 1;
   }
-  memset(lua_getextraspace(L), 0, LUA_EXTRASPACE);
   if (!s.authority.simulated)   /* a simulation may compute for hours */
-    start_watchdog(L, &watch);
+    watchdog_start(L, wants_json(argc, argv));
   lua_pushcfunction(L, start);
   lua_pushlightuserdata(L, &s);
   int status = 1;
@@ -339,6 +314,7 @@ int main(int argc, char **argv)
     status = (int)lua_tointeger(L, -1);
   else
     fprintf(stderr, "cmek: %s\n", luaL_tolstring(L, -1, NULL));
+  watchdog_stop();
   lua_close(L);
   if (fflush(stdout) != 0 && status == 0)
     status = 1;
