@@ -55,10 +55,10 @@ test["each step has its mark, and an irreversible one an exclamation mark and it
   test.contains(text, "cannot be undone: CMEK stays")
 end
 
-test["a difference of texts is one line, of lists what only one of them has"] = function()
+test["a difference of texts is one line, of lists their elements, marked"] = function()
   local text = require("ui.plan").render(report(), (sink()))
   test.contains(text, "       rotation: 90 → 365\n")
-  test.contains(text, "       policy.Action:\n         - kms:*\n         + kms:Decrypt\n")
+  test.contains(text, "       policy.Action:\n           kms:Encrypt\n         - kms:*\n         + kms:Decrypt\n")
 end
 
 test["a plan without steps to take says that there is nothing to do"] = function()
@@ -73,6 +73,41 @@ test["a difference of statements shows the changed lines and those beside them"]
   local want = { Effect = "Allow", Principal = "arn", Resource = "*", Sid = "a" }
   test.equal(require("ui.diff").lines(have, want),
     { '    "Effect": "Allow",', '-   "Principal": "*",', '+   "Principal": "arn",', '    "Resource": "*",' })
+end
+
+test["differences of a policy stand by statement and field, with what stays beside what goes and comes"] = function()
+  local changed = report()
+  changed.steps = { { kind = "key", name = "alias/a-g1", region = "us-east-1", action = "change", differences = {
+    { field = "policy.Statement[Use]", want = '{"Sid":"Use","Effect":"Allow"}' },
+    { field = "policy.Statement[Admin].Principal.AWS", have = "*", want = { "arn:a", "arn:b" } },
+    { field = "policy.Statement[Admin].Condition.StringEquals.aws:x", have = { "y", "z" } },
+    { field = "policy.Id", have = "x", want = "y" },
+    { field = "trust.Statement[1].Effect", have = "Deny", want = "Allow" } } } }
+  test.contains(require("ui.plan").render(changed, (sink())), [[
+       policy, statement 'Use':
+         + {
+         +   "Effect": "Allow",
+         +   "Sid": "Use"
+         + }
+       policy, statement 'Admin':
+         Principal.AWS:
+           - *
+           + arn:a
+           + arn:b
+         Condition.StringEquals.aws:x:
+           - y
+           - z
+       policy.Id: x → y
+       trust, statement 1:
+         Effect:
+           - Deny
+           + Allow
+]])
+end
+
+test["a plan that makes something says how to see it in full"] = function()
+  test.contains(require("ui.plan").render(report(), (sink())), "\nwith --requests: ")
+  test.truthy(not require("ui.plan").render(report(), (sink()), true):find("--requests", 1, true))
 end
 
 test["what is not there is said to be none"] = function()

@@ -15,28 +15,32 @@ function M.show(value)
   return json.encode(value)
 end
 
---- Whether the value is a list of texts and numbers alone.
-local function plain_list(value)
-  if type(value) ~= "table" or #value == 0 then return false end
+-- A value as a list of texts and numbers; nil when it is something else. What is not there is an empty list.
+local function elements(value)
+  local json = require "json"
+  if value == nil or value == json.null then return {} end
+  if type(value) ~= "table" then return not tostring(value):find "\n" and { value } or nil end
   for key, element in pairs(value) do   -- order cannot be seen
-    if math.type(key) ~= "integer" or type(element) == "table" then return false end
+    if math.type(key) ~= "integer" or type(element) == "table" then return nil end
   end
-  return true
+  return value
 end
 
---- Elements that only one of two lists has.
-local function list_lines(have, want)
-  local function missing_from(list, other, mark, lines)
-    local there = {}
-    for _, element in ipairs(other) do there[element] = true end
-    for _, element in ipairs(list) do
-      if not there[element] then lines[#lines + 1] = mark .. tostring(element) end
-    end
+--- The elements of two lists, each a line: what goes, what stays, what comes. A single value is a list of one.
+---@return string[]?  nil when one is no list
+function M.elements(have, want)
+  have, want = elements(have), elements(want)
+  if not (have and want) then return nil end
+  local there, wanted, lines = {}, {}, {}
+  for _, element in ipairs(want) do wanted[element] = true end
+  for _, element in ipairs(have) do
+    there[element] = true
+    lines[#lines + 1] = (wanted[element] and "  " or "- ") .. tostring(element)
   end
-  local lines = {}
-  missing_from(have, want, "- ", lines)
-  missing_from(want, have, "+ ", lines)
-  return #lines > 0 and lines or { "(the same elements in another order)" }
+  for _, element in ipairs(want) do
+    if not there[element] then lines[#lines + 1] = "+ " .. tostring(element) end
+  end
+  return lines
 end
 
 local function split(text)
@@ -92,20 +96,37 @@ local function near_changes(lines)
   return shown
 end
 
---- The lines that show how a value changes.
+-- Whether a text is a JSON object.
+local function is_document(value) return type(value) == "string" and value:find '^%s*{%s*"' ~= nil end
+
+-- A document or a part of one, however it comes, in lines; {} when there is none.
+local function document_lines(value)
+  local json = require "json"
+  if value == nil or value == json.null then return {} end
+  if type(value) == "string" then value = is_document(value) and json.decode(value) or value end
+  return split(type(value) == "table" and json.encode(value, { indent = 2 }) or M.show(value))
+end
+
+--- What goes and what comes, each line marked, with what is near; all of it where there was nothing before, or shall be nothing.
+---@param have any
+---@param want any
+---@return string[]
+function M.marked(have, want)
+  local document = is_document(have) or is_document(want)
+  return not document and M.elements(have, want) or near_changes(merged(document_lines(have), document_lines(want)))
+end
+
+local function is_list(value) return type(value) == "table" and #value > 0 end
+
+--- The lines that show how a value changes: one, with an arrow, for a change from text to text.
 ---@param have any  what is there
 ---@param want any  what shall be
 ---@return string[]
 function M.lines(have, want)
-  if plain_list(have) and plain_list(want) then return list_lines(have, want) end
-  if type(have) ~= "table" and type(want) ~= "table" and not (M.show(have) .. M.show(want)):find "\n" then
-    return { M.show(have) .. " → " .. M.show(want) }
-  end
-  local function text(value)
-    if type(value) ~= "table" then return M.show(value) end
-    return require("json").encode(value, { indent = 2 })
-  end
-  return near_changes(merged(split(text(have)), split(text(want))))
+  local simple = type(have) ~= "table" and type(want) ~= "table" and not is_document(have) and not is_document(want)
+  if simple and not (M.show(have) .. M.show(want)):find "\n" then return { M.show(have) .. " → " .. M.show(want) } end
+  if is_list(have) or is_list(want) then return M.marked(have, want) end
+  return near_changes(merged(document_lines(have), document_lines(want)))
 end
 
 return M

@@ -27,12 +27,33 @@ function M.head(run)
   return table.concat(lines)
 end
 
-local function difference_lines(difference)
+-- A difference that is not of a policy's statement.
+local function plain_difference(difference)
   local lines = diff.lines(difference.have, difference.want)
-  if #lines == 1 then return { difference.field .. ": " .. lines[1] } end
+  if #lines == 1 and not lines[1]:find "^[-+] " then return { difference.field .. ": " .. lines[1] } end
   local result = { difference.field .. ":" }
   for _, line in ipairs(lines) do result[#result + 1] = "  " .. line end
   return result
+end
+
+-- The differences of a step in lines. Those of one statement stand together, field by field, with what stays beside what changes.
+local function difference_lines(differences)
+  local lines, statement = {}, nil
+  for _, difference in ipairs(differences) do
+    local document, name, field = difference.field:match "^(.-)%.?Statement%[(.-)%]%.?(.*)$"
+    if not document then
+      statement = nil
+      for _, line in ipairs(plain_difference(difference)) do lines[#lines + 1] = line end
+    else
+      local head = ("%s, statement %s:"):format(document, name:find "^%d+$" and name or "'" .. name .. "'")
+      if head ~= statement then lines[#lines + 1], statement = head, head end
+      if field ~= "" then lines[#lines + 1] = ("  %s:"):format(field) end
+      for _, line in ipairs(diff.marked(difference.have, difference.want)) do
+        lines[#lines + 1] = (field ~= "" and "    " or "  ") .. line
+      end
+    end
+  end
+  return lines
 end
 
 local function paint_line(line, output)
@@ -59,9 +80,7 @@ local function explanation(step, output)
       lines[i] = output:paint(colour, line)
     end
   end
-  for _, difference in ipairs(step.differences or {}) do
-    for _, line in ipairs(difference_lines(difference)) do lines[#lines + 1] = INDENT .. paint_line(line, output) end
-  end
+  for _, line in ipairs(difference_lines(step.differences or {})) do lines[#lines + 1] = INDENT .. paint_line(line, output) end
   return lines
 end
 
@@ -135,6 +154,9 @@ function M.render(report, output, leads_to_run)
   end
   local steps = M.steps(report.steps, output)
   if report.requests then steps = steps .. "\n" .. require("ui.requests").render(report.requests, output) end
+  if not leads_to_run and not report.requests and report.summary.create > 0 then
+    notice = output:paint("dim", "with --requests: what is made in full, policies and all, as it would be sent") .. "\n"
+  end
   return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. notice .. rights(report, output)
     .. output:paint("bold", M.sum(report.summary)) .. "\n"
 end
