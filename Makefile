@@ -1,7 +1,9 @@
-# cmek: make demo | make test | make peers | make check (sanitizers) | make valgrind | make lint | make bench | make torture SEED= RUNS=
+# cmek: make demo | make test | make install PREFIX= DESTDIR= | make uninstall | make deb | make help names the rest
 BUILD    = build
 CC       = gcc
-CFLAGS   = -O2 -g
+CFLAGS   = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+LDFLAGS  = -Wl,-z,relro,-z,now
+PREFIX   = /usr/local
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 PKGS     = lua5.4 openssl libcurl expat
 ALL_FLAGS = -std=c11 -D_GNU_SOURCE -Ihost $(WARNINGS) -MMD -MP $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
@@ -13,8 +15,10 @@ OBJECTS := $(patsubst host/%.c,$(BUILD)/%.o,$(wildcard host/*.c)) $(BUILD)/scrip
 TESTS   := $(sort $(wildcard tests/test_*.lua))
 SENTENCES = $(filter-out tests/test_torture.lua,$(TESTS))   # the torture has a number of seeds of its own where programs are slow
 
-.PHONY: all setup demo test peers torture bench check valgrind lint clean
+.PHONY: all help setup demo test install uninstall deb peers torture bench check valgrind lint clean
 all: $(BUILD)/cmek
+help:           # this list
+	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 $(BUILD)/cmek: $(OBJECTS)
 	$(CC) $(CFLAGS) -o $@ $(OBJECTS) $(LDFLAGS) $(LIBS)
@@ -26,7 +30,15 @@ $(BUILD)/scripts.c: host/embed.lua $(SCRIPTS) | $(BUILD)   # source, not bytecod
 	lua5.4 host/embed.lua $(SCRIPTS) $(ARGPARSE) > $@.new
 	mv $@.new $@
 $(BUILD):
+	@DEPS=skip host/setup
 	mkdir -p $@
+
+install: $(BUILD)/cmek     # program, manual page, completions, licences: below PREFIX (/usr/local), in front of it DESTDIR
+	@BUILD=$(BUILD) PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" host/install
+uninstall:      # takes them away again
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" host/install uninstall
+deb: $(BUILD)/cmek     # a Debian package for this machine's architecture, in the build folder
+	@host/deb $(BUILD)
 
 setup:          # the packages that the build needs; DEPS=skip only names what is missing
 	@host/setup
@@ -42,10 +54,10 @@ test: setup     # every sentence in tests/, and the torture
 peers: $(BUILD)/cmek   # against programs that nobody here wrote
 	@tests/peers/run $(BUILD)
 
-torture: $(BUILD)/cmek
+torture: $(BUILD)/cmek     # whole programs under faults, from a seed: SEED= RUNS=
 	@$(BUILD)/cmek test tests/torture.lua $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-bench: $(BUILD)/cmek
+bench: $(BUILD)/cmek     # how long it takes, beside others
 	@tests/bench/run $(BUILD)
 
 check:          # the sentences under the sanitizers
@@ -70,7 +82,7 @@ lint:           # both compilers, and what reads code
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 -Ihost -D__linux__ host
 	@luacheck --quiet lua recipes host tests
 
-clean:
+clean:          # removes what was built
 	rm -rf $(BUILD)
 
 -include $(OBJECTS:.o=.d)

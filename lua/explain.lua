@@ -84,6 +84,7 @@ local CODES <const> = {
 -- The way there ----------------------------------------------------------------------------------------------------
 
 local FAULTS <const> = {
+  { "libcurl cannot be used", "install libcurl: apt-get install libcurl4 (on Debian 13 and Ubuntu 24.04 libcurl4t64)" },
   { "setting certificate", "AWS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names a file of certificates that cannot be read" },
   { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
   { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },

@@ -99,7 +99,7 @@ end
 ---@return string
 function M.render()
   local parts = { "Inside cmek " .. require "version" .. ":\n", names(M.INSIDE),
-    "\nUsed on this machine, not inside (their terms come with them):\n", names(M.BESIDE) }
+    "\nUsed on this machine, not inside; their terms come with them (Debian: /usr/share/common-licenses/Apache-2.0):\n", names(M.BESIDE) }
   for licence in require("sorted")(M.TEXTS) do parts[#parts + 1] = "\n" .. section(licence) end
   return table.concat(parts)
 end

@@ -5,10 +5,9 @@ local M = {}
 
 local WIDTH <const> = 78   -- of a line of the source
 
---- The sections made from topics, in the order of manual pages; a topic that is not here follows under its own title.
-local SECTIONS <const> = {
-  { "arguments" }, { "status", "EXIT STATUS" }, { "environment" }, { "files" }, { "checks" }, { "json" }, { "writing" }, { "examples" },
-}
+--- The sections made from topics, in the order of manual pages; the other topics stand before the last, under their own titles.
+local SECTIONS <const> = { { "arguments" }, { "status", "EXIT STATUS" }, { "environment" }, { "files" } }
+local LAST <const> = "examples"
 
 local DESCRIPTION <const> = [[
 cmek gives a CockroachDB Cloud cluster on AWS a customer-managed encryption key (CMEK): it makes the cross-account IAM role and a
@@ -168,7 +167,7 @@ local function schemas()
 end
 
 local function topics()
-  local parts, done = {}, {}
+  local parts, done = {}, { [LAST] = true }
   local function add(name, title)
     local first, text = help.TOPICS[name]:match "^([^\n]+)\n(.*)$"
     done[name] = true
@@ -178,6 +177,7 @@ local function topics()
   for _, name in ipairs(help.names()) do
     if not done[name] then add(name) end
   end
+  add(LAST)
   return table.concat(parts)
 end
 

@@ -4,7 +4,7 @@ return {
   bash = [=[
 # bash completion for cmek: the program itself says what may stand there
 _cmek() {
-  local i word line cur file
+  local i word line cur file found
   local -a words=()
   # a word that readline broke at = or : is one word
   for ((i = 1; i <= COMP_CWORD; i++)); do
@@ -19,23 +19,20 @@ _cmek() {
   file=${COMP_WORDS[COMP_CWORD]#[=:]}
   COMPREPLY=()
   while IFS= read -r line; do
+    found=
     case $line in
-      ':files '*)
-        compopt -o filenames 2>/dev/null
-        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -X "!*${line#* }" -- "$file"; compgen -d -- "$file") ;;
-      :files)
-        compopt -o filenames 2>/dev/null
-        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$file") ;;
-      :directories)
-        compopt -o filenames 2>/dev/null
-        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$file") ;;
-      :commands)
-        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -c -- "$cur"; compgen -f -- "$cur") ;;
+      '') ;;
+      ':files '*) found=$(compgen -f -X "!*${line#* }" -- "$file"; compgen -d -- "$file") ;;
+      :files) found=$(compgen -f -- "$file") ;;
+      :directories) found=$(compgen -d -- "$file") ;;
+      :commands) found=$(compgen -c -- "$cur"; compgen -f -- "$cur") ;;
       *)
         line=${line%%$'\t'*}
         COMPREPLY+=("${line#"${cur%"${cur##*[=:]}"}"}") ;;
     esac
-  done < <("${COMP_WORDS[0]/#\~\//$HOME/}" complete "${words[@]}" 2>/dev/null)
+    [[ $line != :[fd]* ]] || compopt -o filenames 2>/dev/null
+    [[ -z $found ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY <<< "$found"
+  done <<< "$("${COMP_WORDS[0]/#\~\//$HOME/}" complete "${words[@]}" 2>/dev/null)"
 }
 complete -F _cmek cmek
 ]=],
