@@ -44,6 +44,12 @@ test["a seed replays its history exactly, also in another process"] = function()
   test.truthy(other ~= told[1])
 end
 
+test["in some histories operators adopt what was made by hand, and in some a machine is lost with its journal"] = function()
+  local _, text = finish(start "--seed 6 --runs 1 --tell all")
+  for _, line in ipairs { "iam TagRole", "the machine is lost", "CreateAlias" } do test.contains(text, line) end
+  test.truthy(not text:find("CreateKey", 1, true))   -- adopting makes no key
+end
+
 -- What a fault does: without bad luck nothing that shows, and with it one of its invariants breaks.
 local function caught(name)
   local file = ("tests/faults/%s.lua"):format(name)

@@ -1,4 +1,5 @@
--- One operator: plan, run and resume of `console --enable` as whole programs, on a disk and a network that may fail.
+-- One operator: plan, run and resume of `console --enable` as whole programs, on a disk and a network that may fail; before it
+-- of `adopt`, where CMEK was set up by hand.
 
 local disk = dofile "tests/torture/disk.lua"
 local journal = require "journal"
@@ -9,12 +10,15 @@ local M = {}
 
 ---@class torture.Operator
 ---@field name string
+---@field recipe string     what it runs: "adopt", and when that is done "console"
+---@field adopted boolean    the last command was the last one of adopt
 ---@field disks table[]     one a run; the last one belongs to the run that is not finished
+---@field lost table[]      those of a machine that is gone
 ---@field output string[]   everything that was reported
 ---@field status integer?   of the last command
 
 function M.new(scene, name, environment)
-  return { scene = scene, name = name, environment = environment, disks = {}, output = {}, runs = 0 }
+  return { scene = scene, name = name, environment = environment, disks = {}, lost = {}, output = {}, runs = 0, recipe = "console" }
 end
 
 local function open_door(operator)
@@ -39,8 +43,12 @@ local function open_journal(operator, word)
 end
 
 local function arguments(loaded, scene)
-  local values = { { origin = "flags", values = { cluster = scene.cluster_name, enable = true } } }
-  return (require("arguments").resolve(loaded.args, values))
+  local given = { cluster = scene.cluster_name, enable = loaded.name == "console" or nil }
+  if scene.adopted and loaded.name == "console" then
+    given.role, given.key = scene.adopted.role, {}
+    for i, key in ipairs(scene.adopted.keys) do given.key[i] = key.arn end
+  end
+  return (require("arguments").resolve(loaded.args, { { origin = "flags", values = given } }))
 end
 
 -- What lua/command does for a word, without its terminal.
@@ -58,7 +66,7 @@ local function perform(operator, word)
   end
   local run_id = entries[1] and entries[1].run or ("%s-%d"):format(operator.name, operator.runs)
   if word == "run" then door:note { kind = "run", run = run_id } end
-  local loaded = recipe.load("console", {})
+  local loaded = recipe.load(operator.recipe, {})
   local engine = require("engine").new {
     session = session, recipe = loaded, arguments = arguments(loaded, scene), mode = word == "plan" and "plan" or "run", run_id = run_id,
     entries = entries,
@@ -87,6 +95,8 @@ function M.command(operator, word)
   operator.scene:say("%s: %s", operator.name, word)
   local status, report = perform(operator, word)
   operator.status, operator.report = status, report
+  operator.adopted = operator.recipe == "adopt" and word ~= "plan" and status == 0
+  if operator.adopted then operator.recipe = "console" end
   local error_text = report and report.error and (" " .. tostring(report.error.message)) or ""
   operator.scene:say("%s: %s ends with %d%s", operator.name, word, status, error_text)
   return status
@@ -97,7 +107,15 @@ end
 function M.next_word(operator, crashed)
   if operator.disks[1] == nil then return "run" end
   if crashed or operator.status == 5 then return "resume" end
+  if operator.adopted then return "run" end
   return operator.status ~= 0 and "run" or nil
+end
+
+--- The machine is gone, and with it the journals: whoever goes on has none.
+function M.lose(operator)
+  operator.scene:say("%s: the machine is lost", operator.name)
+  table.move(operator.disks, 1, #operator.disks, #operator.lost + 1, operator.lost)
+  operator.disks = {}
 end
 
 --- The machine goes off in the middle of whatever runs.

@@ -1,5 +1,6 @@
 -- One history: a world, the simulated services in it, bad luck, colleagues, and one or two operators. All of it from a seed.
 
+local hand = dofile "tests/torture/hand.lua"
 local invariants = dofile "tests/torture/invariants.lua"
 local json = require "json"
 local names = require "names"
@@ -213,7 +214,7 @@ local function recover(operator, crashed)
   local word = program.next_word(operator, crashed) or "run"
   for _ = 1, COMMANDS_MAX do
     local status = program.command(operator, word)
-    if status == 0 and word == "run" then return end
+    if status == 0 and word == "run" and not operator.adopted then return end
     word = status == 0 and "run" or program.next_word(operator, false) or "run"
   end
 end
@@ -226,6 +227,7 @@ local function start(self, operator, body)
     self.world:crash(program_in_world)
     program.crash(operator, self.chance)
     operator.crashed = true
+    if self.machines_are_lost then program.lose(operator) end
   end)
   return program_in_world
 end
@@ -236,6 +238,7 @@ function M.new(options)
   local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, cluster_name = CLUSTER }, Scene)
   self.chance = random.new(options.seed)
   self.calm = options.calm
+  self.turn = random.new(options.seed ~ 0xAD07)   -- what kind of history it is, apart from the chance of its events
   self.faults_until = math.huge
   self.stale_rate = 0
   self.world = world.new { seed = options.seed ~ 0xC0DE, handle = function(request) return self.simulation:handle(request) end,
@@ -248,10 +251,19 @@ function M.new(options)
   return self
 end
 
+-- The cluster's CMEK is there and made by hand: the operators adopt it.
+local function set_up_by_hand(self)
+  self.adopted = hand.set_up { simulation = self.simulation, world = self.world, cluster = self.cluster, environment = self.environment,
+    account = ACCOUNT, call = function(...) return call(self, ...) end }
+  for _, key in ipairs(self.adopted.keys) do table.insert(self.foreign, { region = key.region, sid = hand.SID, key = key.id }) end
+end
+
 local function begin(self)
   seed_strangers(self)
   self.before = strangers(self)
   if self.calm then return 1 end
+  if self.turn:chance(0.15) then set_up_by_hand(self) end
+  self.machines_are_lost = self.turn:chance(0.15)
   local now = self.world.now
   self.faults_until = now + FAULTS_MAX * self.chance:uniform()
   self.stale_rate = 0.3 * self.chance:uniform()
@@ -264,7 +276,7 @@ end
 local function rest_of(self, operators)
   local document = self.simulation:document()
   local rest = { aws = document.aws[ACCOUNT], regions = self.regions, organization = document.cloud.organization.id, account = ACCOUNT,
-    foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, journals = {}, strangers = {},
+    foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, journals = {}, lost = {}, strangers = {},
     secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }
   for _, cluster in ipairs(document.cloud.clusters) do
     if cluster.name == CLUSTER then rest.cluster = cluster end
@@ -278,6 +290,7 @@ local function rest_of(self, operators)
   local output = {}
   for _, operator in ipairs(operators) do
     for _, disk in ipairs(operator.disks) do table.insert(rest.journals, disk.text) end
+    for _, disk in ipairs(operator.lost) do table.insert(rest.lost, disk.text) end
     for _, line in ipairs(operator.output) do output[#output + 1] = line end
   end
   rest.output = table.concat(output, "\n")
@@ -304,6 +317,7 @@ function Scene:run()
   local operators = {}
   for number = 1, count do
     local operator = program.new(self, "operator-" .. number, self.environment)
+    operator.recipe = self.adopted and "adopt" or "console"
     operators[number] = operator
     start(self, operator, function() live(self, operator) end)
   end
