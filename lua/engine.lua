@@ -207,21 +207,13 @@ local function look_around(self)
   end)
 end
 
--- Who runs this, for the journal.
-local function note_who(self)
-  local who, organization = self.identity, self.organization
-  if not who and not organization then return end
-  self.context:note { kind = "who", account = who and who.account, arn = who and who.arn, organization = organization and organization.id,
-    cluster = self.cluster and self.cluster.id }
-end
-
 local function plan_pass(self)
   set_off(self)
   require("engine.scope").check(self)
   pass(self, "plan")
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
-  note_who(self)
+  require("engine.scope").note(self)
   require("engine.rights").judge(self)
   look_around(self)
   self.rests_on = require("engine.seen").of(self)
@@ -307,7 +299,6 @@ end
 
 local function do_pass(self)
   local ok, raised = pcall(function()
-    require("engine.scope").note(self)
     prepare(self)
     pass(self, "do")
     self.context.tasks.check()
@@ -363,7 +354,10 @@ function Engine:destroy()
   return require("engine.destroy").run(self, function()
     set_off(self)
     self.context:begin("named", function() return require("engine.named").read(self.context) end)
+    require("engine.scope").check(self)
     pass(self, "destroy")
+    self.identity = self.identity or self.context.reads.identity and self.context:identity()
+    require("engine.scope").note(self)
   end)
 end
 

@@ -55,13 +55,13 @@ test["a run that was refused shows the refusal; the command that it prints runs 
 end
 
 test["a run that died says how to go on, by a command that does it, where its journal is too"] = function()
-  local result = outside.simulated [[
+  local result = outside.simulated([[
     "$CMEK" run console --cluster orders --yes --journal $D/runs >/dev/null 2>&1 & killed=$!
     while ! grep -qs CreateKey $D/log; do sleep 0.02; done; kill -9 $killed; wait $killed 2>/dev/null
     id=$("$CMEK" runs --journal $D/runs | sed -n 's/^\(2[^ ]*\) .* unfinished$/\1/p'); "$CMEK" runs show $id --journal $D/runs
     cmek() { "$CMEK" "$@"; }
     eval "$("$CMEK" runs show $id --journal $D/runs | sed -n 's/^to go on: //p') --yes" >/dev/null 2>&1; echo "resume $?"
-    "$CMEK" runs show $id --journal $D/runs]]
+    "$CMEK" runs show $id --journal $D/runs]], { sim = { "--latency", "40" } })   -- slow enough to be killed on the way
   test.matches(result.output, "to go on: cmek resume 2[%w-]+ %-%-journal /")
   test.contains(result.output, "resume 0\n")
   test.contains(result.output, "taken up again 2")

@@ -3,21 +3,19 @@ local failure = require "engine.failure"
 
 local M = {}
 
-local LINE <const> = "scope"
+local LINE <const> = "who"
 
---- Writes it down, once; what the recipe does not ask for is left out.
+--- Writes it down, for each process that has a part in the run; what the recipe does not ask for is left out.
 ---@param engine table
 function M.note(engine)
-  local cluster, organization, identity = engine.cluster, engine.organization, engine.identity
-  if engine.scope or not (cluster or identity) then return end
-  engine.context:note { kind = LINE, account = identity and identity.account, arn = identity and identity.arn,
-    organization = organization and { id = organization.id, name = organization.name },
-    cluster = cluster and { id = cluster.id, name = cluster.name } }
+  local cluster, organization, identity = engine.cluster or {}, engine.organization or {}, engine.identity or {}
+  engine.context:note { kind = LINE, account = identity.account, arn = identity.arn, organization = organization.id,
+    organization_name = organization.name, cluster = cluster.id, cluster_name = cluster.name }
 end
 
---- What a journal says of it; nil when it says nothing.
+--- What a journal says of it first; nil when it says nothing.
 ---@param entries table[]
----@return { account: string?, arn: string?, organization: { id: string, name: string }?, cluster: { id: string, name: string }? }?
+---@return { account: string?, arn: string?, organization: string?, cluster: string? }?  and their names
 function M.of(entries)
   for _, entry in ipairs(entries) do
     if entry.kind == LINE then return entry end
@@ -39,15 +37,16 @@ end
 function M.check(engine)
   local known = engine.scope
   if not known then return end
-  local was, now = known.organization, known.organization and read(engine, "organization")
-  if now and now.id ~= was.id then
-    refuse(engine, ("it is of organization %s (%s), and the Cloud's API key is of %s (%s)"):format(was.name, was.id, now.name, now.id),
-      "set COCKROACH_API_KEY to a key of that organization")
+  local organization = known.organization and read(engine, "organization")
+  if organization and organization.id ~= known.organization then
+    refuse(engine, ("it is of organization %s (%s), and the Cloud's API key is of %s (%s)"):format(known.organization_name or "?",
+      known.organization, organization.name or "?", organization.id), "set COCKROACH_API_KEY to a key of that organization")
   end
-  was, now = known.cluster, known.cluster and read(engine, "cluster " .. tostring(engine.arguments.cluster))
-  if now and now.id ~= was.id then
-    refuse(engine, ("it is of cluster %s (%s), and '%s' is another one by now (%s)"):format(was.name, was.id, engine.arguments.cluster, now.id),
-      ("cmek run %s --cluster %s begins anew; without this journal its keys are found by their tags"):format(engine.recipe.name, was.id))
+  local cluster = known.cluster and read(engine, "cluster " .. tostring(engine.arguments.cluster))
+  if cluster and cluster.id ~= known.cluster then
+    refuse(engine, ("it is of cluster %s (%s), and '%s' is another one by now (%s)"):format(known.cluster_name or "?", known.cluster,
+      engine.arguments.cluster, cluster.id),
+      ("cmek run %s --cluster %s begins anew; without this journal its keys are found by their tags"):format(engine.recipe.name, known.cluster))
   end
   local identity = known.account and read(engine, "identity")
   if identity and identity.account ~= known.account then
