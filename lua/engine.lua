@@ -41,7 +41,7 @@ local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", adopted_key = "kms", cluster_cmek = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  given = true, flags = true, requests = true, accept = true, confirm_writes = true, confirm_irreversible = true,
+  given = true, flags = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,
   confirm_deletion = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
@@ -61,6 +61,7 @@ end
 ---  mode: "plan"|"run"|"verify"|"destroy",
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
+---  spec: carried.File?,           a hand-over, which stands for AWS
 ---  requests: boolean?,            a plan lists the requests that run would send
 ---  accept: (fun(engine: Engine, plan: table): table?)?,   why a run does not do its plan, as the `error` of its report
 ---  listener: (fun(event: table))?,
@@ -77,9 +78,10 @@ function M.new(options)
     mode = options.mode, recipe = options.recipe, arguments = options.arguments or {}, options = options, session = options.session,
     steps = {}, by_key = {}, kinds = {}, checked = {}, findings = {}, answers = {}, handovers = {}, inspected = {}, inspections = {},
     given = options.given or { cluster = (options.arguments or {}).cluster }, flags = options.flags or {},
-    listener = options.listener or function() end,
+    listener = options.listener or function() end, spec = options.spec,
   }, Engine)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
+  self.context.spec = options.spec
   self.context.attempts = attempts.new(self.context, options.entries)
   remember(self, options.entries or {})
   return self
@@ -153,7 +155,7 @@ local function set_off(self)
     if type(cluster) == "string" then here:begin("cluster " .. cluster, function() return session.cloud.find_cluster(cluster) end) end
     here:begin("organization", function() return session.cloud.organization() end)
   end
-  if self.touched.iam or self.touched.kms then here:begin("identity", function() return session:identity() end) end
+  if (self.touched.iam or self.touched.kms) and not self.spec then here:begin("identity", function() return session:identity() end) end
 end
 
 --- Starts what a resource will read; nothing when the recipe does not touch its service.

@@ -80,6 +80,37 @@ Deleting
 
   A destroying that died half-way is finished by cmek resume, or by destroying again.
 ]],
+  duties = [[
+Separated duties
+  Where nobody has both CockroachDB Cloud and AWS, two files are carried between those who have one. Neither holds a secret.
+
+    cmek status --cluster orders --facts facts.json        with the Cloud's API key
+    cmek run console --facts facts.json --out spec.json    with AWS credentials
+    cmek run enable --spec spec.json                       with the Cloud's API key
+
+  facts.json has the organization's ID, the cluster, its regions and the AWS account that CockroachDB uses for it. With
+  --facts (plan, run, verify) the Cloud is not asked, so CMEK cannot be enabled, and which keys the cluster uses is not known.
+  spec.json has the region_specs, for which organization and cluster they are, and from which run, recipe and arguments. With
+  --spec (plan, run, verify) AWS is not asked. The file must be for the organization of the API key and for the cluster, and
+  have a key for each of its regions as they are then; plain region_specs, which name neither, are taken with --cluster, and
+  that is said. Files that are cut, edited into nonsense or of another version are refused, naming the field; how old a file
+  is stands in the plan. Their shapes: cmek help json facts, cmek help json handover.
+]],
+  guards = [[
+Guard rails
+  --account ID                 the AWS account that the credentials must be of
+  console --tag KEY=VALUE      on the role and the keys, repeatable; one that is missing or different is drift. Tags that are
+                               not named stay as they are; cmek: and aws: are not for you
+  console --role-path PATH     of a new role, such as /security/; a role keeps its path
+  console --permissions-boundary ARN   on the role; it must exist and leave the role what the keys' policies give it
+  console --admin ARN          who administers the keys, repeatable: roles, users, an account's root; you must be among them
+  console --multi-region-key   keys that AWS can replicate; a key keeps its kind
+
+  Before a policy is put, it is judged as it would stand, with the statements of others that are kept in it: you can still
+  change it; nobody is let in by a wildcard; the role that CockroachDB assumes gets kms:Encrypt, kms:Decrypt,
+  kms:GenerateDataKey*, kms:DescribeKey, kms:ReEncrypt* and no more; it fits the service's quota. A permissions boundary or an
+  organization's policy that takes these from the role is named, as far as IAM tells. Recipes of your own are held to the same.
+]],
   environment = [[
 Environment
   COCKROACH_API_KEY     the secret key of a service account with the role Cluster Operator; made in the Cloud

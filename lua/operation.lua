@@ -24,6 +24,35 @@ local function tell_arguments(recipe, rows, output)
   output:result(sources.render(document))
 end
 
+--- Reads the files that stand for the Cloud (--facts) and for AWS (--spec), before anything is asked.
+---@param common table  the command's own flags; gets `files`
+function M.open_files(common)
+  common.files = common.files or { facts = common.facts and require("facts").read(common.facts),
+    spec = common.spec and require("handover").read(common.spec) }
+end
+
+-- The cluster that a file is about, for whom no flag names one.
+local function cluster_of(common, recipe, sources)
+  local has
+  for _, spec in ipairs(recipe.args) do has = has or spec.name == "cluster" end
+  for _, file in ipairs { common.files.facts or false, common.files.spec or false } do
+    local cluster = has and file and file.document.cluster
+    if cluster then sources[#sources + 1] = { origin = file.path, values = { cluster = cluster.id } } end
+  end
+end
+
+-- What does not go together with these files.
+local function check_files(common, given)
+  if common.files.facts and given.enable == true then
+    failure.usage("--enable: " .. require("facts").NO_ENABLING, require("facts").ENABLING)
+  end
+  for _, name in ipairs { "role", "key" } do
+    if common.files.spec and given[name] ~= nil then
+      failure.usage(("--%s does not go with --spec, which has role and keys: '%s'"):format(name, common.spec))
+    end
+  end
+end
+
 --- What the command line says: recipe, arguments and the command's own flags; nil when it only asked for help, or where its
 --- arguments come from.
 ---@param word string
@@ -55,11 +84,15 @@ function M.read(word, arguments, output)
     { origin = "environment", values = argument_sources.environment(recipe.args) },
   }
   if common.args then sources[3] = { origin = common.args, values = argument_sources.file(common.args) } end
+  M.open_files(common)
+  cluster_of(common, recipe, sources)
   if common.explain_args then
     tell_arguments(recipe, arguments_of.gather(recipe.args, sources), output)
     return nil
   end
   local resolved, given = arguments_of.resolve(recipe.args, sources, asker(output))
+  check_files(common, given)
+  if word == "run" and common.out then require("carried").check_writable("--out", common.out) end
   if common.save_args then argument_sources.save(common.save_args, given) end
   return { recipe = recipe, arguments = resolved, given = given, common = common }
 end
@@ -80,6 +113,7 @@ function M.connect(common, run_id, journal, output, tolerant)
     run_id = run_id, tolerant = tolerant,
   }
   session:seal()
+  if common.files and common.files.facts then session:know(common.files.facts) end
   local progress = require("ui.progress").new(output, door.clock)
   session.listener = function(event)
     if event.kind == "clusters" then return require("clusters").remember(event.clusters) end
@@ -94,6 +128,11 @@ end
 ---@param identity table?  the session's, when it is known
 function M.check_account(common, session, identity)
   if not common.account then return end
+  local spec = common.files and common.files.spec
+  if spec then
+    if spec.account == common.account then return end
+    failure.usage(("the hand-over '%s' is of account %s, not of --account %s"):format(spec.path, spec.account, common.account))
+  end
   identity = identity or session:identity()
   if identity.account ~= common.account then
     failure.usage(("the AWS credentials are of account %s (%s), not of --account %s"):format(identity.account, identity.arn, common.account),
@@ -103,14 +142,15 @@ end
 
 --- The command's own flags that a command to be typed next repeats.
 local function repeated(common)
-  return { profile = common.profile, region = common.region, account = common.account, journal = common.journal }
+  return { profile = common.profile, region = common.region, account = common.account, journal = common.journal,
+    facts = common.facts, spec = common.spec }
 end
 
 --- The engine's options for what a command does.
 local function engine_for(word, order, session, progress, extra)
   local options = {
     session = session, recipe = order.recipe, arguments = order.arguments, given = order.given, flags = repeated(order.common),
-    mode = word,
+    mode = word, spec = order.common.files and order.common.files.spec or nil,
     listener = function(event) progress:tell(event) end,
   }
   for name, value in pairs(extra) do options[name] = value end   -- order cannot be seen
@@ -147,6 +187,27 @@ function M.look(word, order, output)
   return report, status, engine
 end
 
+-- A path that means the same wherever a run is taken up.
+local function absolute(path)
+  if not path or path:find "^/" then return path end
+  return ("%s/%s"):format(require("file").canonical ".", path)
+end
+
+-- Writes the file of --out. What was made stays told when that fails: the exit status that is left then.
+local function hand_over(order, report, output, clock)
+  if not report.handover.region_specs then
+    output:note(("the recipe '%s' hands nothing over, so --out '%s' is not written\n"):format(order.recipe.name, order.common.out))
+    return failure.FAILED
+  end
+  local ok, raised = pcall(require("handover").write, order.common.out, order, report, clock.now())
+  if ok then
+    report.handover_file = order.common.out
+    return nil
+  end
+  output:note(("%s\nnext: run this again with another --out: nothing is made twice\n"):format(tostring(raised)))
+  return failure.FAILED
+end
+
 --- A run or a destroying, new or taken up: asks, does, and writes its journal.
 ---@param word "run"|"destroy"
 ---@param order table        M.read's, or what the journal of a run to resume says
@@ -154,7 +215,7 @@ end
 ---@param resumed runs.Run?
 ---@return table report, integer status
 function M.act(word, order, output, resumed)
-  local directory = runs.directory(order.common.journal)
+  local directory, files = runs.directory(order.common.journal), order.common.files or {}
   local clock = require("door").new { user_agent = "cmek" }.clock
   local id = resumed and resumed.id or runs.new_id(clock)
   local journal = resumed and runs.continue(resumed) or runs.create(directory, id)
@@ -162,7 +223,8 @@ function M.act(word, order, output, resumed)
   local door, session, progress = M.connect(order.common, id, journal, output)
   runs.begin(door, journal, directory, {
     run = id, command = word, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
-    profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil,
+    profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil, out = absolute(order.common.out),
+    facts = files.facts and files.facts.document, spec = files.spec and files.spec.document,
   })
   local engine = engine_for(word, order, session, progress, {
     run_id = id, entries = resumed and resumed.entries, accept = order.accept,
@@ -188,6 +250,7 @@ function M.act(word, order, output, resumed)
   runs.finish(door, journal, ok and report.run or { status = "failed" }, ok and report.error or not ok and failure.document(report) or nil)
   lock:close()
   if not ok then error(report, 0) end
+  if order.common.out and report.run.status == "done" then status = hand_over(order, report, output, clock) or status end
   if report.going_on and order.common.save_args then
     require("argument_sources").save(order.common.save_args, report.going_on.arguments)
     report.going_on.command = require("engine.mend").going_on(engine, order.common.save_args)

@@ -126,6 +126,10 @@ function M.run(engine, cluster)
   if cluster.state == "LOCKED" then
     engine.context:warn(said(cluster) .. " is locked by another job; enabling CMEK will wait until it is free")
   end
+  if engine.spec then   -- which stands for AWS
+    engine.context:cmek(cluster)
+    return
+  end
   local identity = engine.context:identity()
   engine.identity = identity
   check_account(engine, cluster, identity)

@@ -7,7 +7,7 @@ local M = {}
 
 local SIZE_MAX <const> = 16 << 20   -- bytes of a file
 local SCHEMA <const> = "cmek.saved_plan/1"
-local FLAGS <const> = { "profile", "region", "account" }
+local FLAGS <const> = { "profile", "region", "account", "facts", "spec" }
 
 local function digest(document)
   local crypto = require "crypto"
@@ -117,6 +117,8 @@ function M.order(arguments, output)
   end
   local resolved, given = require("arguments").resolve(recipe.args, { { origin = "plan " .. path, values = document.arguments } })
   for _, name in ipairs(FLAGS) do common[name] = common[name] or document.flags[name] end
+  require("operation").open_files(common)
+  if common.out then require("carried").check_writable("--out", common.out) end
   output:note(("the plan of %s, made on %s\n"):format(recipe.name, document.made_at))
   return { recipe = recipe, arguments = resolved, given = given, common = common, accept = function(engine, report)
     local lines = M.moved(document, report, engine.rests_on)

@@ -7,6 +7,7 @@
 ---@field region string?            of calls that have none of their own
 ---@field partition string          "aws", "aws-cn" …
 ---@field cloud table<string, function>
+---@field facts carried.File?       what answers instead of the Cloud
 ---@field iam table<string, function>
 ---@field kms table<string, function>
 ---@field sts table<string, function>
@@ -141,12 +142,19 @@ end
 function Session:through(door)
   local other = setmetatable({ door = door }, { __index = self })
   other.cloud = require("cloud").open { door = door, retry = self.retry, environment = self.environment }
+  if self.facts then other.cloud = self.cloud end   -- which asks nobody
   open_services(other, door)
   return other
 end
 
 --- No destination can be added from here on but the regions' own hosts.
 function Session:seal() self.door:seal() end
+
+--- Takes what CockroachDB Cloud says from a file: from here on nobody asks it.
+---@param facts carried.File
+function Session:know(facts)
+  self.facts, self.cloud = facts, require("facts").cloud(facts)
+end
 
 --- Who we are in AWS, and by which credentials. In a task.
 ---@return { account: string, arn: string, user_id: string, source: string, expiration: number?, ends: number? }

@@ -64,7 +64,7 @@ function M.run(who, name, options)
   local arguments, given = file_arguments.resolve(recipe.args, { { origin = "flags", values = values } })
   local engine = require("engine").new {
     session = who.session, recipe = recipe, mode = options.mode or "run", run_id = options.run_id or "run-1", entries = options.entries,
-    arguments = arguments, given = given, flags = options.flags, requests = options.requests,
+    arguments = arguments, given = given, flags = options.flags, spec = options.spec, requests = options.requests,
     listener = function(event) table.insert(who.events, event) end,
     confirm_writes = function(question) return who.door:permit_writes(question) end,
     confirm_irreversible = function(text, cluster) return who.door:permit_irreversible(text, cluster) end,

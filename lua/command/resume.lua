@@ -16,6 +16,8 @@ local function order_of(run, common, output)
   end
   local arguments, given = require("arguments").resolve(recipe.args, { { origin = "run " .. run.id, values = begin.arguments } })
   common.profile, common.region = common.profile or begin.profile, common.region or begin.region
+  common.out, common.files = begin.out, { facts = begin.facts and require("facts").of("run " .. run.id, begin.facts),
+    spec = begin.spec and require("handover").of("run " .. run.id, begin.spec) }
   return { recipe = recipe, arguments = arguments, given = given, common = common }
 end
 

@@ -13,15 +13,21 @@ function M.run(arguments, output)
     output:help(flags.help("status", nil, {}) .. "\n")
     return 0
   end
+  if common.facts and not common.cluster then
+    require("ui.failure").usage("--facts is of one cluster: name it with --cluster", "cmek status lists the clusters")
+  end
   local status, show = require "status", require "ui.status"
   local operation = require "operation"
   local _, session, progress = operation.connect(common, nil, nil, output)
   local clusters = session.tasks.run(function()
     if not common.cluster then return status.all(session) end
     operation.check_account(common, session)
+    if common.facts then require("facts").write(common.facts, session, common.cluster) end
     return { status.chain(session, common.cluster) }
   end)
   progress:close()
+  if common.facts then output:note(("the facts are in '%s': cmek run console --facts %s needs no access to the Cloud\n"):format(common.facts,
+    require("engine.mend").quote(common.facts))) end
   output:result(common.cluster and show.chain(clusters[1], output) or show.list(clusters))
   if output.json then output:document { schema = "cmek.status/1", clusters = require("json").array(clusters) } end
   return 0

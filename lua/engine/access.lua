@@ -77,6 +77,7 @@ end
 ---@return string? fault    naming region, statement and field; nil when all that can be seen is right
 ---@return number newest    seconds since the epoch; 0 when nothing is known
 function M.fault(context, cluster, organization, specs)
+  if context.spec then return nil, time.epoch(context.spec.document.written_at) or 0 end   -- AWS is not looked at
   local newest = context.changed_at or 0
   local faults = context.tasks.map(specs, function(spec)
     local fault, made = region_fault(context, cluster, organization, spec)

@@ -93,7 +93,9 @@ end
 
 -- Whether the Cloud names a key, in any status. Asked anew: this decides what is disabled.
 local function named(context, cluster, arn)
-  for _, region in ipairs(context.session.cloud.cmek(cluster.id).region_infos or {}) do
+  local now = context.session.cloud.cmek(cluster.id)
+  if now.unknown then return true end   -- who cannot ask the Cloud disables nothing
+  for _, region in ipairs(now.region_infos or {}) do
     for _, info in ipairs(region.key_infos or {}) do
       if info.spec and info.spec.uri == arn then return true end
     end

@@ -8,6 +8,7 @@
 ---@field attempts engine.Attempts
 ---@field seen table<string, true>  ARNs of roles that IAM has shown
 ---@field scopes table<thread, table>  whose functions run in a task: lua/engine/calls.lua
+---@field spec carried.File?  a hand-over that stands for AWS, which is not asked
 ---@field wrote boolean       something was made or changed, or may have been
 ---@field changed_at number?  when something was last changed by this run, also before it was resumed; seconds since the epoch
 local Context = { __name = "engine.Context" }

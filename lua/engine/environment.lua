@@ -69,12 +69,23 @@ local function cloud(engine)
   }, { __index = session.cloud })
 end
 
+-- Tells what stands in for the Cloud, and holds what stands in for AWS against the Cloud.
+local function held_against_files(engine, cluster)
+  local context, facts = engine.context, engine.session.facts
+  if facts then context:warn(require("facts").note(facts, context.clock.now())) end
+  if not engine.spec then return end
+  local organization = context:once("organization", function() return engine.session.cloud.organization() end)
+  engine.organization = organization
+  require("handover").check(engine.spec, organization, cluster, context)
+end
+
 --- A cluster, by name, UUID or console URL; its regions can be talked to from here on.
 ---@param engine table
 ---@param text string
 ---@return table
 function M.cluster(engine, text)
   local cluster = engine.context:once("cluster " .. tostring(text), function() return engine.session.cloud.find_cluster(text) end)
+  if not engine.cluster then held_against_files(engine, cluster) end
   engine.cluster = engine.cluster or cluster
   if cluster.cloud_provider == "AWS" then
     for _, region in ipairs(cluster.regions or {}) do engine.session.door:region(region.name) end

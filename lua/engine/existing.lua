@@ -69,6 +69,10 @@ end
 ---@return { role: string, keys: { region: string, arn: string, status: string }[], arns: string[] }
 function M.in_use(context, cluster)
   local info, keys, roles, seen, arns = context:cmek(cluster), {}, {}, {}, {}
+  if info.unknown then
+    failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
+      message = "--facts does not tell it: only the Cloud can", next = "leave --facts out" }
+  end
   for _, region in ipairs(cluster.regions or {}) do
     for _, used in ipairs(cmek.live(info, region.name)) do
       keys[#keys + 1] = { region = region.name, arn = used.uri, status = used.status }

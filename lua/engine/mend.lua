@@ -21,6 +21,7 @@ local function join(words)
   return table.concat(quoted, " ")
 end
 
+local FILES <const> = { "facts", "spec" }   -- what the same recipe takes again
 local COMMON <const> = { "profile", "region", "account", "journal" }
 
 -- Arguments that were given, as flags, in the order of the recipe's `args`.
@@ -55,7 +56,11 @@ end
 ---@return string
 function M.cmek(engine, word, recipe, only)
   local words = { "cmek", word, recipe or engine.recipe.name, table.unpack(flags(engine.recipe.args, engine.given, only)) }
-  return join(with_common(words, engine.flags))
+  words = with_common(words, engine.flags)
+  for _, name in ipairs(not recipe and FILES or {}) do
+    if engine.flags[name] then table.move({ "--" .. name, engine.flags[name] }, 1, 2, #words + 1, words) end
+  end
+  return join(words)
 end
 
 --- The command that finishes this run.

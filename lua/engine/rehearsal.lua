@@ -128,7 +128,9 @@ function Rehearsal:carry_out(step, change)
 end
 
 local function prepared(engine)
-  local identity, real = engine.context:identity(), engine.session
+  local spec = engine.spec   -- which stands for AWS
+  local identity = spec and { account = spec.account, arn = spec.document.region_specs[1].key_spec.auth_principal } or engine.context:identity()
+  local real = engine.session
   local self = setmetatable({ requests = json.array {} }, Rehearsal)
   self.clock = setmetatable({ uuid = function()
     return unknown.text(unknown.new("ID of the attempt at " .. unknown.show(self.step and self.step.name or "it")))

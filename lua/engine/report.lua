@@ -94,7 +94,7 @@ end
 -- Whether the cluster uses what was handed over, by what the Cloud said: { status, uses = "all"|"some"|"none", next }.
 local function use(engine)
   local read = engine.cluster and engine.handed_over and engine.context.reads["cmek " .. engine.cluster.id]
-  if not read then return json.null end
+  if not read or engine.session.facts then return json.null end
   local info, specs, used = read.wait(), engine.handed_over.region_specs, 0
   for _, step in ipairs(engine.steps) do
     if step.kind == "cluster_cmek" then return { status = "ENABLED", uses = "all" } end   -- which was waited for

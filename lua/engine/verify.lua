@@ -110,7 +110,7 @@ function M.finish(engine)
   if engine.context.reads.organization then engine.organization = M.organization(engine) end
   for _, handover in ipairs(engine.handovers) do
     require("engine.chain").inspect(engine, handover)
-    if not engine.inspected.cluster_cmek and engine.touched.cloud then inspect_use(engine, handover) end
+    if not engine.inspected.cluster_cmek and engine.touched.cloud and not engine.session.facts then inspect_use(engine, handover) end
   end
 end
 

@@ -85,7 +85,10 @@ end
 
 --- Why the cluster is not touched; nil when it can be enabled, or is as wanted.
 ---@return string? reason, string? check
-function M.refusal(_, want, have)
+function M.refusal(context, want, have)
+  if context:cmek(want.cluster).unknown then
+    return ("%s: %s"):format(require("facts").NO_ENABLING, require("facts").ENABLING), "exists"
+  end
   local gap = uncovered(want)
   if gap then return gap, "exists" end
   if not have then return nil end
@@ -184,11 +187,15 @@ local function judge_access(context, want, refused, first)
   local new = now - newest < ACCESS_BOUND
   if fault and now - newest > context.LAG then no_access(want, refused, fault) end
   if new and now - first < ACCESS_BOUND then
-    local reason = "role and key are right, as far as can be seen, and new; CockroachDB does not see them yet (it may take some minutes)"
+    local seen = context.spec and "role and key are new" or "role and key are right, as far as can be seen, and new"
+    local reason = seen .. "; CockroachDB does not see them yet (it may take some minutes)"
     context:wait(fault and "what is read may be old: " .. fault or reason, math.min(10, 2 + (now - first) / 4))
     return
   end
   if fault then no_access(want, refused, fault) end
+  if context.spec then
+    no_access(want, refused, "With --spec AWS is not looked at: whoever made role and keys can find what is wrong with cmek verify console")
+  end
   no_access(want, refused, ("Trust, key policy and key are right, as far as can be seen, and were not changed in the last %d min. %s: %s"):format(
     ACCESS_BOUND // 60, "What cannot be seen from here", table.concat(access.UNSEEN, ", ")))
 end

@@ -65,6 +65,10 @@ end
 --- What the cluster has come to after a run that went well, and what to type next.
 local function after(report)
   local name, cmek = report.run.cluster.name, text(report.cmek)
+  if report.handover_file then
+    local file = require("engine.mend").quote(report.handover_file)
+    return ("The hand-over is in '%s'; with the Cloud's API key alone: cmek run enable --spec %s\n"):format(report.handover_file, file)
+  end
   if cmek == "" then return ("If the cluster does not use these keys yet: cmek run enable --cluster %s\n"):format(name) end
   if not cmek.next then return ("CMEK of cluster %s is %s with these keys\n"):format(name, cmek.status) end
   if cmek.uses == "all" then return ("CMEK of cluster %s is %s with these keys; this waits for it: %s\n"):format(name, cmek.status, cmek.next) end
