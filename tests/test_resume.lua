@@ -136,11 +136,12 @@ test["when another key is claimed first, it is used, and the one that was found 
   test.equal({ json.encode(found), #report.set_aside }, { before, 0 })
 end
 
-test["a key that is disabled, set aside, of another cluster or without a policy to be read is not gone on with"] = function()
+test["a key that is disabled, to be deleted, set aside, retired or of another kind is not gone on with"] = function()
   for _, change in ipairs {
     function(key) key.metadata.KeyState = "Disabled" end,
     function(key) key.metadata.KeyState = "PendingDeletion" end,
     function(key) table.insert(key.tags, { TagKey = "cmek:state", TagValue = "lost-race" }) end,
+    function(key) table.insert(key.tags, { TagKey = "cmek:state", TagValue = "retired" }) end,
     function(key) key.metadata.KeySpec = "RSA_2048" end,
   } do
     local world = small()

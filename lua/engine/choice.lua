@@ -96,14 +96,14 @@ local function tags_of(resource)
   return tags
 end
 
--- Keys of this cluster that no alias points to, that were not set aside and that no attempt of this run made: ARN and tags.
+-- Keys of this cluster that no alias points to, that were neither set aside nor retired, and that no attempt of this run made: ARN and tags.
 local function without_alias(context, want)
   local known, list = {}, {}
   for _, entry in ipairs(context:aliases(want.region)) do known[entry.TargetKeyId or ""] = true end
   for _, resource in ipairs(context:once("tagged " .. want.region).list) do
     local tags = tags_of(resource)
     local own = context.attempts.by_id[tags[names.TAG_ATTEMPT] or ""]
-    if not own and not known[resource.ResourceARN:match "[^/]+$"] and tags[names.TAG_STATE] ~= names.LOST_RACE then
+    if not own and not known[resource.ResourceARN:match "[^/]+$"] and not tags[names.TAG_STATE] then
       list[#list + 1] = { arn = resource.ResourceARN, tags = tags }
     end
   end
@@ -112,7 +112,7 @@ end
 
 -- Whether such a key can be gone on with, by what KMS itself shows of it.
 local function fit(key, cluster)
-  return key and not keys.foreign(key, cluster) and key.tags[names.TAG_STATE] ~= names.LOST_RACE and key.policy ~= nil and not keys.unusable(key)
+  return key and not keys.foreign(key, cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil and not keys.unusable(key)
 end
 
 -- The oldest key that a run made for this cluster and did not claim. Its maker may be dead, or alive: going on with the key is safe
@@ -147,8 +147,8 @@ function M.look_around(context, want, have)
     local other = not (have and have.arn == resource.arn)
     if other and resource.tags[names.TAG_STATE] ~= names.RETIRED then
       local run = resource.tags[names.TAG_RUN] or "?"
-      context:warn(("%s was made for this cluster by run %s, has no alias and is not used: cmek resume %s sets it aside, where that run's journal is")
-        :format(resource.arn, run, run), want.region)
+      context:warn(("%s was made for this cluster by run %s, has no alias and is not used: %s"):format(resource.arn, run,
+        ("cmek resume %s sets it aside, where that run's journal is; else cmek orphans"):format(run)), want.region)
     end
   end
 end

@@ -4,7 +4,7 @@
 ---@field clusters table[]            every cluster, as the Cloud lists them
 ---@field asked integer               how many of them may have keys, and were asked
 ---@field at number                   when the asking began, seconds since the epoch
----@field uses table<string, string[]>  by ARN of a key or role, the uses in words
+---@field uses table<string, { cluster: table, text: string }[]>  by ARN of a key or role
 local Named = { __name = "engine.Named" }
 Named.__index = Named
 
@@ -33,7 +33,7 @@ local function ask(context, cluster)
   if info.status == 400 and cluster.network_visibility == "PUBLIC" then return {} end
   failure.raise {
     code = "refused", service = info.service, operation = info.operation, request_id = info.request_id, what = WHAT,
-    message = ("cluster %s (%s) does not say: %s. What it may depend on is not deleted"):format(cluster.name, cluster.id, refusal.line(info)),
+    message = ("cluster %s (%s) does not say: %s. What it may depend on is left as it is"):format(cluster.name, cluster.id, refusal.line(info)),
     next = info.next or "run this again when the Cloud answers",
   }
 end
@@ -47,7 +47,8 @@ end
 local function read(self, cluster, info)
   for _, region in ipairs(info.region_infos or {}) do
     for _, key in ipairs(region.key_infos or {}) do
-      local use = ("cluster %s (%s) names it for %s, %s"):format(cluster.name, cluster.id, region.region or "?", key.status or "in an unknown status")
+      local use = { cluster = cluster,
+        text = ("cluster %s (%s) names it for %s, %s"):format(cluster.name, cluster.id, region.region or "?", key.status or "in an unknown status") }
       note(self, (key.spec or {}).uri, use)
       note(self, (key.spec or {}).auth_principal, use)
     end
@@ -84,8 +85,22 @@ end
 ---@param arn string?
 ---@return string?
 function Named:by(arn)
-  local uses = self.uses[arn or ""]
-  return uses and table.concat(uses, "; ") or nil
+  local texts = {}
+  for i, use in ipairs(self.uses[arn or ""] or {}) do texts[i] = use.text end
+  return #texts > 0 and table.concat(texts, "; ") or nil
+end
+
+--- Other clusters that name a key or role; nil when none does.
+---@param arn string
+---@param cluster table  the one that may
+---@return string?  their names
+function Named:by_others(arn, cluster)
+  local names, seen = {}, {}
+  for _, use in ipairs(self.uses[arn] or {}) do
+    if use.cluster.id ~= cluster.id and not seen[use.cluster.id] then names[#names + 1] = use.cluster.name end
+    seen[use.cluster.id] = true
+  end
+  return #names > 0 and table.concat(names, ", ") or nil
 end
 
 --- The cluster of an ID; nil when the Cloud does not list it.

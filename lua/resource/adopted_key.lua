@@ -3,8 +3,8 @@ local choice = require "engine.choice"
 local claim = require "engine.claim"
 local failure = require "engine.failure"
 local keys = require "engine.keys"
+local named = require "engine.named"
 local names = require "names"
-local sharing = require "engine.sharing"
 
 local M = {}
 
@@ -58,7 +58,7 @@ function M.find(context, want)
   local reason = elsewhere(context, want)
   if reason then return { refused = reason } end
   context:begin("aliases " .. want.region, function() return keys.aliases(context, want.region) end)
-  sharing.foresee(context, want.cluster)
+  context:begin("named", function() return named.read(context) end)
   local aliases = context:aliases(want.region)
   local key = look(context, want, aliases)
   if not key then return { refused = "KMS does not show it: it was deleted, or never was" } end
@@ -88,15 +88,9 @@ local function strange(have)
 end
 
 local function shared(context, want)
-  local users, unread = sharing.of(context, want.cluster, want.arn)
-  if #users > 0 then
-    return ("cluster %s uses it as well, and one tag names one cluster: cmek looks after keys of one cluster, so it is left as it is"):format(
-      table.concat(users, ", "))
-  end
-  if #unread > 0 then
-    context:warn(("the CMEK of %s may not be read, so it cannot be said whether it shares role or keys with %s"):format(
-      table.concat(unread, ", "), want.cluster.name))
-  end
+  local others = context:once("named"):by_others(want.arn, want.cluster)
+  return others and ("cluster %s uses it as well, and one tag names one cluster: cmek looks after keys of one cluster, so it is left as it is")
+    :format(others)
 end
 
 --- Why the key is not adopted; nil when it can be, or is.

@@ -1,9 +1,9 @@
 --- A role that was made by hand and by which the cluster uses its keys. Adopting it gives it the cluster's tags; nothing else changes.
 local failure = require "engine.failure"
+local named = require "engine.named"
 local names = require "names"
 local policies = require "policy"
 local role = require "resource.role"
-local sharing = require "engine.sharing"
 
 local M = {}
 
@@ -29,7 +29,7 @@ function M.region() return nil end
 
 --- The role; something with `refused` stands for one that is not to be found.
 function M.find(context, want)
-  sharing.foresee(context, want.cluster)
+  context:begin("named", function() return named.read(context) end)
   local have = role.find(context, want)
   local wrong = role.misnamed(context, want, have)
   return wrong and { refused = wrong } or have
@@ -40,11 +40,9 @@ function M.refusal(context, want, have)
   if have.refused then return have.refused end
   local owner = have.tags[names.TAG_CLUSTER]
   if have.unreadable.tags or owner and owner ~= want.cluster.id then return (role.foreign(context, want, have)) end
-  local users = sharing.of(context, want.cluster, have.arn)
-  if #users > 0 then
-    return ("cluster %s uses it as well, and one tag names one cluster: cmek looks after roles of one cluster, so it is left as it is"):format(
-      table.concat(users, ", "))
-  end
+  local others = context:once("named"):by_others(have.arn, want.cluster)
+  return others and ("cluster %s uses it as well, and one tag names one cluster: cmek looks after roles of one cluster, so it is left as it is")
+    :format(others)
 end
 
 --- The tags that it lacks.
