@@ -20,6 +20,7 @@ local CLUSTER <const> = "orders"
 local STRANGER <const> = "orders-one"
 local FAULTS_MAX <const> = 900      -- seconds of bad luck
 local COMMANDS_MAX <const> = 40     -- of one operator, before it is given up
+local CRASHES_MAX <const> = 3       -- of one operator
 local ADMIN <const> = { Version = "2012-10-17", Statement = { { Effect = "Allow", Action = "*", Resource = "*" } } }
 local TRUST <const> = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"sts:AssumeRole"}]}'
 
@@ -219,17 +220,24 @@ local function recover(operator, crashed)
   end
 end
 
-local function start(self, operator, body)
+-- Runs a program of the operator's; it may crash, and be taken up again after a while, which may crash as well.
+local function start(self, operator, body, crashes)
   local program_in_world = self.world:operate(body)
-  if not self.chance:chance(0.6) then return program_in_world end
-  self.world:after(self.chance:uniform() ^ 2 * 60, function()
+  if crashes == 0 or not self.chance:chance(0.6) then return end
+  self.world:after(self.chance:uniform() ^ 2 * (crashes == CRASHES_MAX and 60 or 400), function()
     if program_in_world.done then return end
     self.world:crash(program_in_world)
     program.crash(operator, self.chance)
     operator.crashed = true
     if self.machines_are_lost then program.lose(operator) end
+    if not self.chance:chance(0.5) then return end
+    local back_at = self.world.now + 90 * self.chance:uniform()
+    start(self, operator, function()
+      while self.world.now < back_at do coroutine.yield(back_at) end
+      operator.crashed = false
+      recover(operator, true)
+    end, crashes - 1)
   end)
-  return program_in_world
 end
 
 --- A history that has not begun.
@@ -319,7 +327,7 @@ function Scene:run()
     local operator = program.new(self, "operator-" .. number, self.environment)
     operator.recipe = self.adopted and "adopt" or "console"
     operators[number] = operator
-    start(self, operator, function() live(self, operator) end)
+    start(self, operator, function() live(self, operator) end, CRASHES_MAX)
   end
   local ok, raised = pcall(self.world.run, self.world)
   if not ok then return "the program ends", tostring(raised) end
