@@ -1,7 +1,8 @@
 /* watchdog.c -- ends what computes on and on and waits for nothing: most likely a recipe or a script with a loop without an end.
- * A count hook raises an error that names the line. Where that is caught it is raised again at the next instruction of a recipe or
- * script, and after another limit the process is ended. A C function that does not come back meets no hook: a timer over the
- * process's own time ends the process there. Its state is process-wide, as timers and signals are. */
+ * A timer over the process's own time sets a hook, which raises an error that names the line. Where that is caught it is raised
+ * again at the next instruction of a recipe or script, and after another limit the process is ended. A C function that does not
+ * come back meets no hook: the next tick ends the process there. There is no hook while all is well, since a hook makes every
+ * instruction slower. State is process-wide, as timers and signals are. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +20,6 @@
 #include "host.h"
 
 #define LIMIT_SECONDS 20.0   /* of processor time since something was last waited for */
-#define EVERY 1000000        /* instructions between two looks */
 #define TICKS 8              /* looks of the timer in one limit */
 #define ENDLESS "watchdog.Endless"
 #define NEXT "look there for a loop without an end"
@@ -29,7 +29,7 @@ static struct {
   volatile double waited;            /* processor time when something was last waited for */
   volatile double raised;            /* and when the error was raised first; 0 before */
   lua_State *volatile running;       /* the thread that runs */
-  volatile sig_atomic_t hurried;     /* the timer has asked the hook to look at the next instruction */
+  volatile sig_atomic_t hurried;     /* the timer has set the hook, and it has not run yet */
   volatile sig_atomic_t wrote;       /* a write was journaled: what ends here has to be resumed */
   bool json;                         /* --json: a document on stdout too */
   pthread_t thread;                  /* Lua's; libcurl has others */
@@ -45,8 +45,10 @@ static double spent(void)
 
 void host_waited(void)
 {
-  if (dog.limit > 0)
+  if (dog.limit > 0) {
     dog.waited = spent();
+    dog.hurried = 0;
+  }
 }
 
 void host_wrote(void)
@@ -214,8 +216,8 @@ static void on_count(lua_State *L, lua_Debug *activation)
     end(L);
   lua_Debug at;
   bool stop = again || now - dog.waited > dog.limit;
-  if (!stop || (!blame(L, &at) && again)) {   /* nothing is wrong, or the library tells what was */
-    lua_sethook(L, on_count, LUA_MASKCOUNT, EVERY);
+  if (!stop || (!blame(L, &at) && again)) {   /* it has waited by now, or the library tells what was wrong */
+    lua_sethook(L, NULL, 0, 0);
     return;
   }
   if (!again)
@@ -224,8 +226,8 @@ static void on_count(lua_State *L, lua_Debug *activation)
   (void)raise_endless(L, &at);
 }
 
-/* The hook should have ended it by now. First it is asked to look at the next instruction, which Lua lets a handler do; where there
- * was none until the next tick, a C function is running. */
+/* Past the limit the hook is set, which Lua lets a handler do; where there was no instruction until the next tick, a C function is
+ * running. */
 static void on_tick(int number)
 {
   if (!pthread_equal(pthread_self(), dog.thread)) {
@@ -233,7 +235,7 @@ static void on_tick(int number)
     return;
   }
   int saved = errno;
-  if (spent() - (dog.raised > 0 ? dog.raised : dog.waited) > dog.limit) {
+  if (dog.raised > 0 || spent() - dog.waited > dog.limit) {
     if (dog.hurried)
       end(dog.running);
     dog.hurried = 1;
@@ -285,7 +287,6 @@ void watchdog_start(lua_State *L, bool json)
   dog.json = json;
   dog.thread = pthread_self();
   (void)snprintf(dog.reason, sizeof dog.reason, "stopped: it computed for %g s and waited for nothing", dog.limit);
-  lua_sethook(L, on_count, LUA_MASKCOUNT, EVERY);   /* threads made later inherit it */
   struct sigaction action = {0};
   action.sa_handler = on_tick;
   action.sa_flags = SA_RESTART;
