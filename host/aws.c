@@ -155,6 +155,23 @@ static bool sign(struct door *door, struct request *r)
   return true;
 }
 
+/* What was judged is what is written: nothing of the parameters may run Lua or name the operation once more. */
+static void check_parameters(lua_State *L, const struct request *r, int parameters)
+{
+  if (lua_getmetatable(L, parameters))
+    luaL_error(L, "bad argument #1 to 'request' (field 'parameters' must be a table without a metatable)");
+  lua_pushnil(L);
+  while (r->service->version != NULL && lua_next(L, parameters) != 0) {
+    lua_pop(L, 1);
+    size_t length = 0;
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
+    size_t letters = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+    if (length == 0 || letters != length || strcmp(name, "Action") == 0 || strcmp(name, "Version") == 0)
+      luaL_error(L, "door: %s %s takes no parameter '%s'", r->service->name, r->operation, name);
+  }
+  lua_settop(L, parameters + 2);   /* as push_members left it */
+}
+
 /* What the request is about, for the journal: the first of these names that the parameters hold. */
 static const char *target_of(lua_State *L, int parameters)
 {
@@ -167,7 +184,8 @@ static const char *target_of(lua_State *L, int parameters)
 
 static bool dry_run(lua_State *L, int parameters)
 {
-  bool dry = lua_getfield(L, parameters, "DryRun") == LUA_TBOOLEAN && lua_toboolean(L, -1);
+  lua_pushliteral(L, "DryRun");
+  bool dry = lua_rawget(L, parameters) == LUA_TBOOLEAN && lua_toboolean(L, -1);
   lua_pop(L, 1);
   return dry;
 }
@@ -236,6 +254,7 @@ static int aws_request(lua_State *L)
   r.operation = field_string(L, 1, "operation", "");
   bool anonymous = strcmp(r.operation, "AssumeRoleWithWebIdentity") == 0;
   struct members members = push_members(L, anonymous);
+  check_parameters(L, &r, members.parameters);
   if (!anonymous)
     take_credentials(L, &r, members.credentials);
 

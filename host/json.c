@@ -445,7 +445,7 @@ static void put_value(struct writer *w, const struct place *place)
   size_t length;
   luaL_checkstack(L, 10, "JSON");
   const struct secret *s = lua_isuserdata(L, -1) ? secret_test(L, -1) : NULL;
-  if (lua_istable(L, -1) || lua_isuserdata(L, -1))
+  if (w->audience == NULL && (lua_istable(L, -1) || lua_isuserdata(L, -1)))   /* a request was judged: no Lua may change it now */
     replace_by_json(L);
   const char *text;
   switch (lua_type(L, -1)) {

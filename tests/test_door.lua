@@ -92,6 +92,35 @@ test["DryRun makes a read only as a top-level true of an operation that has it"]
   test.contains(seen[1].body, '"DryRun":true')
 end
 
+test["a dry run is what C writes: no metatable and no function of a value can take it back or pretend it"] = function()
+  local door, seen, _, run = open()
+  local function try(parameters, words)
+    test.raises(function() run(function() door.aws.request(aws("Encrypt", { parameters = parameters })) end) end, words)
+  end
+  local without = { KeyId = "k", Plaintext = "eA==" }
+  try(setmetatable({ KeyId = "k", Plaintext = "eA==" }, { __index = { DryRun = true } }), "without a metatable")
+  try(setmetatable({ DryRun = true }, { __json = function() return without end }), "without a metatable")
+  local parameters = { DryRun = true, KeyId = "k", Plaintext = "eA==" }
+  parameters.AContext = setmetatable({}, { __json = function() parameters.DryRun = nil return "x" end })
+  run(function() return door.aws.request(aws("Encrypt", { parameters = parameters })) end)
+  test.equal({ #seen, seen[1].body }, { 1, '{"AContext":{},"DryRun":true,"KeyId":"k","Plaintext":"eA=="}' })
+end
+
+test["a parameter cannot name another operation: what was judged a read does not leave as CreateRole"] = function()
+  local door, seen, _, run = open()
+  local function try(parameters)
+    return run(function()
+      return door.aws.request { service = "iam", region = "us-east-1", operation = "GetRole", credentials = CREDENTIALS, parameters = parameters }
+    end)
+  end
+  for _, name in ipairs { "Action", "Version", "Action\0", "Action=CreateRole&A", "X-Amz-Security-Token", "", 1 } do
+    test.raises(function() try { [name] = "CreateRole", RoleName = "r" } end, "door: iam GetRole takes no parameter '")
+  end
+  test.equal(#seen, 0)
+  try { RoleName = "a&Action=CreateRole" }
+  test.equal(seen[1].body, "Action=GetRole&Version=2010-05-08&RoleName=a%26Action%3DCreateRole")
+end
+
 test["the Cloud's reads are exact paths, and a path cannot pretend to be one"] = function()
   local door, seen, _, run = open()
   local function try(method, path)
