@@ -57,7 +57,7 @@ local function read(response, message, kind)
   end
   local body = type(response.body) == "table" and response.body or {}
   outcome.kind = "refused"
-  outcome.message = type(body.message) == "string" and body.message or response.fault and explain.glimpse(response.text) or nil
+  outcome.message = type(body.message) == "string" and explain.plain(body.message) or response.fault and explain.glimpse(response.text) or nil
   outcome.code = GRPC[math.type(body.code) and body.code or BY_STATUS[response.status]]
   local elsewhere = response.status < 400 and (response.headers or {}).location
   if elsewhere then outcome.message = ("the answer sends us to %s, where no request of cmek goes"):format(explain.glimpse(elsewhere)) end

@@ -87,6 +87,7 @@ local FAULTS <const> = {
   { "libcurl cannot be used", "install libcurl: apt-get install libcurl4 (on Debian 13 and Ubuntu 24.04 libcurl4t64)" },
   { "setting certificate", "AWS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names a file of certificates that cannot be read" },
   { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
+  { "proxy scheme", "HTTPS_PROXY is no proxy's address: http://HOST:PORT" },
   { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },
   { "response 407", "the proxy wants to know who asks: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT" },
   { "connect tunnel failed", "the proxy does not let us through to this host: have it allowed there, or name the host in NO_PROXY" },
@@ -127,6 +128,13 @@ function M.complete(refusal)
   if not following and silent then following = transport(refusal) end
   refusal.next = refusal.next or following
   return refusal
+end
+
+--- A service's words as they may be shown: without what would steer a terminal.
+---@param text string?
+---@return string?
+function M.plain(text)
+  return text and (text:gsub("[\0-\8\11-\31\127]", " "):gsub("\194[\128-\159]", " "))
 end
 
 local GLIMPSE <const> = 160   -- characters

@@ -29,6 +29,9 @@ local faults = {
   html = function() return { status = 200, body = "<!DOCTYPE html><html><body>Please log in to the guests' network</body></html>" } end,
   gateway = function() return { status = 502, body = "<html><h1>Bad Gateway</h1></html>" } end,
   big = function() return { status = 200, body = ("x"):rep(50 * 1000 * 1000) } end,
+  steering = function()
+    return { status = 400, body = '{"__type":"Bad\\u001b[2JException","message":"\\u001b]0;owned\\u0007 \\u001b[2Jgone\\u009b2J\\r ok"}' }
+  end,
   gone = function() return { status = 200, body = "", close = true } end,
   elsewhere = function() return { status = 302, headers = { { "Location", "http://192.0.2.1/login" } }, body = "" } end,
   expired = function()

@@ -129,6 +129,14 @@ test["an AWS service that answers what it should not"] = function()
   refuses(cases)
 end
 
+test["what a service says cannot steer the terminal"] = function()
+  for _, variable in ipairs { "AWS_ENDPOINT_URL_KMS", "COCKROACH_SERVER" } do
+    local result = simulated(("%s=%s/steering $CMEK run console --cluster orders-one --yes"):format(variable, (outside.hostile())))
+    test.equal({ result.status, result.text:find "[\27\7\r]", result.text:find "\194\155" }, { 1 })
+    test.contains(result.errors, "gone")
+  end
+end
+
 test["what the Cloud should not answer, where trying again cannot help"] = function()
   refuses {
     { "COCKROACH_SERVER=$URL/big $CMEK run console --cluster orders --yes", 1, "the answer is longer than 16 MiB" },
@@ -151,6 +159,28 @@ test["a connection that is refused, an address that is none, credentials that wo
     { "AWS_USE_FIPS_ENDPOINT=maybe " .. run, 2, "AWS_USE_FIPS_ENDPOINT is 'maybe'; it must be true or false" },
     { "AWS_MAX_ATTEMPTS=some " .. run, 2, "AWS_MAX_ATTEMPTS is 'some'" },
   }
+end
+
+test["a proxy is gone through, and past it what NO_PROXY names; one that refuses, answers not or is none is told as that"] = function()
+  local url, seen = outside.hostile()
+  local function plan(environment)
+    local result = simulated(("export URL=%s AWS_ENDPOINT_URL_KMS=https://0.0.0.0:9; %s $CMEK plan console --cluster orders-one")
+      :format(url, environment))
+    test.equal({ environment, result.status, result:writes() }, { environment, 1, 0 })
+    return result.errors, table.concat(seen(), "\n")
+  end
+  for _, name in ipairs { "HTTPS_PROXY", "https_proxy", "ALL_PROXY" } do
+    local errors, asked = plan(name .. "=$URL")
+    test.contains(errors, "kms ListAliases us-east-1: not sent: 0.0.0.0:9: CONNECT tunnel failed, response 502\nnext: the proxy does not let us")
+    test.equal(asked, "CONNECT 0.0.0.0:9 ?")   -- the key is not on the way: what is meant for AWS is under TLS
+  end
+  for _, environment in ipairs { "HTTPS_PROXY=$URL NO_PROXY=0.0.0.0", "HTTPS_PROXY=$URL no_proxy=x,0.0.0.0", "HTTP_PROXY=$URL" } do
+    local errors, asked = plan(environment)
+    test.contains(errors, "not sent: 0.0.0.0:9: ")
+    test.equal({ asked, errors:find "CONNECT" }, { "" })
+  end
+  test.contains((plan "HTTPS_PROXY=http://127.0.0.1:9"), "127.0.0.1 port 9")
+  test.contains((plan "HTTPS_PROXY=nonsense://x"), "nonsense://x'\nnext: HTTPS_PROXY is no proxy's address: http://HOST:PORT")
 end
 
 test["a certificate that nobody here vouches for, and a bundle that cannot be read"] = function()

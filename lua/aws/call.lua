@@ -49,7 +49,7 @@ local function refused(response)
   local header = (response.headers or {})["x-amzn-errortype"]
   local code = plain_code(fault.Code) or plain_code(fault.__type) or plain_code(header) or plain_code(fault.code)
   local message = fault.Message or fault.message
-  return code, type(message) == "string" and message or nil
+  return explain.plain(code), explain.plain(type(message) == "string" and message or nil)
 end
 
 local XML <const> = { iam = true, sts = true }
