@@ -6,7 +6,7 @@
 set -u
 build=$(cd "$1" && pwd)
 bare=$build/peers/root root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+trap 'rm -rf "$root" "$bare.bring"' EXIT
 passed=0 failed=0
 
 # check NAME COMMAND…: one sentence; what the command prints is shown when it is not so.
@@ -63,14 +63,27 @@ if [ "$(id -u)" != 0 ] || ! command -v mmdebstrap > /dev/null; then
 fi
 [ -e "$bare/made" ] || make_root || { echo "FAILED   a clean root is made"; failed=$((failed + 1)); finish; }
 
-cp -a "$bare/." "$root"
-chmod 755 "$root"
-cp "$package" "$root/cmek.deb"
-mkdir -m 700 "$root/tmp/home" && chown 65534:65534 "$root/tmp/home"
+# new_root: $root anew, as bare as it was made, with the package where the README's Dockerfile copies it.
+new_root() {
+  rm -rf "$root"
+  mkdir "$root"
+  cp -a "$bare/." "$root"
+  chmod 755 "$root"
+  mkdir -m 700 "$root/tmp/home" && chown 65534:65534 "$root/tmp/home"
+  cp "$package" "$root/tmp/"
+}
+
+# readme TEXT: the line of the README that holds it, without RUN and comment.
+readme() { grep -F -- "$1" README.md | head -n 1 | sed -e 's/^RUN //' -e 's/  *# .*//'; }
+
+new_root
 check "the clean root has no cmek, curl library or certificates yet" not inside sh -c 'ls /usr/bin/cmek /usr/lib/*/libcurl.so.4 /etc/ssl/certs/ca-certificates.crt'
 cp "$build/cmek" "$root/usr/bin/cmek-alone"
 check "the program alone says which library it misses" says "libssl.so.3" inside cmek-alone version
-check "apt installs it with what it depends on" inside apt-get install -y -q --no-install-recommends /cmek.deb
+mkdir "$root/bring" && cp "$package" "$root/bring/"
+check "the README's command brings the package and what it depends on" inside sh -c "cd /bring && $(readme --download-only)"
+cp -a "$root/bring" "$bare.bring"
+check "the README's Dockerfile installs it with what it depends on" inside sh -c "$(readme 'apt-get update')"
 check "its files are as they were packed" test -z "$(inside dpkg --verify cmek)"
 check "all libraries are there" not grep -q "not found" <(inside ldd /usr/bin/cmek)
 check "certificates are there" inside test -s /etc/ssl/certs/ca-certificates.crt
@@ -82,9 +95,14 @@ check "its licences are the package's" test "$(as_user cat /usr/share/doc/cmek/c
 check "bash completes it" says "orders-one" as_user bash -c '. /usr/share/bash-completion/completions/cmek
   COMP_WORDS=(cmek sim -- cmek plan console --cluster orders-o) COMP_CWORD=7; _cmek; echo "${COMPREPLY[@]}"'
 check "its manual page is there" says "customer\-managed" as_user zcat /usr/share/man/man1/cmek.1.gz
-mv "$root"/usr/lib/*/libcurl.so.4 "$root/tmp"
-check "without libcurl it says what to install" says "next: install libcurl: apt-get install libcurl4" as_user cmek sim -- cmek plan console --cluster orders
-inside sh -c 'mv /tmp/libcurl.so.4 /usr/lib/*-linux-gnu*/'
 check "it is removed" inside apt-get remove -y -q cmek
 check "and leaves nothing of its own" not inside sh -c 'ls -d /usr/bin/cmek /usr/share/*/cmek /usr/share/*/*/*cmek*'
+
+new_root
+mv "$bare.bring" "$root/bring"
+check "the README's command installs what was brought" inside sh -c "cd /bring && $(readme 'dpkg -i')"
+check "the main job runs on a machine without any network" unshare --net sh -c 'ip link set lo up 2>/dev/null || ifconfig lo up
+  exec chroot --userspec=65534:65534 "$0" env -i PATH=/usr/bin:/bin HOME=/tmp/home cmek sim -- cmek run console --cluster orders --yes' "$root"
+mv "$root"/usr/lib/*/libcurl.so.4 "$root/tmp"
+check "without libcurl it says what to install" says "next: install libcurl: apt-get install libcurl4" as_user cmek sim -- cmek plan console --cluster orders
 finish
