@@ -32,6 +32,22 @@ function M.environment(specifications)
   return values
 end
 
+--- Variables that are called like arguments and are none of this recipe's, where one was probably meant: "CMEK_ARG_ROEL", "CMEK_ARG_ROLE".
+---@param specifications recipe.Argument[]
+---@return { name: string, near: string }[]
+function M.misspelt(specifications)
+  local known, list, found = {}, {}, {}
+  for i, spec in ipairs(specifications) do
+    list[i], known[arguments.variable(spec)] = spec.name, true
+  end
+  for _, name in ipairs(require("process").environment_names()) do
+    local rest = not known[name] and name:match "^CMEK_ARG_(.+)$"
+    local near = rest and require("ui.near").near(rest, list)[1]
+    if near then found[#found + 1] = { name = name, near = arguments.variable { name = near } } end
+  end
+  return found
+end
+
 --- Writes arguments so that --args reads them, for the user alone.
 ---@param path string
 ---@param given table<string, any>

@@ -41,6 +41,9 @@ local expired = wrong_credentials "%s: get new credentials (for a profile of IAM
 local wrong_secret = wrong_credentials("%s: the secret access key does not belong to this access key ID, or something on the way changes "
   .. "the request; check both, and the proxy if there is one")
 
+-- What statements that deny making things often let through.
+local RULES <const> = { CreateRole = "--permissions-boundary ARN, --role-path PATH or --tag KEY=VALUE", CreateKey = "--tag KEY=VALUE" }
+
 -- "… is not authorized to perform: kms:CreateKey on resource: …"
 local function denied(refusal)
   local message = refusal.message or ""
@@ -52,7 +55,9 @@ local function denied(refusal)
   end
   if message:find("explicit deny", 1, true) then
     local where = message:match "explicit deny in (an? [%a%- ]*policy)" or message:match "explicit deny in (an? [%a%- ]*boundary)"
-    return ("%s is denied to %s by %s: have that statement changed, or use other credentials (--profile)"):format(action, who, where or "a policy")
+    local rules = RULES[refusal.operation] and "; a rule of the company may want " .. RULES[refusal.operation] or ""
+    return ("%s is denied to %s by %s: have that statement changed, or use other credentials (--profile)%s"):format(action, who,
+      where or "a policy", rules)
   end
   return ("allow %s to %s, or use other credentials (--profile)"):format(action, who)
 end

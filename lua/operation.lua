@@ -84,6 +84,9 @@ function M.read(word, arguments, output)
     { origin = "environment", values = argument_sources.environment(recipe.args) },
   }
   if common.args then sources[3] = { origin = common.args, values = argument_sources.file(common.args) } end
+  for _, wrong in ipairs(argument_sources.misspelt(recipe.args)) do
+    output:note(("%s is of no argument of the recipe '%s'; did you mean %s?\n"):format(wrong.name, recipe.name, wrong.near))
+  end
   M.open_files(common)
   cluster_of(common, recipe, sources)
   if common.explain_args then
@@ -128,6 +131,9 @@ end
 ---@param identity table?  the session's, when it is known
 function M.check_account(common, session, identity)
   if not common.account then return end
+  if not common.account:find "^%d%d%d%d%d%d%d%d%d%d%d%d$" then
+    failure.usage(("--account must be an AWS account of 12 digits, not '%s'"):format(common.account))
+  end
   local spec = common.files and common.files.spec
   if spec then
     if spec.account == common.account then return end

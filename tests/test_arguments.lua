@@ -198,6 +198,13 @@ test["--explain-args tells each argument's value, where it is from and what it w
   test.truthy(complaint(document))
 end
 
+test["a variable that is called like an argument and is misspelt is told, one of another recipe is not"] = function()
+  local output, status = shell 'export CMEK_ARG_ROTATOIN=90 CMEK_ARG_FLAVOUR=x; "$CMEK" plan console --cluster x --explain-args'
+  test.equal(status, 0)
+  test.contains(output, "CMEK_ARG_ROTATOIN is of no argument of the recipe 'console'; did you mean CMEK_ARG_ROTATION?")
+  test.equal(output:find("FLAVOUR", 1, true), nil)
+end
+
 test["a bad file of arguments ends the command with 2 before anything is asked"] = function()
   local cases = { "return { cluster = 'x', clutser = 'y' }", "return { cluster = io.read() }", "while true do end",
     "return { cluster = 'x', role = 'CCDB1_" .. "abc' }" }

@@ -287,6 +287,16 @@ test["an administrator that does not exist is named at once, although the role i
   test.truthy(who.door.clock.now() - before < 60)
 end
 
+test["--account is 12 digits, and holds for scripts as well"] = function()
+  local outside = dofile "tests/outside.lua"
+  local result = outside.simulated [[echo 'print "ran"' >$D/x.lua
+    $CMEK exec --account 345678901234 $D/x.lua; echo $? >$D/one; $CMEK exec --account 210987654321 $D/x.lua; echo $? >$D/two
+    $CMEK plan console --cluster orders --account mine]]
+  test.equal({ file.read(result.directory .. "/one"), file.read(result.directory .. "/two"), result.status }, { "2\n", "0\n", 2 })
+  test.equal(select(2, result.output:gsub("ran", "")), 1)
+  test.contains(result.errors, "--account must be an AWS account of 12 digits, not 'mine'")
+end
+
 -- Policies -------------------------------------------------------------------------------------------------------------------
 
 test["the caller keeps control: under administrators without the caller no key is made, and no policy is put"] = function()
@@ -294,6 +304,50 @@ test["the caller keeps control: under administrators without the caller no key i
   refuses(who, { arguments = { admin = { "arn:aws:iam::210987654321:role/other" } } }, OPERATOR .. " could not change it again")
   local _, status = operators.run(who, "console", { arguments = { admin = { OPERATOR, "arn:aws:iam::210987654321:root" } } })
   test.equal(status, 0)
+end
+
+test["--admin takes the key from the account that administered it, and without it the account has it again"] = function()
+  local who = operators.open()
+  operators.run(who, "console", { arguments = { enable = "true" } })
+  local function administrators()
+    local list = {}
+    for _, statement in ipairs(json.decode(operators.key(who, "us-west-2").Policy).Statement) do
+      if statement.Action == "kms:*" then list[#list + 1] = statement.Principal.AWS end
+    end
+    return list
+  end
+  test.equal(administrators(), { "arn:aws:iam::210987654321:root" })
+  local _, status = operators.run(who, "console", { arguments = { admin = { OPERATOR } } })
+  test.equal({ status, administrators() }, { 0, { OPERATOR } })
+  test.equal(operators.run(who, "console", { mode = "plan", arguments = { admin = { OPERATOR } } }).summary.unchanged, 4)
+  local report, found = operators.run(who, "console", { mode = "verify" })
+  test.equal({ found, report.findings[1].id }, { 6, "key.policy.administration" })
+  _, status = operators.run(who, "console")
+  test.equal({ status, administrators() }, { 0, { "arn:aws:iam::210987654321:root" } })
+end
+
+-- Somebody whom these statements limit.
+local function limited(who, ...)
+  local secret = "simulated/secret/not-a-real-one/00000009"
+  local user = who.simulation:add_user { account = operators.ACCOUNT, name = "somebody", secret_access_key = secret, policies = {
+    { Version = "2012-10-17", Statement = json.array { { Effect = "Allow", Action = "*", Resource = "*" }, ... } } } }
+  user.secret_access_key = secret
+  return operators.beside(who, { who = user })
+end
+
+test["rules of a company that want a boundary on roles and tags on keys are met by the arguments, and named where they are not"] = function()
+  local who = operators.open()
+  local boundary = put_policy(who, "limits", { "kms:*" })
+  local somebody = limited(who,
+    { Sid = "Bounded", Effect = "Deny", Action = "iam:CreateRole", Resource = "*",
+      Condition = { StringNotEquals = { ["iam:PermissionsBoundary"] = boundary } } },
+    { Sid = "Tagged", Effect = "Deny", Action = { "kms:CreateKey" }, Resource = "*", Condition = { Null = { ["aws:RequestTag/team"] = "true" } } })
+  local report, status = operators.run(somebody, "console")
+  test.equal({ status, made(who) }, { 1, 0 })
+  test.contains(report.error and report.error.next or "", "a rule of the company may want --permissions-boundary ARN")
+  local asked = { permissions_boundary = boundary, tag = { "team=data" } }
+  report, status = operators.run(somebody, "console", { arguments = asked, run_id = "run-2" })
+  test.equal({ status, report.error, made(who) }, { 0, nil, 4 })
 end
 
 test["a recipe's own policy with a wildcard principal is refused, of a key and of a role, however it is written"] = function()
@@ -379,8 +433,12 @@ test["a policy that is over its quota is refused with both numbers, of a key and
   for i = 1, 600 do admins[i] = ("arn:aws:iam::210987654321:role/%s%04d"):format(("a"):rep(40), i) end
   admins[601] = OPERATOR
   refuses(operators.open(), { arguments = { admin = admins } }, "bytes, and KMS takes 32768")
-  local path = recipe_with('external_id = org%.id', 'external_id = org.id .. ("x"):rep(2000)')
-  refuses(operators.open(), {}, "characters, and IAM takes 2048", path)
+  local function longer(count) return recipe_with('external_id = org%.id', ('external_id = org.id .. ("x"):rep(%d)'):format(count)) end
+  refuses(operators.open(), {}, "characters, and IAM takes 4096", longer(4000))
+  local who = operators.open()
+  local report, status = operators.run(who, longer(2000))   -- AWS may have raised this account's
+  test.equal({ status, report.error.code, made(who) }, { 1, "LimitExceeded", 0 })
+  test.contains(report.warnings[1].text, "unless AWS has raised the quota ACLSizePerRole")
 end
 
 test["a statement that comes between the plan and the put is seen right before it"] = function()

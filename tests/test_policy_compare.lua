@@ -275,3 +275,20 @@ test["a Deny that can hit makes it not covered"] = function()
     table.insert(have.Statement, { Effect = "Deny", Principal = { AWS = "arn:aws:iam::456789012345:root" }, Action = "sts:*" })
   end)))
 end
+
+test["a statement of cmek's own that is not wanted any more is a difference, and goes; in a policy of another kind it is foreign"] = function()
+  local role, admin = "arn:aws:iam::210987654321:role/crdb-cmek", "arn:aws:iam::210987654321:role/Admin"
+  local by_account = policy.cmek { role = role, account = "210987654321" }
+  local by_admin = policy.cmek { role = role, admins = { admin } }
+  for _, case in ipairs { { by_admin, by_account, "Enable IAM User Permissions" }, { by_account, by_admin, "Allow administration of the key" } } do
+    local want, have, left = table.unpack(case)
+    local differences = policy.differences(want, have)
+    test.equal(#differences, 2)
+    test.equal({ differences[2].field, differences[2].want }, { ("Statement[%s]"):format(left) })
+    test.contains(differences[2].have, left)
+    test.equal({ #policy.foreign(want, have), #policy.merge(want, have).Statement }, { 0, 2 })
+    test.equal(policy.differences(want, policy.merge(want, have)), {})
+    local other = { Version = want.Version, Statement = want.Statement }
+    test.equal({ #policy.foreign(other, have), #policy.merge(other, have).Statement }, { 1, 3 })
+  end
+end

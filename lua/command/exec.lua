@@ -81,7 +81,10 @@ function M.run(arguments, output)
     require("runs").begin(door, journal, directory, { run = id, version = require "version", script = path })
     permit(door, journal, path)
   end
-  local ok, result = pcall(session.tasks.run, chunk, table.unpack(script_arguments))
+  local ok, result = pcall(session.tasks.run, function(...)
+    require("operation").check_account(common, session)
+    return chunk(...)
+  end, table.unpack(script_arguments))
   if journal then require("runs").finish(door, journal, { status = ok and "done" or "failed" }) end
   if not ok then error(result, 0) end
   return math.type(result) == "integer" and result & 0xff or 0

@@ -8,7 +8,7 @@ local policies = require "policy"
 local M = {}
 
 local KEY_POLICY_MAX <const> = 32768   -- bytes
-local TRUST_MAX <const> = 2048         -- characters, white space not counted; AWS raises it to 4096 on demand
+local TRUST_USUAL <const>, TRUST_MAX <const> = 2048, 4096   -- characters, white space not counted; AWS raises the first to the second on demand
 
 local function list_of(value) return type(value) == "table" and value or { value } end
 
@@ -155,6 +155,9 @@ function M.trust(context, want, found)
   local size = #policies.json(policies.merge(want, found)):gsub("%s", "")
   if size > TRUST_MAX then
     return ("the trust policy would have %d characters, and IAM takes %d: remove statements that are not needed"):format(size, TRUST_MAX)
+  elseif size > TRUST_USUAL then
+    context:warn(("the trust policy would have %d characters, and IAM takes %d, unless AWS has raised the quota ACLSizePerRole"):format(size,
+      TRUST_USUAL))
   end
   return unnamed(want) or open_to_all(want, found, context:identity().account)
 end

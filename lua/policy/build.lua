@@ -9,6 +9,8 @@ M.KEY_POLICY_ID = "crdb-cmek-kms"
 M.USE_SID = "Allow use of the key for CMEK"
 M.ADMIN_SID = "Enable IAM User Permissions"
 M.KEY_ADMIN_SID = "Allow administration of the key"
+--- Sids of statements that are cmek's own: one that is not wanted any more goes.
+M.OWN_SIDS = { [M.USE_SID] = true, [M.ADMIN_SID] = true, [M.KEY_ADMIN_SID] = true }
 M.USE_ACTIONS = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*" }
 
 -- A text, or an unknown value of the engine's, which leaves its mark when it is joined.

@@ -1,4 +1,5 @@
 --- Policies compared by meaning: what differs, what is foreign, what a wanted policy and a found one make together.
+local build = require("policy.build")
 local document = require("policy.document")
 local json = require("json")
 local pattern = require("policy.pattern")
@@ -77,6 +78,7 @@ end
 
 -- Which found statement stands for which wanted one. A Sid decides; a wanted statement without one takes its equal,
 -- else the found statement without Sid that is most like it (so a changed one is repaired, not joined by a second).
+-- What is left is foreign, or, in cmek's own key policy, a statement of cmek's that is not wanted any more: other administrators.
 local function pair(want, have)
   local pairing, taken = {}, {}
   for index, statement in ipairs(want.statements) do
@@ -89,11 +91,12 @@ local function pair(want, have)
       pairing[index] = take(have, taken, function(other) return not other.sid and likeness(statement, other) end)
     end
   end
-  local foreign = {}
+  local foreign, left = {}, {}
   for index, statement in ipairs(have.statements) do
-    if not taken[index] then foreign[#foreign + 1] = statement end
+    local own = want.id == build.KEY_POLICY_ID and build.OWN_SIDS[statement.sid or ""]
+    if not taken[index] then table.insert(own and left or foreign, statement) end
   end
-  return pairing, foreign
+  return pairing, foreign, left
 end
 
 local function orphan(name) return name:find("^A[RI][OD]A%w+$") ~= nil end
@@ -158,7 +161,8 @@ end
 --- a wanted statement without one, the found one that is most like it. Foreign statements are no difference.
 ---@param want string|table
 ---@param have string|table|nil
----@return { field: string, have: any, want: any, orphans: string[]? }[]  have nil: it is missing; orphans: ids of deleted principals
+---@return { field: string, have: any, want: any, orphans: string[]? }[]  have nil: it is missing; want nil: an own statement
+---  that is not wanted any more; orphans: ids of deleted principals
 function M.differences(want, have)
   local wanted = normal(want)
   local found = have ~= nil and normal(have, want) or { statements = {} }
@@ -167,7 +171,7 @@ function M.differences(want, have)
     list[1] = { field = "Version", want = wanted.version, have = found.version }
   end
   if wanted.id and wanted.id ~= found.id then list[#list + 1] = { field = "Id", want = wanted.id, have = found.id } end
-  local pairing = pair(wanted, found)
+  local pairing, _, left = pair(wanted, found)
   for index, statement in ipairs(wanted.statements) do
     if pairing[index] then
       compare_statement(statement, pairing[index], list)
@@ -175,6 +179,7 @@ function M.differences(want, have)
       list[#list + 1] = { field = label(statement), want = document.statement_json(statement.raw) }
     end
   end
+  for _, statement in ipairs(left) do list[#list + 1] = { field = label(statement), have = document.statement_json(statement.raw) } end
   return list
 end
 
