@@ -144,8 +144,7 @@ function M.look_around(context, want, have)
       refusal.line(refused)))
   end
   for _, resource in ipairs(without_alias(context, want)) do
-    local other = not (have and have.arn == resource.arn)
-    if other and resource.tags[names.TAG_STATE] ~= names.RETIRED then
+    if not (have and have.arn == resource.arn) then
       local run = resource.tags[names.TAG_RUN] or "?"
       context:warn(("%s was made for this cluster by run %s, has no alias and is not used: %s"):format(resource.arn, run,
         ("cmek resume %s sets it aside, where that run's journal is; else cmek orphans"):format(run)), want.region)

@@ -92,6 +92,21 @@ def refusal_of_names_without_tags(organization):
     equal("and adopted nothing on its own", tags.get("Tags"), [])
 
 
+def adopted(keys):
+    """What the CLI made is taken over by adopt, and the CLI sees what became of it."""
+    taken = peer.take_over(CMEK, "orders", ["rotation"])
+    equal("the file of arguments holds the ARNs", (taken["cluster"], sorted(taken["key"]), taken["role"].endswith(":role/crdb-by-hand")),
+          ("orders", sorted(keys.values()), True))
+    for region, arn in keys.items():
+        names = sorted(a["AliasName"] for a in aws("kms", "list-aliases", "--region", region, "--key-id", arn)["Aliases"])
+        equal(f"{region}: the CLI's alias stays, cmek's is beside it", (names[0], len(names), names[1].startswith("alias/crdb-cmek-orders-")),
+              ("alias/crdb-by-hand", 2, True))
+        tags = {t["TagKey"] for t in aws("kms", "list-resource-tags", "--region", region, "--key-id", arn)["Tags"]}
+        equal(f"{region}: its tags", sorted(tags), ["cmek:cluster", "cmek:region", "cmek:run"])
+    tags = {t["Key"] for t in aws("iam", "list-role-tags", "--role-name", "crdb-by-hand")["Tags"]}
+    equal("the role's tags", sorted(tags), ["cmek:cluster", "cmek:run"])
+
+
 def counts():
     keys = sum(len(aws("kms", "list-keys", "--region", r)["Keys"]) for r in ("us-east-1", "us-west-2", "eu-west-1"))
     return len(aws("iam", "list-roles")["Roles"]), keys
@@ -99,7 +114,9 @@ def counts():
 
 equal("the CLI is who the environment says", aws("sts", "get-caller-identity")["Account"], "210987654321")
 organization = curl("GET", "/organization")
-refusal_of_keys_in_use(by_hand(organization))
+keys = by_hand(organization)
+refusal_of_keys_in_use(keys)
 refusal_of_names_without_tags(organization)
+adopted(keys)
 equal("nothing was made beside what the CLI made: roles, keys", counts(), (2, 4))
 peer.done()

@@ -1,7 +1,7 @@
 """boto3 as a client of cmek sim: AWS's own SDK does the page's steps and judges signatures, shapes, errors and pages.
 usage: boto3_client.py CMEK; the last line is the tally.
 """
-import json, os
+import json, os, sys
 import peer
 from peer import check, equal, refused
 
@@ -162,6 +162,27 @@ def enable(cluster, role, keys):
           [(r, "ENABLED") for r in sorted(keys)])
 
 
+def adopted(keys):
+    """The chain that boto3 made is taken over; what boto3 tagged and named stays."""
+    kms = client("kms")
+    policy = json.loads(kms.get_key_policy(KeyId=keys["us-east-1"])["Policy"])
+    policy["Statement"].append({"Sid": "Auditors", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::210987654321:root"}, "Action": "kms:Describe*",
+                                "Resource": "*"})
+    policy["Statement"][0]["Action"].remove("kms:ReEncrypt*")
+    kms.put_key_policy(KeyId=keys["us-east-1"], Policy=json.dumps(policy))
+    taken = peer.take_over(sys.argv[1], "peer", ["policy.Statement[Allow use of the key for CMEK].Action", "rotation"])
+    equal("the role was named by its ARN", taken["role"], "arn:aws:iam::210987654321:role/crdb-peer")
+    tags = {t["Key"]: t["Value"] for t in client("iam").get_role(RoleName="crdb-peer")["Role"]["Tags"]}
+    equal("the role's own tag stays", (tags["team"], tags["cmek:cluster"]), ("a b/ü", cluster["id"]))
+    for region, arn in keys.items():
+        names = [a["AliasName"] for a in client("kms", region).list_aliases(KeyId=arn)["Aliases"]]
+        check(f"{region}: both aliases", len(names) == 2 and "alias/peer" in names, names)
+        equal(f"{region}: rotation as cmek wants it", client("kms", region).get_key_rotation_status(KeyId=arn)["RotationPeriodInDays"], 365)
+    policy = json.loads(kms.get_key_policy(KeyId=keys["us-east-1"])["Policy"])
+    equal("the statement of others stayed, the action is back", (sorted(s["Sid"] for s in policy["Statement"]), "kms:ReEncrypt*" in policy["Statement"][0]["Action"]),
+          (["Allow use of the key for CMEK", "Auditors", "Enable IAM User Permissions"], True))
+
+
 account = identity()
 organization, cluster = peer.cloud("GET", "/organization")[1], peer.find_cluster("peer")
 role = step_1(organization, cluster)
@@ -171,4 +192,5 @@ use(keys["us-east-1"])
 states()
 as_cockroach(role, keys["us-east-1"], organization)
 enable(cluster, role, keys)
+adopted(keys)
 peer.done()

@@ -63,7 +63,24 @@ def first_refusal(key):
     check("its own words are told", "not implemented" in err, err)
 
 
+def rest_of_life(key):
+    """verify, drift, verify, repair; destroy as far as local-kms goes."""
+    def findings():
+        return sorted(f["id"] for f in cmek("verify", "console", "--cluster", "orders-one")[1]["findings"])
+    equal("verify finds nothing", findings(), [])
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    policy["Statement"][0]["Action"].remove("kms:Decrypt")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    equal("verify finds the action that was taken away", findings(), ["key.policy.use"])
+    equal("run gives it back", cmek("run", "console", "--cluster", "orders-one", "--yes")[0], 0)
+    equal("verify finds nothing again", findings(), [])
+    status, report = cmek("destroy", "console", "--cluster", "orders-one", "--yes", "--confirm", "orders-one")
+    equal("destroy refuses what the cluster uses", (status, report["summary"]["refused"]), (1, 2))
+    equal("the key stays", kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], "Enabled")
+
+
 key = console()
 again(key)
+rest_of_life(key)
 first_refusal(key)
 peer.done()

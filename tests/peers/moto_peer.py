@@ -1,5 +1,5 @@
-"""moto as AWS, cmek sim as the Cloud alone: plan, run, run again; changes by hand with boto3 show by field and are repaired.
-boto3 reads back what was made. moto's account is 123456789012; it evaluates no policy, so the simulated Cloud reads them.
+"""moto as AWS, cmek sim as the Cloud alone: a whole life. Plan, run, verify, run again; changes by hand with boto3 are found by verify
+and plan, by field, and repaired; what is not in use is destroyed. boto3 reads back what was made. moto's account is 123456789012; it evaluates no policy, so the simulated Cloud reads them.
 usage: moto_peer.py CMEK; the last line is the tally.
 """
 import json, os, sys
@@ -95,7 +95,18 @@ def change_by_hand(keys, role):
     kms["us-west-2"].put_key_policy(KeyId=keys["us-west-2"], PolicyName="default", Policy=json.dumps(policy))
 
 
+def verify(name, cluster="orders"):
+    """The findings of verify: (id, region), each once."""
+    status, report = cmek("verify", "console", "--cluster", cluster)
+    found = sorted({(f["id"], f["region"] or "") for f in report.get("findings", [])})
+    equal(name + ": the exit status fits", status, 6 if found else 0)
+    check(name + ": every check is listed", len(report.get("checked", [])) > 25, report.get("checked"))
+    return found
+
+
 def repair(keys):
+    equal("verify finds exactly what was changed", verify("verify after changes by hand"),
+          [("key.policy.use", "us-west-2"), ("key.rotation", "us-east-1"), ("role.trust.external_id", "")])
     status, report = cmek("plan", "console", "--cluster", "orders", "--exit-code")
     equal("plan wants to change what was changed", (status, summary(report)), (3, {"change": 3, "unchanged": 1}))
     seen = fields(report)
@@ -112,6 +123,27 @@ def repair(keys):
     equal("the actions are five again", sorted(policy["Statement"][0]["Action"]), sorted(ACTIONS))
     check("and the statement of others stayed", any(s.get("Sid") == "Auditors" for s in policy["Statement"]), policy)
     equal("nothing is left to do", cmek("plan", "console", "--cluster", "orders", "--exit-code")[0], 0)
+    equal("and verify finds nothing", verify("verify after the repair"), [])
+
+
+def destroy(keys):
+    """Nothing goes that a cluster uses; of another cluster, which does not use its key yet, everything does."""
+    status, report = cmek("destroy", "console", "--cluster", "orders", "--yes", "--confirm", "orders")
+    equal("destroy refuses what is in use", (status, summary(report)), (1, {"refused": 4}))
+    equal("and touches none of it", [kms[r].describe_key(KeyId=a)["KeyMetadata"]["KeyState"] for r, a in keys.items()], ["Enabled"] * 3)
+    specs = cmek("run", "console", "--cluster", "orders-one", "--yes")[1]["handover"]["region_specs"]
+    arn, name = specs[0]["key_spec"]["uri"], specs[0]["key_spec"]["auth_principal"].split("/")[-1]
+    equal("verify of a cluster that is not enabled finds nothing", verify("verify of orders-one", "orders-one"), [])
+    status, report = cmek("destroy", "console", "--cluster", "orders-one", "--yes", "--confirm", "orders-one")
+    equal("destroy takes key and role back", (status, report["run"]["status"], summary(report)), (0, "done", {"delete": 2}))
+    data = kms["us-east-1"].describe_key(KeyId=arn)["KeyMetadata"]
+    equal("the key is to be deleted, and has its longest window", (data["KeyState"], (data["DeletionDate"] - data["CreationDate"]).days in (29, 30)),
+          ("PendingDeletion", True))
+    check("its alias is gone", not any("orders-one" in a["AliasName"] for a in kms["us-east-1"].list_aliases()["Aliases"]))
+    check("so is the role", name not in [r["RoleName"] for r in iam.list_roles()["Roles"]])
+    status, report = cmek("run", "console", "--cluster", "orders-one", "--yes")
+    equal("a run after it makes both anew", (status, summary(report)), (0, {"create": 2}))
+    check("and does not go on with the retired key", report["handover"]["region_specs"][0]["key_spec"]["uri"] != arn, arn)
 
 
 def html_page():
@@ -137,9 +169,11 @@ def wrong_trust():
 
 
 keys, role = plan_and_run()
+equal("verify finds nothing", verify("verify after the run"), [])
 read_back(keys, role)
 change_by_hand(keys, role)
 repair(keys)
 html_page()
 wrong_trust()
+destroy(keys)
 peer.done()

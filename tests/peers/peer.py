@@ -121,6 +121,28 @@ def wait_enabled(cluster, seconds=20):
         time.sleep(0.3)
 
 
+def take_over(cmek, cluster, changes):
+    """adopt takes a chain over that was made by hand; then console has nothing to create, repairs it, and verify is clean.
+    changes: the fields that a plan of console wants to change after adopt. Returns role and keys as adopt wrote them down."""
+    def call(*words):
+        status, out, err = run(cmek, *words, "--json")
+        return status, json.loads(out) if check("cmek " + " ".join(words[:2]) + " prints a document", out.startswith("{"), (status, out, err)) else {}
+
+    path = os.path.join(os.environ["PEER_SCRATCH"], cluster + ".json")
+    status, report = call("run", "adopt", "--cluster", cluster, "--yes", "--save-args", path)
+    equal("adopt takes role and keys over", (status, report["run"]["status"], report["summary"]["create"]), (0, "done", 0))
+    check("and tags each", report["summary"]["change"] == len(report["steps"]) > 1, report["summary"])
+    status, report = call("plan", "console", "--args", path)
+    equal("console has nothing to create, and nothing is refused", (status, report["summary"]["create"], report["summary"]["refused"]), (0, 0, 0))
+    equal("it says what differs", sorted({d["field"] for s in report["steps"] for d in s["differences"]}), sorted(changes))
+    equal("run repairs it", call("run", "console", "--args", path, "--yes")[0], 0)
+    status, report = call("verify", "console", "--args", path)
+    equal("verify is clean", (status, report["findings"]), (0, []))
+    equal("a second adopt finds nothing to do", call("run", "adopt", "--cluster", cluster, "--yes")[1]["summary"]["change"], 0)
+    with open(path) as f:
+        return json.load(f)
+
+
 def find_cluster(name):
     _, answer = cloud("GET", "/clusters")
     return next(c for c in answer["clusters"] if c["name"] == name)

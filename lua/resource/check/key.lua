@@ -177,12 +177,14 @@ local function control(engine, list, want, have)
   if list:sound "key.control" then list:ok "key.control" end
 end
 
-local GONE <const> = { UnknownOperationException = true, UnsupportedOperationException = true }   -- emulators without grants
+-- Emulators without grants say so in one way or another.
+local GONE <const> = { UnknownOperationException = true, UnsupportedOperationException = true }
+local function gone(refused) return GONE[refused.code] or refused.status == 501 end
 
 local function grants(engine, list, have)
-  local answer, refused = engine.context:try({ AccessDeniedException = true, UnknownOperationException = true, UnsupportedOperationException = true },
+  local answer, refused = engine.context:try(function(refused) return refused.code == "AccessDeniedException" or gone(refused) end,
     function() return engine.session.kms.list_grants { region = have.region, KeyId = have.arn } end)
-  if refused and GONE[refused.code] then return end
+  if refused and gone(refused) then return end
   if refused then return list:unknown("key.grants", refused) end
   local account, shown = have.arn:match ":(%d+):key/", {}
   for _, grant in ipairs(answer.Grants or {}) do
