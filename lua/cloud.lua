@@ -74,8 +74,8 @@ local function find_token(self)
       message = "COCKROACH_API_KEY and COCKROACH_API_JWT are both set, and may be of different identities", next = "unset one of them" }
   end
   if not key and not jwt then
-    refusal.raise { kind = "credentials", exit = "credentials", what = "talking to CockroachDB Cloud",
-      message = "COCKROACH_API_KEY is not set", next = explain.NO_API_KEY }
+    refusal.raise(explain.tell("cloud.no-key", {}, { kind = "credentials", exit = "credentials", what = "talking to CockroachDB Cloud",
+      message = "COCKROACH_API_KEY is not set" }))
   end
   if jwt and not self.headers["Cc-Vanity-Name"] then
     refusal.raise { kind = "credentials", exit = "credentials", service = "cloud",
@@ -215,22 +215,25 @@ local function near(text, clusters)
   return found
 end
 
-local function not_found(message, next_step)
-  refusal.raise { kind = "refused", code = "NOT_FOUND", what = "looking for the cluster", message = message,
-    next = next_step or "name it by its name, its UUID or the URL of its page in the Cloud Console" }
+local function not_found(situation, message, facts)
+  refusal.raise(explain.tell("cloud.cluster-" .. situation, facts, { kind = "refused", code = "NOT_FOUND", what = "looking for the cluster",
+    message = message }))
 end
 
 -- Other texts that the console shows near a cluster.
 local function explain_other(self, text, clusters)
   for _, cluster in ipairs(clusters) do
     if cluster.id:sub(-12) == text:lower() then
-      not_found(("'%s' is the end of an ID: the cluster is %s"):format(text, describe { cluster }), "--cluster " .. cluster.name)
+      not_found("last12", ("'%s' is the end of an ID: the cluster is %s"):format(text, describe { cluster }),
+        { text = text, id = cluster.id, name = cluster.name })
     end
   end
   local ok, organization = pcall(self.organization, self)
   if not ok and not refusal.is(organization) then error(organization, 0) end
   if ok and (text == organization.label or text:lower() == organization.id or text == organization.name) then
-    not_found(("'%s' is the organization, not a cluster; it has %s"):format(text, #clusters > 0 and describe(clusters) or "none that this key sees"))
+    not_found("is-organization", ("'%s' is the organization, not a cluster; it has %s"):format(text,
+      #clusters > 0 and describe(clusters) or "none that this key sees"),
+      { organization = organization.name or "", label = organization.label or "", organization_id = organization.id })
   end
 end
 
@@ -239,8 +242,9 @@ local function unknown(self, text, clusters)
   local close = near(text, clusters)
   local hint = #close > 0 and "; did you mean " .. describe(close) .. "?" or #clusters > 0 and "; there are " .. describe(clusters)
     or "; this key sees no cluster at all"
-  not_found(("there is no cluster '%s'%s"):format(text, hint), #clusters == 0
-    and "check the role of the service account, or take the key of another" or nil)
+  local situation = #clusters == 0 and "none" or "unknown"
+  not_found(situation, ("there is no cluster '%s'%s"):format(text, hint),
+    { seen = ("the key of %s sees %d clusters"):format(self.source, #clusters) })
 end
 
 --- A cluster by name, UUID or console URL. Raises with candidates when there is none, or more than one.
@@ -261,7 +265,8 @@ function Client:find_cluster(text)
   end
   if #found == 1 then return found[1] end
   if #found == 0 then unknown(self, text, clusters) end
-  not_found(("'%s' is the name of %d clusters: %s"):format(text, #found, describe(found)), "name one by its ID")
+  not_found("ambiguous", ("'%s' is the name of %d clusters: %s"):format(text, #found, describe(found)),
+    { seen = describe(found), id = found[1].id })
 end
 
 -- The client -------------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ function M.new(options)
   }, Engine)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
   self.context.spec = options.spec
+  self.context.console = function() return require("engine.mend").cmek(self, "run", "console", require("engine.mend").CHAIN) end
   self.context.attempts = attempts.new(self.context, options.entries)
   remember(self, options.entries or {})
   return self
@@ -284,7 +285,9 @@ local function unfinished(self, raised)
   local document = report.failure(failure.document(raised))
   document.made = report.made(self)
   if wrote then
-    document.next = ("%s%s"):format(document.next and document.next .. ", then " or "", require("engine.mend").resume(self))
+    local resume = require("engine.mend").resume(self)
+    document.next = ("%s%s"):format(document.next and document.next .. ", then " or "", resume)
+    if document.commands then document.commands[#document.commands + 1] = resume end
   end
   local status = not wrote and stopped(self) or M.status_of(raised, wrote)
   local documents = self.mode == "destroy" and report.destroy or report.run
@@ -293,10 +296,13 @@ end
 
 local function refused(self)
   local list = {}
+  local told
   for _, step in ipairs(self.steps) do
-    if step.action == "refuse" then list[#list + 1] = ("%s %s: %s"):format(step.kind, step.name, step.reason) end
+    if step.action == "refuse" then
+      list[#list + 1], told = ("%s %s: %s"):format(step.kind, step.name, step.reason), told or step.told
+    end
   end
-  return #list > 0 and { what = "planning", code = "refused", message = table.concat(list, "\n") } or nil
+  return #list > 0 and failure.with({ what = "planning", code = "refused", message = table.concat(list, "\n") }, told) or nil
 end
 
 local function do_pass(self)

@@ -1,139 +1,170 @@
---- What to do about a refusal: the next command to type, or the setting that mends it, for the common ones.
+--- What is behind a refusal: its cause, what cmek saw of it, and what to do or type next. The situations that are known are data,
+--- in lua/explain/; `cmek help errors` lists them.
+---@class explain.Situation
+---@field id string          "kms.lockout"; stays
+---@field title string       in a few words
+---@field fits table?        which refusals it is; without it, it is told by name. service, services, status, status_from, kind: as they
+---  are; codes, operations: one of these words; message: this stands in it, in lower case; way: nothing came of the service itself
+---@field facts fun(refusal: table): table  more for the texts
+---@field exit string?       as Refusal has it
+---@field cause string       texts with {names} of facts: fields of the refusal, and what the call was about
+---@field evidence string
+---@field next string
+---@field commands string[]? to be typed as they are; one whose facts are not known is left out
+
+local quote = require "quote"
+
 local M = {}
 
-local TRY <const> = "to try cmek without any: cmek sim -- cmek plan console --cluster orders"
-local KEYS <const> = "service accounts and their API keys are made in the Cloud Console under Access Management > Service accounts"
+local FILES <const> = { "explain.cloud", "explain.cluster", "explain.things", "explain.aws", "explain.way" }
 
---- How to get an API key for CockroachDB Cloud.
-M.NO_API_KEY = ("export COCKROACH_API_KEY=… (%s); %s"):format(KEYS, TRY)
+local situations, by_id   -- loaded when something is refused
 
---- How to get AWS credentials.
-M.NO_AWS = "export AWS_PROFILE=NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile NAME; " .. TRY
-
--- CockroachDB Cloud ------------------------------------------------------------------------------------------------
-
-local function cloud_status(refusal)
-  if refusal.status == 401 then
-    refusal.exit, refusal.kind = "credentials", "credentials"
-    return ("the Cloud does not accept %s: check it, or make another; %s"):format(refusal.source or "the API key", KEYS)
-  end
-  if refusal.status == 403 then
-    return "give the service account the role Cluster Operator (or Cluster Admin) on this cluster: "
-      .. "Cloud Console > Access Management > Service accounts"
-  end
-  if refusal.status == 404 and refusal.operation == "GetCluster" then
-    return "cmek status lists the clusters that this key sees"
+local function load_all()
+  if situations then return end
+  situations, by_id = {}, {}
+  for _, file in ipairs(FILES) do
+    for _, situation in ipairs(require(file)) do
+      situations[#situations + 1] = situation
+      by_id[situation.id] = situation
+    end
   end
 end
 
--- AWS --------------------------------------------------------------------------------------------------------------
+--- Every situation, in the order in which they are looked for.
+---@return explain.Situation[]
+function M.list()
+  load_all()
+  return situations
+end
 
-local function wrong_credentials(text)
-  return function(refusal)
-    refusal.exit, refusal.kind = "credentials", "credentials"
-    return text:format(refusal.source or "the credentials")
+-- Texts ------------------------------------------------------------------------------------------------------------
+
+-- A text with its facts; nil for a command one of whose facts is not known.
+local function fill(template, facts, as_command)
+  local missing
+  local text = template:gsub("{([%w_]+)}", function(name)
+    local value = facts[name]
+    if value == nil or value == "" then missing = missing or name ~= "from" end
+    if value == nil then return "?" end
+    if as_command and template ~= "{" .. name .. "}" then return quote(tostring(value)) end
+    return tostring(value)
+  end)
+  if as_command and missing then return nil end
+  return text
+end
+
+local function add(fields, situation, facts)
+  local commands = {}
+  for _, template in ipairs(situation.commands or {}) do commands[#commands + 1] = fill(template, facts, true) end
+  fields.situation = situation.id
+  fields.cause, fields.evidence = fill(situation.cause, facts), fill(situation.evidence, facts)
+  fields.advice, fields.commands = fill(situation.next, facts), commands
+  fields.next = M.following(fields)
+  return fields
+end
+
+--- What to do next in one text: the advice, and the commands.
+---@param told { advice: string, commands: string[] }
+---@return string
+function M.following(told)
+  if #told.commands == 0 then return told.advice end
+  return ("%s: %s"):format(told.advice, table.concat(told.commands, " && "))
+end
+
+--- What stands below a failure's own line: cause, evidence, what to do next with each command on a line of its own.
+---@param told { cause: string?, evidence: string?, advice: string?, commands: string[]?, next: string? }
+---@return string  begins with a line's end; "" when there is nothing to say
+function M.text(told)
+  local lines = {}
+  if told.cause then lines[1] = "cause: " .. told.cause end
+  if told.evidence then lines[#lines + 1] = "evidence: " .. told.evidence end
+  if told.advice and #(told.commands or {}) > 0 and told.next then
+    lines[#lines + 1] = ("next: %s:"):format(told.advice)
+    for _, command in ipairs(told.commands) do lines[#lines + 1] = "  " .. command end
+  elseif told.next then
+    lines[#lines + 1] = "next: " .. told.next
   end
+  return #lines > 0 and "\n" .. table.concat(lines, "\n") or ""
 end
 
-local unknown_id = wrong_credentials("AWS does not know this access key ID (%s): it may be deleted or inactive, of another partition, "
-  .. "a temporary one without its AWS_SESSION_TOKEN, or the region is not enabled for the account")
-local expired = wrong_credentials "%s: get new credentials (for a profile of IAM Identity Center: aws sso login), then run this again"
-local wrong_secret = wrong_credentials("%s: the secret access key does not belong to this access key ID, or something on the way changes "
-  .. "the request; check both, and the proxy if there is one")
-
--- What statements that deny making things often let through.
-local RULES <const> = { CreateRole = "--permissions-boundary ARN, --role-path PATH or --tag KEY=VALUE", CreateKey = "--tag KEY=VALUE" }
-
--- "… is not authorized to perform: kms:CreateKey on resource: …"
-local function denied(refusal)
-  local message = refusal.message or ""
-  local action = message:match "not authorized to perform: ([%w%-]+:%w+)" or ("%s:%s"):format(refusal.service, refusal.operation)
-  local who = message:match "^User: (%S+)" or "these credentials"
-  if refusal.operation == "AssumeRole" then
-    return ("STS says the same when the role does not exist, does not trust %s, or wants another external_id: check these, "
-      .. "and that sts:AssumeRole is allowed to it"):format(who)
-  end
-  if message:find("explicit deny", 1, true) then
-    local where = message:match "explicit deny in (an? [%a%- ]*policy)" or message:match "explicit deny in (an? [%a%- ]*boundary)"
-    local rules = RULES[refusal.operation] and "; a rule of the company may want " .. RULES[refusal.operation] or ""
-    return ("%s is denied to %s by %s: have that statement changed, or use other credentials (--profile)%s"):format(action, who,
-      where or "a policy", rules)
-  end
-  return ("allow %s to %s, or use other credentials (--profile)"):format(action, who)
+--- A situation, told by name.
+---@param id string
+---@param facts table<string, any>
+---@param fields table?  of a failure or refusal, which it is added to
+---@return table fields   with situation, cause, evidence, advice, commands and next
+function M.tell(id, facts, fields)
+  load_all()
+  return add(fields or {}, by_id[id] or error(("there is no situation '%s'"):format(id), 2), facts)
 end
 
-local function quota()
-  return "remove what is not needed, or ask AWS for a higher quota (Service Quotas in the AWS console)"
+-- Refusals -----------------------------------------------------------------------------------------------------------
+
+local function among(word, words) return word ~= nil and (" " .. words .. " "):find(" " .. word .. " ", 1, true) ~= nil end
+
+-- Nothing came of the service itself.
+local function on_the_way(refusal)
+  return refusal.kind == "unsent" or refusal.kind == "lost" or (refusal.message or ""):find "^an HTML page" ~= nil
+    or (refusal.status or 400) < 400
 end
 
--- A tag that the service, or a tag policy of the organization, does not take.
-local function tags(refusal)
-  local message = refusal.message or ""
-  if not message:lower():find("tag", 1, true) then return nil end
-  local policy = message:lower():find("tag policy", 1, true)
-  return policy and "a tag policy of the organization decides which values a tag may have: give one that it allows with --tag KEY=VALUE"
-    or "give other tags with --tag KEY=VALUE, or remove some of the thing's own: AWS takes 50, of letters, digits, blanks and _ . : / = + - @"
-end
-
-local CODES <const> = {
-  TagException = tags, TagPolicyViolation = tags, TagPolicyException = tags, InvalidInput = tags,
-  InvalidClientTokenId = unknown_id, UnrecognizedClientException = unknown_id, AuthFailure = unknown_id,
-  ExpiredToken = expired, ExpiredTokenException = expired, RequestExpired = expired,
-  SignatureDoesNotMatch = wrong_secret, InvalidSignatureException = wrong_secret,
-  IncompleteSignature = wrong_secret, IncompleteSignatureException = wrong_secret,
-  MissingAuthenticationToken = wrong_secret, MissingAuthenticationTokenException = wrong_secret,
-  AccessDenied = denied, AccessDeniedException = denied,
-  LimitExceeded = quota, LimitExceededException = quota,
+local TESTS <const> = {
+  { "service", function(refusal, want) return refusal.service == want end },
+  { "services", function(refusal, want) return among(refusal.service, want) end },
+  { "status", function(refusal, want) return refusal.status == want end },
+  { "status_from", function(refusal, want) return (refusal.status or 0) >= want end },
+  { "not_html", function(refusal) return not (refusal.message or ""):find "^an HTML page" end },
+  { "codes", function(refusal, want) return among(refusal.code, want) end },
+  { "operations", function(refusal, want) return among(refusal.operation, want) end },
+  { "kind", function(refusal, want) return refusal.kind == want end },
+  { "known", function(refusal) return not refusal.unknown end },
+  { "way", on_the_way },
+  { "message", function(refusal, want) return tostring(refusal.message or ""):lower():find(want, 1, true) ~= nil end },
 }
 
--- The way there ----------------------------------------------------------------------------------------------------
-
-local FAULTS <const> = {
-  { "libcurl cannot be used", "install libcurl: apt-get install libcurl4 (on Debian 13 and Ubuntu 24.04 libcurl4t64)" },
-  { "setting certificate", "AWS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names a file of certificates that cannot be read" },
-  { "certificate", "the certificate is of an authority that is not trusted here: export AWS_CA_BUNDLE=FILE.pem with the authority's certificate" },
-  { "proxy scheme", "HTTPS_PROXY is no proxy's address: http://HOST:PORT" },
-  { "resolve", "check the name, the region and DNS; behind a proxy set HTTPS_PROXY" },
-  { "response 407", "the proxy wants to know who asks: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT" },
-  { "connect tunnel failed", "the proxy does not let us through to this host: have it allowed there, or name the host in NO_PROXY" },
-  { "refused", "nothing listens there: check the endpoint%s" },
-  { "connect to", "nothing answers there: check the endpoint%s, the network and HTTPS_PROXY" },
-  { "connect", "check the network, the endpoint%s and HTTPS_PROXY" },
-  { "remaining to read", "the answer was cut short on the way: run this again; if that does not help, check the proxies between" },
-  { "longer than", "that is no answer of this service: check the endpoint%s and HTTPS_PROXY" },
-  { "an html page", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
-  { "sends us to", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
-  { "the answer is", "somebody else than the service answers: check the endpoint%s and HTTPS_PROXY" },
-}
-
-local function transport(refusal)
-  local message = tostring(refusal.message):lower()
-  local from = refusal.endpoint_source and (" (%s)"):format(refusal.endpoint_source) or ""
-  for _, fault in ipairs(FAULTS) do
-    if message:find(fault[1], 1, true) then return (fault[2]:format(from)) end
+local function applies(fits, refusal)
+  for _, one in ipairs(TESTS) do
+    if fits[one[1]] ~= nil and not one[2](refusal, fits[one[1]]) then return false end
   end
-  -- a write whose outcome is open is not to be repeated by hand
-  if refusal.kind ~= "lost" or refusal.unknown then return nil end
-  return ("run this again; if that does not help, check the endpoint%s and the proxies between"):format(from)
+  return true
 end
 
---- Adds what to do next, and the class of exit status, to a refusal.
----@param refusal table  as Refusal; also `source`, where the credentials came from, and `endpoint_source`, the setting that names the endpoint
+local function find(refusal)
+  for _, situation in ipairs(M.list()) do
+    if situation.fits and applies(situation.fits, refusal) then return situation end
+  end
+end
+
+-- What stands in for a situation that is not known: the service's own words, and where more is to be found.
+local OTHER <const> = { id = "other", cause = "cmek knows no more of this than the service's own words",
+  evidence = "{service} {operation} answered {status} {code}", next = "run this again; {where}",
+  commands = { "aws cloudtrail lookup-events --region {trail} --lookup-attributes AttributeKey=EventName,AttributeValue={operation}" } }
+
+local function facts_of(refusal, situation)
+  local facts = { source = "the credentials", attempts = 1, code = "", message = "",
+    where = refusal.service == "cloud" and "support wants the cluster's ID and the organization's" or "CloudTrail tells more of it" }
+  for name, value in pairs(refusal.about or {}) do facts[name] = value end   -- order cannot be seen
+  for name, value in pairs(refusal) do facts[name] = value end
+  if refusal.service ~= "cloud" then facts.trail = refusal.region or "us-east-1" end
+  for name, value in pairs(situation.facts and situation.facts(refusal) or {}) do facts[name] = value end
+  if facts.source == "" then facts.source = "the credentials" end
+  return facts
+end
+
+--- Adds what is behind a refusal and what to do next, and the class of exit status.
+---@param refusal table  as Refusal; also `source`, where the credentials came from, `endpoint_source`, the setting that names the
+---  endpoint, and `about`, the names and IDs that the call was about
 ---@return table refusal
 function M.complete(refusal)
-  local explain = CODES[refusal.code]
-  local following
-  if refusal.service == "cloud" then
-    following = cloud_status(refusal)
-  elseif explain then
-    following = explain(refusal)
-  end
-  local silent = refusal.kind == "unsent" or refusal.kind == "lost" or (refusal.message or ""):find "^an HTML page"
-    or (refusal.status or 400) < 400
-  if not following and silent then following = transport(refusal) end
-  refusal.next = refusal.next or following
+  local situation = find(refusal)
+  local ends = situation or refusal.kind == "refused" and OTHER
+  if ends and not refusal.next then add(refusal, ends, facts_of(refusal, ends)) end
+  if situation and situation.exit == "credentials" then refusal.exit, refusal.kind = "credentials", "credentials" end
+  refusal.about = nil
   return refusal
 end
+
+-- Answers that cannot be read ----------------------------------------------------------------------------------------
 
 --- A service's words as they may be shown: without what would steer a terminal.
 ---@param text string?

@@ -60,22 +60,23 @@ end
 -- Checks the cluster; in verify each check is listed, and the pass goes on unless nothing more can be said; else what is wrong is
 -- raised, all of it at once.
 local function check_cluster(engine, cluster)
-  local wrong, baseless = {}, false
+  local wrong, baseless, worst = {}, false, nil
   for _, fact in ipairs(FACTS) do
     if fact.fits(cluster) then
       local locked = fact.id == "cluster.state" and cluster.state == "LOCKED"
       engine:checked_as { id = fact.id, object = cluster.name, result = "ok", text = locked and "LOCKED: another job runs" or nil }
     else
       wrong[#wrong + 1] = fact.text(cluster)
-      baseless = baseless or fact.basis
+      baseless, worst = baseless or fact.basis, worst or fact.id
       engine:found { id = fact.id, severity = "high", object = cluster.name, field = fact.field, have = cluster[fact.field], want = fact.want,
         text = fact.text(cluster) }
     end
   end
   if baseless and engine.mode == "verify" then require("engine.verify").stop() end
   if #wrong > 0 and engine.mode ~= "verify" then
-    failure.raise { code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = table.concat(wrong, "; "),
-      next = "cmek status lists the clusters and why one is not eligible" }
+    failure.raise({ code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = table.concat(wrong, "; ") },
+      worst, { name = cluster.name, network = cluster.network_visibility, plan = cluster.plan, cloud = cluster.cloud_provider,
+        state = cluster.state, account = tostring(cluster.account_id or "") })
   end
 end
 
@@ -89,8 +90,8 @@ local function check_account(engine, cluster, identity)
   engine:found { id = "aws.account", severity = "high", object = identity.account, have = identity.account, want = "an account of yours",
     text = text }
   if engine.mode == "verify" then require("engine.verify").stop() end
-  failure.raise { code = "precondition", service = "sts", what = "checking the AWS account", message = text,
-    next = "choose other credentials with --profile or the AWS_* variables" }
+  failure.raise({ code = "precondition", service = "sts", what = "checking the AWS account", message = text },
+    "cluster.own-account", { account = identity.account })
 end
 
 --- Starts the reads that a cluster's recipes need, all at once: their answers travel while others are read.

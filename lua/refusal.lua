@@ -12,6 +12,7 @@
 ---@field attempts integer?   how often it was sent
 ---@field what string?        what was being done
 ---@field next string?        what to do or type
+---@field situation string?   which of lua/explain/ it is, with its cause, evidence, advice and commands
 ---@field exit string?        the class of exit status: "credentials" (4), "usage" (2); nil: by what was made
 local Refusal = { __name = "Refusal" }
 Refusal.__index = Refusal
@@ -52,8 +53,7 @@ function M.line(self)
 end
 
 function Refusal:__tostring()
-  local line = M.line(self)
-  return self.next and line .. "\nnext: " .. self.next or line
+  return M.line(self) .. require("explain").text(self)
 end
 
 --- A refusal, not raised.

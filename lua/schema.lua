@@ -86,6 +86,7 @@ function M.step(more)
     kind = M.text, name = M.text, region = M.or_null(M.text), action = M.one_of { "create", "change", "delete", "none", "refuse" },
     reason = M.or_null(M.text), irreversible = M.boolean,
     differences = M.list(M.object { field = M.text, have = M.any, want = M.any }),
+    ["told?"] = M.object { situation = M.text, cause = M.text, evidence = M.text, advice = M.text, commands = M.list(M.text), next = M.text },
   }
   for name, schema in pairs(more or {}) do members[name] = schema end   -- order cannot be seen
   return M.object(members)
@@ -96,7 +97,8 @@ M.step_done = M.step { arn = M.or_null(M.text), result = M.one_of { "done", "fai
 --- What a service refused, or what failed otherwise.
 M.failure = M.object {
   message = M.text, ["what?"] = M.text, ["service?"] = M.text, ["operation?"] = M.text, ["region?"] = M.text, ["code?"] = M.text,
-  ["request_id?"] = M.text, ["next?"] = M.text,
+  ["request_id?"] = M.text, ["next?"] = M.text, ["situation?"] = M.text, ["cause?"] = M.text, ["evidence?"] = M.text, ["advice?"] = M.text,
+  ["commands?"] = M.list(M.text),
 }
 
 M.warnings = M.list(M.object { text = M.text, region = M.or_null(M.text) })

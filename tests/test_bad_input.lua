@@ -81,7 +81,7 @@ test["AWS credentials that are missing, half, wrong, unknown, or expired"] = fun
     { "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; " .. run, 4, "no AWS credentials", "AWS_PROFILE" },
     { "unset AWS_SECRET_ACCESS_KEY; " .. run, 4, "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not" },
     { "AWS_SECRET_ACCESS_KEY=wrong-and-secret " .. run, 4, "SignatureDoesNotMatch", "next: the environment: the secret access key" },
-    { "AWS_ACCESS_KEY_ID=AKIANOBODY " .. run, 4, "InvalidClientTokenId", "next: AWS does not know this access key ID" },
+    { "AWS_ACCESS_KEY_ID=AKIANOBODY " .. run, 4, "InvalidClientTokenId", "cause: AWS does not know this access key ID" },
     { "AWS_CREDENTIAL_EXPIRATION=2020-01-01T00:00:00Z " .. run, 4, "expired at 2020-01-01T00:00:00Z", "next: get new credentials" },
     { "AWS_ENDPOINT_URL_KMS=$URL/expired " .. run, 4, "ExpiredTokenException", "get new credentials" },
     { "$CMEK run console --cluster orders --yes --account 000000000001", 2, "210987654321", "--account 000000000001" },
@@ -275,7 +275,7 @@ test["AccessDenied half-way names what was made and how to go on, and resume mak
   test.contains(result.errors, "kms:EnableKeyRotation, kms:TagResource is not known before it is tried (iam SimulatePrincipalPolicy: 403")
   test.contains(result.errors, "kms CreateAlias us-east-1: AccessDeniedException: User: arn:aws:iam::210987654321:user/operator is not")
   test.contains(result.errors, "next: kms:CreateAlias is denied to arn:aws:iam::210987654321:user/operator by an identity-based policy")
-  local id = result.errors:match "then cmek resume (%S+)\n"
+  local id = result.errors:match "\n  cmek resume (%S+)\n"
   test.matches(result.errors, "made or changed:\n +role +crdb%-cmek%-orders%-0f2c6e9d41b7 +arn:aws:iam::210987654321:role/")
   test.matches(result.errors, "\n +key +us%-east%-1 +alias/%S+ +arn:aws:kms:us%-east%-1:210987654321:key/%S+ +%(not finished%)")
   local made = result:writes "CreateKey"

@@ -203,7 +203,7 @@ test["two clusters of one name are told with their IDs"] = function()
   local twin = { id = BILLING, name = "orders" }
   local text, raised = not_found("orders", { ["GET /api/v1/clusters"] = answer { clusters = { CLUSTERS[1], twin } } })
   test.contains(text, "'orders' is the name of 2 clusters: orders (" .. ORDERS .. "), orders (" .. BILLING .. ")")
-  test.equal(raised.next, "name one by its ID")
+  test.contains(raised.next, "name one by its ID: cmek status --cluster ")
 end
 
 test["the end of an ID and the organization's label are recognized for what they are"] = function()

@@ -156,7 +156,8 @@ test["a region that fails shows the Cloud's own words, and resume asks again"] =
   local report, status = fakes.run(world, "console", ENABLE)
   test.equal({ status, report.run.status }, { 5, "unfinished" })
   test.contains(report.error.message, "key is in the wrong account")
-  test.equal(report.error.next, "mend that, then cmek resume run-1")
+  test.equal(report.error.commands[#report.error.commands], "cmek resume run-1")
+  test.contains(report.error.evidence, "key is in the wrong account")
   world.enable_fails = nil
   local again, done = fakes.run(world, "console", ENABLE)
   test.equal({ done, again.error, actions(again)[5] }, { 0, nil, "cluster_cmek change" })

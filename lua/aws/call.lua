@@ -123,13 +123,25 @@ local function send(self, request, attempt)
   })
 end
 
+local ABOUT <const> = { "RoleName", "RoleArn", "KeyId", "AliasName" }
+
+-- What a call is about, by names and IDs that are no secrets.
+local function about(parameters)
+  local names = {}
+  for _, name in ipairs(ABOUT) do
+    local value = parameters and parameters[name]
+    names[name] = type(value) == "string" and value or nil
+  end
+  return names
+end
+
 local function refuse(self, request, outcome, attempts)
   refusal.raise(explain.complete {
     service = request.service, operation = request.operation, region = request.region, status = outcome.status,
     code = outcome.code or outcome.kind == "refused" and retry.status_text(outcome.status) or nil, message = outcome.message,
     request_id = outcome.response and outcome.response.request_id, kind = outcome.kind, attempts = attempts,
     unknown = outcome.kind == "lost" and not request.safe or nil, source = request.used and request.used.source,
-    endpoint_source = self.endpoints:source(request.service),
+    endpoint_source = self.endpoints:source(request.service), about = about(request.parameters),
   })
 end
 

@@ -2,6 +2,7 @@
 --- Before propagation is blamed, this is asked.
 local keys = require "engine.keys"
 local policies = require "policy"
+local sorted = require "sorted"
 local time = require "time"
 
 local M = {}
@@ -40,9 +41,43 @@ function M.principal(role)
   return { arn = role.arn, account = account_of(role.arn), role_arn = role.arn, unique_id = role.id, kind = "role" }
 end
 
+-- The external IDs and principals that a trust policy names.
+local function named_in(document)
+  local ids, principals = {}, {}
+  for _, statement in ipairs((policies.parse(document) or {}).Statement or {}) do
+    local principal = type(statement.Principal) == "table" and statement.Principal.AWS or statement.Principal
+    for _, one in ipairs(type(principal) == "table" and principal or { principal }) do principals[#principals + 1] = tostring(one) end
+    for _, keys_of in sorted(type(statement.Condition) == "table" and statement.Condition or {}) do
+      for name, values in sorted(type(keys_of) == "table" and keys_of or {}) do
+        for _, one in ipairs(name:lower() == "sts:externalid" and (type(values) == "table" and values or { values }) or {}) do
+          ids[#ids + 1] = tostring(one)
+        end
+      end
+    end
+  end
+  return ids, principals
+end
+
+-- Which situation a trust policy is that does not let the cluster's account in.
+local function trust_situation(cluster, organization, role, verdict)
+  local ids, principals = named_in(role.AssumeRolePolicyDocument or "")
+  local facts = { role = role.Arn, wants = table.concat(ids, ", "), principals = table.concat(principals, ", "), account = cluster.account_id,
+    organization_id = organization.id, verdict = verdict.text }
+  if #principals > 0 and not facts.principals:find(cluster.account_id, 1, true) then return "access.trust-account", facts end
+  for _, field in ipairs { "label", "name" } do
+    if ids[1] and ids[1] == organization[field] then
+      facts.is = field
+      return "access.external-id-label", facts
+    end
+  end
+  if ids[1] and ids[1] ~= organization.id then return "access.external-id", facts end
+  return "access.trust", facts
+end
+
 local function trust(cluster, organization, role)
   local verdict = policies.evaluate(M.assuming(cluster, organization, role.Arn, role.AssumeRolePolicyDocument))
-  if verdict.verdict == "denied" then return "the role cannot be assumed: " .. verdict.text end
+  if verdict.verdict ~= "denied" then return nil end
+  return { text = "the role cannot be assumed: " .. verdict.text, told = { trust_situation(cluster, organization, role, verdict) } }
 end
 
 -- May the role use the key?
@@ -53,18 +88,29 @@ local function use(role, key)
       action = action, resource = key.arn, resource_account = account_of(key.arn), resource_kind = "key", resource_policy = key.policy,
       unseen = { "identity policies", "permissions boundary", table.unpack(M.UNSEEN) },
     }
-    if verdict.verdict == "denied" then return ("the role may not %s with %s: %s"):format(action, key.arn, verdict.text) end
+    if verdict.verdict == "denied" then
+      local text = ("the role may not %s with %s: %s"):format(action, key.arn, verdict.text)
+      return { text = text, told = { "access.key-policy", { verdict = text } } }
+    end
   end
 end
 
 -- What is wrong with one region's role and key, and when the newer of them was made.
 local function region_fault(context, cluster, organization, spec)
   local role = context.session.iam.find_role { RoleName = role_name(spec.key_spec.auth_principal) }
-  if not role then return ("the role %s does not exist"):format(spec.key_spec.auth_principal) end
+  if not role then
+    return { text = ("the role %s does not exist"):format(spec.key_spec.auth_principal),
+      told = { "access.role-missing", { role = spec.key_spec.auth_principal } } }
+  end
   local region = spec.key_spec.uri:match "^arn:[^:]*:kms:([^:]*):"
   local key = keys.find(context, region, spec.key_spec.uri)
-  if not key then return ("the key %s does not exist"):format(spec.key_spec.uri) end
-  if key.state ~= "Enabled" then return ("the key %s is %s"):format(key.arn, key.state) end
+  if not key then
+    return { text = ("the key %s does not exist"):format(spec.key_spec.uri), told = { "access.key-missing", { key = spec.key_spec.uri } } }
+  end
+  if key.state ~= "Enabled" then
+    local situation = key.state:find "Deletion" and "access.key-pending-deletion" or "access.key-disabled"
+    return { text = ("the key %s is %s"):format(key.arn, key.state), told = { situation, { key = key.arn, region = region, state = key.state } } }
+  end
   local youngest = math.max(time.epoch(role.CreateDate) or 0, time.epoch(key.metadata.CreationDate) or 0)
   return trust(cluster, organization, role) or key.policy and use(role, key) or nil, youngest
 end
@@ -76,16 +122,17 @@ end
 ---@param specs table[]   region_specs
 ---@return string? fault    naming region, statement and field; nil when all that can be seen is right
 ---@return number newest    seconds since the epoch; 0 when nothing is known
+---@return table? told       the situation that it is, and its facts
 function M.fault(context, cluster, organization, specs)
   if context.spec then return nil, time.epoch(context.spec.document.written_at) or 0 end   -- AWS is not looked at
   local newest = context.changed_at or 0
   local faults = context.tasks.map(specs, function(spec)
     local fault, made = region_fault(context, cluster, organization, spec)
     newest = math.max(newest, made or 0)
-    return fault and ("%s: %s"):format(spec.region, fault) or false
+    return fault and { text = ("%s: %s"):format(spec.region, fault.text), told = fault.told } or false
   end)
   for _, fault in ipairs(faults) do
-    if fault then return fault, newest end
+    if fault then return fault.text, newest, fault.told end
   end
   return nil, newest
 end

@@ -157,8 +157,9 @@ end
 local function not_ours(want, live)
   local uris = {}
   for i, key in ipairs(live) do uris[i] = ("%s (%s)"):format(key.uri, key.status) end
-  return { refused = ("the cluster already uses %s in %s, which is not cmek's: adopt it (cmek run adopt --cluster %s), or leave it in use"):format(
-    table.concat(uris, " and "), want.region, want.cluster.name) }
+  local named = table.concat(uris, " and ")
+  return { in_use = named, refused = ("the cluster already uses %s in %s, which is not cmek's: adopt it (cmek run adopt --cluster %s), "
+    .. "or leave it in use"):format(named, want.region, want.cluster.name) }
 end
 
 -- Why a key that is named by its ARN is not meant after all; nil when it may be.

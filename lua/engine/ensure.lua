@@ -33,6 +33,7 @@ local function compare(engine, step)
   local reason, check = resource.refusal(context, want, step.have)
   if reason then
     step.action, step.reason, step.own = "refuse", reason, check == "wanted"
+    step.told = require("engine.told").of(engine, resource.kind, want, step.have, check, reason)
     return
   end
   local waits, writes = resource.pending(context, want, step.have)
@@ -120,9 +121,9 @@ end
 
 local function missing(resource, want)
   local region = resource.region(want)
-  failure.raise { code = "precondition", region = region, what = "reading what must be there",
-    message = ("there is no %s %s%s"):format(resource.kind, resource.name(want), region and " in " .. region or ""),
-    next = "make it first: cmek run console" }
+  local text = ("there is no %s %s%s"):format(resource.kind, resource.name(want), region and " in " .. region or "")
+  failure.raise({ code = "precondition", region = region, what = "reading what must be there", message = text },
+    "cmek.regions", { missing = text, name = want.cluster and want.cluster.name })
 end
 
 --- What must be: a thing that this recipe ensures, or one that is there already. Raises when it is missing or not ours.
@@ -139,8 +140,11 @@ function M.read(engine, kind, given)
   local have = resource.find(engine.context, want)
   if engine.phase == "destroy" then return resource.result(want, not (type(have) == "table" and have.refused) and have or nil) end   -- not its own
   if have == nil then missing(resource, want) end
-  local reason = resource.refusal(engine.context, want, have)
-  if reason then failure.raise { code = "refused", region = resource.region(want), what = "reading what must be there", message = reason } end
+  local reason, check = resource.refusal(engine.context, want, have)
+  if reason then
+    local told = require("engine.told").of(engine, resource.kind, want, have, check, reason)
+    failure.raise(failure.with({ code = "refused", region = resource.region(want), what = "reading what must be there", message = reason }, told))
+  end
   return resource.result(want, have)
 end
 

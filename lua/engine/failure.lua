@@ -10,18 +10,30 @@ local Failure = { __name = "engine.Failure" }
 Failure.__index = Failure
 
 function Failure:__tostring()
-  local text = self.what and self.what .. ": " .. self.message or self.message
-  return self.next and text .. "\nnext: " .. self.next or text
+  return (self.what and self.what .. ": " .. self.message or self.message) .. require("explain").text(self)
 end
 
 local M = {}
 
-local FIELDS <const> = { "what", "service", "operation", "region", "code", "message", "request_id", "next" }
+local FIELDS <const> = { "what", "service", "operation", "region", "code", "message", "request_id", "situation", "cause", "evidence", "advice",
+  "commands", "next" }
 
 --- Raises a failure.
 ---@param fields { message: string, code: string, what: string?, next: string?, region: string?, service: string? }
-function M.raise(fields)
+---@param situation string?  which of lua/explain/ it is
+---@param facts table?       for its texts
+function M.raise(fields, situation, facts)
+  if situation then require("explain").tell(situation, facts, fields) end
   error(setmetatable(fields, Failure), 0)
+end
+
+--- A failure with what is behind it.
+---@param fields table
+---@param told table?  of lua/explain.lua
+---@return table fields
+function M.with(fields, told)
+  for _, name in ipairs { "situation", "cause", "evidence", "advice", "commands", "next" } do fields[name] = told and told[name] end
+  return fields
 end
 
 --- Whether this was raised here, with this code when one is given.
@@ -40,6 +52,7 @@ function M.document(value)
   local document = {}
   for _, field in ipairs(FIELDS) do document[field] = value[field] end
   document.message = document.message or tostring(value)
+  if document.commands then document.commands = require("json").array(document.commands) end
   return document
 end
 

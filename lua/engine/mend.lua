@@ -1,6 +1,7 @@
 --- Commands that mend something, as they can be pasted into a shell: cmek's own, with the arguments in use, and the AWS CLI's.
 local json = require "json"
 local policies = require "policy"
+local quote = require "quote"
 
 local M = {}
 
@@ -8,12 +9,7 @@ local M = {}
 M.CHAIN = { cluster = true, role = true, key = true }
 
 --- A word as a shell takes it.
----@param word string
----@return string
-function M.quote(word)
-  if word:find "^[%w@%%_+=:,./-]+$" then return word end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
+M.quote = quote
 
 local function join(words)
   local quoted = {}

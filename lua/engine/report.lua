@@ -14,6 +14,15 @@ local function shown(value)
   return unknown.show(value)
 end
 
+--- What is behind a refused step; nil without it.
+---@param told table?  of lua/explain.lua
+---@return table?
+function M.told(told)
+  if not told then return nil end
+  return { situation = told.situation, cause = told.cause, evidence = told.evidence, advice = told.advice, commands = json.array(told.commands),
+    next = told.next }
+end
+
 --- A step as documents and events show it.
 ---@param step table
 ---@param whole boolean?  with what became of it
@@ -25,7 +34,7 @@ function M.step(step, whole)
   end
   return {
     kind = step.kind, name = unknown.show(step.name), region = step.region or json.null, action = step.action, reason = step.reason or json.null,
-    irreversible = step.irreversible and true or false, differences = differences,
+    irreversible = step.irreversible and true or false, differences = differences, told = M.told(step.told),
     arn = whole and (step.arn or json.null) or nil, result = whole and (step.result or "skipped") or nil,
     deletion_date = whole and step.deletion_date or nil, cancel = whole and step.cancel or nil,
   }

@@ -173,31 +173,43 @@ local function meaning(refused)
   if refused.status == 400 and key_access or refused.status == 403 and message:find "kms" then return "access" end
 end
 
-local function no_access(want, refused, message)
-  failure.raise {
+-- The command that puts role and keys right.
+local function console(context, want)
+  return context.console and context.console() or "cmek run console --cluster " .. want.cluster.name
+end
+
+-- Raises with the situation that was seen: { id, facts }.
+local function with_situation(context, want, fields, told)
+  local facts = { name = want.cluster.name, mend = console(context, want) }
+  for name, value in pairs(told[2]) do facts[name] = value end   -- order cannot be seen
+  failure.raise(fields, told[1], facts)
+end
+
+local function no_access(context, want, refused, message, told)
+  with_situation(context, want, {
     code = refused.code or "refused", service = "cloud", operation = "EnableCMEKSpec", request_id = refused.request_id, what = what(want),
-    message = ("CockroachDB Cloud says '%s'. %s"):format(refused.message or "", message), next = "mend that",
-  }
+    message = ("CockroachDB Cloud says '%s'. %s"):format(refused.message or "", message),
+  }, told or { "access.unseen", { said = ("CockroachDB Cloud says '%s'"):format(refused.message or "") } })
 end
 
 -- Wrong now: fails, naming it. Right and new: comes back, to be tried again. Else fails, naming what cannot be seen.
 local function judge_access(context, want, refused, first)
-  local fault, newest = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
+  local fault, newest, told = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
   local now = context.clock.now()
   local new = now - newest < ACCESS_BOUND
-  if fault and now - newest > context.LAG then no_access(want, refused, fault) end
+  if fault and now - newest > context.LAG then no_access(context, want, refused, fault, told) end
   if new and now - first < ACCESS_BOUND then
     local seen = context.spec and "role and key are new" or "role and key are right, as far as can be seen, and new"
     local reason = seen .. "; CockroachDB does not see them yet (it may take some minutes)"
     context:wait(fault and "what is read may be old: " .. fault or reason, math.min(10, 2 + (now - first) / 4))
     return
   end
-  if fault then no_access(want, refused, fault) end
+  if fault then no_access(context, want, refused, fault, told) end
   if context.spec then
-    no_access(want, refused, "With --spec AWS is not looked at: whoever made role and keys can find what is wrong with cmek verify console")
+    no_access(context, want, refused, "With --spec AWS is not looked at: whoever made role and keys can find what is wrong with cmek verify console")
   end
-  no_access(want, refused, ("Trust, key policy and key are right, as far as can be seen, and were not changed in the last %d min. %s: %s"):format(
-    ACCESS_BOUND // 60, "What cannot be seen from here", table.concat(access.UNSEEN, ", ")))
+  no_access(context, want, refused, ("Trust, key policy and key are right, as far as can be seen, and were not changed in the last %d min. "
+    .. "What cannot be seen from here: %s"):format(ACCESS_BOUND // 60, table.concat(access.UNSEEN, ", ")))
 end
 
 -- Whether the Cloud has taken the request since `old` was read, from us or from another operator.
@@ -230,7 +242,7 @@ local function send(context, want, old, first)
   elseif look_for_outcome(context, want, kind == "already" and "" or old) then
     return true
   elseif kind == "already" then
-    no_access(want, refused, "It does not show the wanted keys, so it was enabled with others")
+    no_access(context, want, refused, "It does not show the wanted keys, so it was enabled with others")
   end
   return false
 end
@@ -259,9 +271,9 @@ local function settle(context, want, old)
     failure.raise { code = "not_ready", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
       message = ("not every region is enabled after %d min"):format(SETTLE_BOUND // 60) }
   end
-  local fault = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
-  failure.raise { code = "ENABLE_FAILED", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
-    message = settled.failed .. (fault and "; seen from here: " .. fault or ""), next = "mend that" }
+  local fault, _, told = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
+  with_situation(context, want, { code = "ENABLE_FAILED", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
+    message = settled.failed .. (fault and "; seen from here: " .. fault or "") }, told or { "cmek.enable-failed", { said = settled.failed } })
 end
 
 --- Enables CMEK for every region at once, then waits until every region and its key is ENABLED.

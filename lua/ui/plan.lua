@@ -80,6 +80,7 @@ local function explanation(step, output)
       lines[i] = output:paint(colour, line)
     end
   end
+  for line in (present(step.told) and require("explain").text(step.told) or ""):gmatch "[^\n]+" do lines[#lines + 1] = INDENT .. line end
   for _, line in ipairs(difference_lines(step.differences or {})) do lines[#lines + 1] = INDENT .. paint_line(line, output) end
   return lines
 end

@@ -50,8 +50,7 @@ function M.failure(failure)
   if failure.what then message = failure.what .. ": " .. message end
   local lines = { message }
   if failure.request_id then lines[#lines + 1] = "request ID " .. failure.request_id end
-  if failure.next then lines[#lines + 1] = "next: " .. failure.next end
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(lines, "\n") .. require("explain").text(failure) .. "\n"
 end
 
 local function sum(report)

@@ -18,7 +18,8 @@ local M = {}
 ---@param message string
 ---@param next_step string?
 function M.fail(message, next_step)
-  refusal.raise { kind = "credentials", exit = "credentials", message = message, next = next_step or explain.NO_AWS }
+  local fields = { kind = "credentials", exit = "credentials", message = message, next = next_step }
+  refusal.raise(next_step and fields or explain.tell("aws.no-credentials", { seen = message }, fields))
 end
 
 --- Prints keys of a profile for the environment: for what cmek does not read. A profile that is named on the command line comes

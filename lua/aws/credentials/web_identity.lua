@@ -19,7 +19,7 @@ local function trade(self, from, token)
     RoleArn = from.role, RoleSessionName = common.session_name(self, from.session_name), WebIdentityToken = token } })
   if ok then return answer end
   if refusal.is(answer) and ADVICE[answer.code] then
-    answer.kind, answer.exit, answer.next = "credentials", "credentials", ADVICE[answer.code]
+    answer.kind, answer.exit, answer.next, answer.commands = "credentials", "credentials", ADVICE[answer.code], nil
   end
   error(answer, 0)
 end

@@ -1,0 +1,101 @@
+--- What is behind a step that is refused: which of the known situations it is, by what was found.
+local explain = require "explain"
+local keys = require "engine.keys"
+local mend = require "engine.mend"
+local names = require "names"
+local policies = require "policy"
+
+local M = {}
+
+local function text(value) return value ~= nil and tostring(value) or nil end
+
+-- Keys ---------------------------------------------------------------------------------------------------------------
+
+local STATES <const> = { Disabled = "kms.key-disabled", PendingDeletion = "kms.key-pending-deletion",
+  PendingReplicaDeletion = "kms.key-pending-deletion" }
+
+local function wrong_kind(have)
+  for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
+    local value = have.metadata[field]
+    if value ~= nil and value ~= keys.KEPT[field] then return field, value end
+  end
+end
+
+-- The statement that names nobody, and the command that puts the policy without it.
+local function orphan(engine, have, facts)
+  for _, statement in ipairs(policies.parse(have.policy).Statement or {}) do
+    local found = policies.orphans({ Version = "2012-10-17", Statement = { statement } })[1]
+    if found then
+      facts.statement, facts.id = statement.Sid and ("Statement[%s]"):format(statement.Sid) or "a statement", found.id
+      facts.put = mend.key_policy(engine, have, statement)
+      return "kms.orphan-principal"
+    end
+  end
+end
+
+local function key(engine, want, have, check)
+  if not have or type(have) ~= "table" then return nil end
+  if have.in_use then
+    return "cmek.in-use", { keys = have.in_use, region = want.region, name = want.cluster.name }
+  end
+  if have.refused then return nil end
+  local facts = { key = have.arn, region = have.region, alias = want.alias, state = have.state }
+  if check == "owner" then
+    facts.why = keys.foreign(have, want.cluster)
+    return facts.why and not want.arn and "kms.alias-taken" or nil, facts
+  end
+  if check == "state" and STATES[have.state] then return STATES[have.state], facts end
+  if check == "state" then
+    facts.field, facts.value = wrong_kind(have)
+    return facts.field and not want.arn and "kms.key-of-wrong-kind" or nil, facts
+  end
+  if check == "policy" and have.policy == nil then return "kms.policy-unreadable", facts end
+  if check == "policy" then return orphan(engine, have, facts), facts end
+end
+
+-- Roles --------------------------------------------------------------------------------------------------------------
+
+-- The run with another name for the role.
+local function with_other_role(engine, name)
+  local given = { role = name:sub(1, 60) .. "-2" }
+  for argument, value in pairs(engine.given) do given[argument] = argument ~= "role" and value or given.role end   -- order cannot be seen
+  return mend.cmek(setmetatable({ given = given }, { __index = engine }), "run")
+end
+
+local function role(engine, want, have, check)
+  if not have or check ~= "owner" or not have.arn or have.unreadable.tags then return nil end
+  local owner = have.tags[names.TAG_CLUSTER]
+  if owner == want.cluster.id then return nil end
+  local facts = { arn = have.arn, owner = owner, other_role = with_other_role(engine, want.name) }
+  return owner and "iam.role-of-another-cluster" or "iam.role-foreign", facts
+end
+
+-- CMEK ---------------------------------------------------------------------------------------------------------------
+
+local function cluster_cmek(_, want, have, check, reason)
+  if check == "exists" or reason:find("adding a region", 1, true) then return "cmek.regions", { missing = reason, name = want.cluster.name } end
+  local used, with, region, status = reason:match "uses (%S+) with role (%S+) in (%S+) %((%S+)%)"
+  if have and used then
+    return "cmek.other-key", { key = used, role = with, region = region, status = status, name = want.cluster.name }
+  end
+end
+
+local KINDS <const> = { key = key, role = role, cluster_cmek = cluster_cmek }
+
+--- What is behind a refusal; nil where it is no known situation.
+---@param engine table
+---@param kind string
+---@param want table
+---@param have any
+---@param check string?   which of the kind's checks refuses
+---@param reason string
+---@return table?  of lua/explain.lua
+function M.of(engine, kind, want, have, check, reason)
+  if not KINDS[kind] then return nil end
+  local id, facts = KINDS[kind](engine, want, have, check, reason)
+  if not id then return nil end
+  for name, value in pairs(facts) do facts[name] = text(value) end   -- order cannot be seen
+  return explain.tell(id, facts)
+end
+
+return M
