@@ -133,8 +133,9 @@ local function options()
   for _, word in ipairs(require "words") do
     local flags = (word.hidden or word[1] == "sim") and {} or require("flags").list(word[1], {})
     for _, flag in ipairs(flags) do
-      local known = by_flag[flag.flag] or { flag = flag, words = {} }
-      by_flag[flag.flag] = known
+      local id = flag.flag .. " " .. flag.text   -- some mean another thing to another command
+      local known = by_flag[id] or { flag = flag, words = {} }
+      by_flag[id] = known
       table.insert(known.words, word[1])
     end
   end

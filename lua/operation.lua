@@ -119,7 +119,7 @@ function M.connect(common, run_id, journal, output, tolerant)
   if common.files and common.files.facts then session:know(common.files.facts) end
   local progress = require("ui.progress").new(output, door.clock)
   session.listener = function(event)
-    if event.kind == "clusters" then return require("clusters").remember(event.clusters) end
+    if event.kind == "clusters" then return require("completion.clusters").remember(event.clusters) end
     progress:tell(event)
   end
   return door, session, progress

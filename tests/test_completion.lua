@@ -1,5 +1,5 @@
 -- Completion: what may stand next, as the program says it and as real shells show it; the names of clusters, and whose they are.
-local complete = require "complete"
+local complete = require "completion.candidates"
 
 --- The program that runs these tests.
 local cmek <const> = (function()
@@ -76,7 +76,7 @@ test["where a file or a directory is wanted the shell is asked for one"] = funct
   for line, kind in require("sorted") { ["plan console --args "] = ":files", ["plan console --save-args="] = ":files",
     ["exec "] = ":files", ["exec x.lua "] = ":files",
     ["run console --journal "] = ":directories", ["sim --log "] = ":files", ["sim -- "] = ":commands",
-    ["sim -- sh -c "] = ":files", ["recipes eject console "] = ":files" } do
+    ["sim -- sh -c "] = ":files", ["resume ./"] = ":files .jsonl", ["recipes eject console "] = ":files" } do
     local names, seen = candidates(line)
     test.equal(line .. " " .. tostring(seen), line .. " " .. kind)
     test.equal(names, "  ")
@@ -120,7 +120,7 @@ test["the names that one API key saw are not offered to another, nor to nobody, 
   local state = test.directory()
   local function keep(name, key)   -- as a real listing would keep it: by this key, of the default server
     local keeper = state .. "/keep.lua"
-    assert(require("file").write(keeper, ('require("clusters").remember { { name = "%s" } }'):format(name)))
+    assert(require("file").write(keeper, ('require("completion.clusters").remember { { name = "%s" } }'):format(name)))
     shell(KEY:format(key) .. "$CMEK test " .. keeper, state)
   end
   keep("ours", "A")
@@ -159,7 +159,8 @@ end
 
 test["a name that a shell would not read as one word is neither kept nor offered"] = function()
   local state = test.directory()
-  assert(require("file").write(state .. "/keep.lua", [[require("clusters").remember { { name = "a b" }, { name = "$(id)" }, { name = "good-1" } }]]))
+  local keep = [[require("completion.clusters").remember { { name = "a b" }, { name = "$(id)" }, { name = "good-1" } }]]
+  assert(require("file").write(state .. "/keep.lua", keep))
   test.equal(shell(KEY:format "A" .. "$CMEK test " .. state .. "/keep.lua; $CMEK complete status --cluster ''", state), "good-1\n")
 end
 

@@ -25,10 +25,11 @@ end
 
 -- A reader's script: placeholders of credentials are left out, and a run that would ask is answered beforehand.
 local function typed(text)
-  local lines = {}
+  local lines, cluster = {}, nil
   for line in text:gmatch "([^\n]*)\n" do
+    cluster = line:match "%-%-cluster (%S+)" or cluster
     if line:find "^cmek run " and not line:find("--yes", 1, true) then
-      line = line:gsub("%s*#.*$", "") .. " --yes --confirm orders-prod"
+      line = line:gsub("%s*#.*$", "") .. " --yes --confirm " .. cluster
     end
     lines[#lines + 1] = line:find "^export .*…" and "" or line
   end
@@ -53,7 +54,8 @@ test["the commands of the README run as they are written"] = function()
   test.truthy(#scripts >= 5)
   local result = reads(scripts)
   -- what was broken on purpose is found; the cluster got its keys; they are not taken from it
-  for _, text in ipairs { "key.state", "exit status 6", "CMEK of cluster orders-prod is ENABLED with these keys", "exit status 1" } do
+  for _, text in ipairs { "key.state", "exit status 6", "CMEK of cluster orders-prod is ENABLED with these keys",
+    "exit status 1", "CMEK of cluster ledger-prod is ENABLED with these keys" } do
     test.truthy(result.text:find(text, 1, true), text)
   end
 end
@@ -93,6 +95,7 @@ end
 test["every command, topic and target that the README names is there"] = function()
   local words, makefile = {}, assert(file.read "Makefile")
   for _, word in ipairs(require "words") do words[word[1]] = true end
+  for _, name in ipairs(require("recipe").names()) do words[name] = true end
   for word in readme:gmatch "[\n`$-] ?cmek (%l+)" do test.truthy(words[word], word) end
   for topic in readme:gmatch "`cmek help (%l+)" do test.truthy(require("help").TOPICS[topic] or words[topic], topic) end
   for target in readme:gmatch "\nmake (%l+)" do test.contains(makefile, "\n" .. target .. ":") end

@@ -1,4 +1,4 @@
---- `cmek complete WORD…`: what a shell's completion asks (lua/shells.lua). One candidate a line, a tab and what it is for behind it;
+--- `cmek complete WORD…`: what a shell's completion asks (lua/completion/shells.lua). One candidate a line, a tab and what it is for behind it;
 --- a line that begins with ':' asks the shell for files, directories or commands.
 local M = {}
 
@@ -6,7 +6,7 @@ local M = {}
 ---@param output ui.Output
 ---@return integer status
 function M.run(arguments, output)
-  local list, kind = require("complete").line(arguments)
+  local list, kind = require("completion.candidates").line(arguments)
   local lines = {}
   for i, candidate in ipairs(list) do
     lines[i] = candidate[1] .. (candidate[2] and "\t" .. candidate[2]:gsub("%c", " ") or "") .. "\n"

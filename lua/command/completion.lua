@@ -1,7 +1,7 @@
 --- `cmek completion bash|zsh|fish`: the lines that make a shell ask `cmek complete`.
 local failure = require "ui.failure"
 local flags = require "flags"
-local shells = require "shells"
+local shells = require "completion.shells"
 
 local M = {}
 

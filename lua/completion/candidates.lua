@@ -36,6 +36,7 @@ end
 function positions.file() return {}, ":files" end
 
 function positions.run(line)
+  if line.partial:find("/", 1, true) then return {}, ":files .jsonl" end
   local runs, list = require "runs", {}
   local directory = runs.directory(line.values.journal)
   local ids = runs.ids(directory)
@@ -63,7 +64,7 @@ end
 -- What stands as the value of a flag --------------------------------------------------------------------------------
 
 local function clusters(line)
-  if not line.simulated then return listed(require("clusters").known()) end
+  if not line.simulated then return listed(require("completion.clusters").known()) end
   local names = {}
   for i, cluster in ipairs(require("sim.clusters").DEFAULT) do names[i] = cluster.name end
   return listed(names, "simulated")
