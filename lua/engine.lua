@@ -234,6 +234,8 @@ end
 ---@return table report  cmek.plan/1
 function Engine:plan()
   local plan = plan_pass(self)
+  local short = require("engine.lasting").problem(self)
+  if short then self.context:warn(short) end
   if self.options.requests then
     prepare(self)
     plan.requests = plan.summary.refused > 0 and require("json").array {}   -- a run with refused steps sends none

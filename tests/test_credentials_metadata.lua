@@ -79,6 +79,17 @@ test["an instance without a role is no source either"] = function()
   test.contains(refused({ answer = here }, "no AWS credentials"), "the instance has no role (http://169.254.169.254)")
 end
 
+test["who asks again right after a failure is told the same, without another wait"] = function()
+  local here = open { answer = function() return nil, "timed out", "lost" end }
+  test.raises(here.get, "no answer within 1 s")
+  local asked = #here.asked
+  test.raises(here.get, "no answer within 1 s")
+  test.equal(#here.asked, asked)
+  here.now = here.now + 11
+  test.raises(here.get, "no answer within 1 s")
+  test.equal(#here.asked, 2 * asked)
+end
+
 test["a service that is slow is an error that names the time and how to give it more"] = function()
   local slow = function() return nil, "169.254.169.254: Operation timed out after 1001 milliseconds with 0 bytes received", "lost" end
   local raised = refused({ answer = slow }, "the instance's metadata service (http://169.254.169.254): no answer within 1 s")

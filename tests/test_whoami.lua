@@ -124,6 +124,12 @@ test["run refuses a session that would end before its work in AWS, before anythi
   test.equal({ result.status, result:writes() > 0 }, { 0, true })
 end
 
+test["plan warns of such a session, and plans all the same"] = function()
+  local result = outside.simulated(('AWS_CREDENTIAL_EXPIRATION=%s "$CMEK" plan console --cluster orders'):format(time.text(os.time() + 300)))
+  test.equal(result.status, 0)
+  test.contains(result.errors, "nothing renews them")
+end
+
 test["what is left to do decides: where nothing is to be made any session will do"] = function()
   local run = '"$CMEK" run console --cluster orders-one --yes'
   local result = outside.simulated(("%s && AWS_CREDENTIAL_EXPIRATION=%s %s"):format(run, time.text(os.time() + 300), run))

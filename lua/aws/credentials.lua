@@ -27,6 +27,7 @@ local M = {}
 
 local ADVISORY <const>, MANDATORY <const> = 900, 600   -- seconds before the end: ask for new ones; do without the old ones
 local PAUSE <const> = 60                               -- seconds between two tries for keys that are not needed yet
+local FRESH <const> = 10                               -- seconds that a failure is not tried again: many ask at once, and each try may wait
 
 -- The order --------------------------------------------------------------------------------------------------------
 
@@ -99,9 +100,14 @@ function Credentials:register(door, endpoints)
 end
 
 local function load(self)
-  local source = source_of(self)
-  local keys, absent = source.load()
-  if not keys then none(self, absent) end
+  local source, failed = source_of(self), self.failed
+  if failed and self.clock.now() - failed.at < FRESH then error(failed.raised, 0) end
+  local ok, keys, absent = pcall(source.load)
+  if ok and not keys then ok, keys = pcall(none, self, absent) end
+  if not ok then
+    if refusal.is(keys) and keys.kind == "credentials" then self.failed = { at = self.clock.now(), raised = keys } end
+    error(keys, 0)
+  end
   keys.source = source.source
   self.keys = keys
   return keys

@@ -29,16 +29,24 @@ function M.seconds(engine)
   return total
 end
 
---- Raises when the credentials end before the work can be done, and nothing renews them.
+--- What is wrong when the credentials end before the work can be done, and nothing renews them; nil when they last.
 ---@param engine Engine
-function M.check(engine)
+---@return string?
+function M.problem(engine)
   local ends = engine.identity and engine.identity.ends
   local needed = ends and M.seconds(engine) or 0
   local left = ends and ends - engine.context.clock.now() or math.huge
-  if needed == 0 or left >= needed then return end
-  refusal.raise { kind = "credentials", exit = "credentials", what = "before anything is made",
-    message = ("the AWS credentials (%s) end at %s, in %s, and what is to be done in AWS may take up to %s; nothing renews them"):format(
-      engine.identity.source or "of unknown source", time.text(ends), time.span(left), time.span(needed)),
+  if needed == 0 or left >= needed then return nil end
+  return ("the AWS credentials (%s) end at %s, in %s, and what is to be done in AWS may take up to %s; nothing renews them"):format(
+    engine.identity.source or "of unknown source", time.text(ends), time.span(left), time.span(needed))
+end
+
+--- Raises that problem, if there is one.
+---@param engine Engine
+function M.check(engine)
+  local problem = M.problem(engine)
+  if not problem then return end
+  refusal.raise { kind = "credentials", exit = "credentials", what = "before anything is made", message = problem,
     next = "get credentials that last longer, or some that renew themselves (cmek help credentials), then run this again" }
 end
 
