@@ -150,6 +150,20 @@ test["a second adopt finds nothing to do; so does one of what cmek made"] = func
   test.equal({ status, report.summary.unchanged }, { 0, 4 })
 end
 
+test["verify adopt says whether the chain is adopted, and what is not"] = function()
+  local who = operators.open()
+  local made = by_hand(who)
+  local report, status = adopt(who, { mode = "verify" })
+  test.equal({ status, report.findings[1].id, report.findings[1].field, report.findings[1].mend },
+    { 6, "adopted_key.as_wanted", "tags.cmek:cluster", "cmek run adopt --cluster orders" })
+  adopt(who)
+  report, status = adopt(who, { mode = "verify" })
+  test.equal({ status, report.findings }, { 0, {} })
+  key_of(who, made.keys["us-east-1"]).KeyState = "Disabled"
+  test.equal(select(2, adopt(who, { mode = "verify" })), 0)   -- that is console's to verify
+  test.equal(select(2, console(who, made, { mode = "verify" })), 6)
+end
+
 test["a plan shows what would be tagged, and declining changes nothing"] = function()
   local who = operators.open()
   local made = by_hand(who)

@@ -69,6 +69,14 @@ test["what is changed between plan and run is named by step and field"] = functi
   test.equal(select(2, message:gsub("\n", "")), 1)
 end
 
+test["the run's own ID, which a plan cannot know, does not move it"] = function()
+  local result = outside.simulated(MADE .. script("before", ROLE .. 'iam.untag_role { RoleName = ROLE, TagKeys = { "cmek:run" } }')
+    .. "before; " .. PLAN .. RUN .. " --json 2>/dev/null")
+  local report = assert(json.decode(result.output))
+  test.equal({ result.status, report.run.status, report.summary.change, saved_in(result).plan.steps[1].differences[1].field },
+    { 0, "done", 1, "tags.cmek:run" })
+end
+
 test["a change that the plan would not touch moves it as well"] = function()
   local message = moved(ROTATION_OFF, KEY .. [[
     local id = key "us-west-2"

@@ -90,7 +90,8 @@ function M.thing(engine, resource, want, mode)
   local usable = have ~= nil and list:sound(resource.kind .. ".exists", resource.kind .. ".owner") and have or nil
   local result = resource.result(want, usable)
   engine.inspected[resource.kind] = true
-  if type(result) == "table" and not unknown.is(result) then engine.inspections[result] = { list = list, have = usable, want = want } end
+  -- what hangs on role and keys together is asked of the stock kinds, whose checks it goes on from
+  if type(result) == "table" and not unknown.is(result) and not resource.own then engine.inspections[result] = { list = list, have = usable, want = want } end
   return result
 end
 
