@@ -143,6 +143,7 @@ test["a key that is disabled, to be deleted, set aside, retired or of another ki
     function(key) table.insert(key.tags, { TagKey = "cmek:state", TagValue = "lost-race" }) end,
     function(key) table.insert(key.tags, { TagKey = "cmek:state", TagValue = "retired" }) end,
     function(key) key.metadata.KeySpec = "RSA_2048" end,
+    function(key) key.metadata.MultiRegion = true end,
   } do
     local world = small()
     die(world, "create_alias", "before")

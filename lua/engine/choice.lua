@@ -111,8 +111,9 @@ local function without_alias(context, want)
 end
 
 -- Whether such a key can be gone on with, by what KMS itself shows of it.
-local function fit(key, cluster)
-  return key and not keys.foreign(key, cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil and not keys.unusable(key)
+local function fit(key, want)
+  if not key or (key.metadata.MultiRegion or false) ~= (want.multi_region or false) then return false end
+  return not keys.foreign(key, want.cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil and not keys.unusable(key)
 end
 
 -- The oldest key that a run made for this cluster and did not claim. Its maker may be dead, or alive: going on with the key is safe
@@ -122,7 +123,7 @@ local function left(context, want)
   if want.generation or #context.attempts:open(want.region, want.alias) > 0 then return nil end
   local found = context.tasks.map(without_alias(context, want), function(resource)
     local key = context:try({ AccessDeniedException = true }, function() return keys.find(context, want.region, resource.arn) or false end)
-    return fit(key, want.cluster) and key or false
+    return fit(key, want) and key or false
   end)
   local by_age = {}
   for _, key in ipairs(found) do

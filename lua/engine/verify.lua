@@ -91,7 +91,9 @@ function M.thing(engine, resource, want, mode)
   local result = resource.result(want, usable)
   engine.inspected[resource.kind] = true
   -- what hangs on role and keys together is asked of the stock kinds, whose checks it goes on from
-  if type(result) == "table" and not unknown.is(result) and not resource.own then engine.inspections[result] = { list = list, have = usable, want = want } end
+  if type(result) == "table" and not unknown.is(result) and not resource.own then
+    engine.inspections[result] = { list = list, have = usable, want = want }
+  end
   return result
 end
 
