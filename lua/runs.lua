@@ -174,10 +174,15 @@ function M.unfinished(directory, id)
     end
     return run
   end
-  local ids = M.ids(directory)
+  local ids, broken = M.ids(directory), nil
   for i = #ids, 1, -1 do
-    local run = M.read(directory, ids[i])
+    local run, message = M.read(directory, ids[i])
     if run and run.status == "unfinished" and run.begin.recipe then return held(directory, ids[i]) end
+    if not run and not broken then broken = { id = ids[i], message = message } end
+  end
+  if broken then
+    failure.usage(("there is no unfinished run in '%s' that can be read; of run %s %s"):format(directory, broken.id, broken.message),
+      ("cmek runs show %s tells what of it can be read; running its recipe again goes on with what is there"):format(broken.id))
   end
   failure.usage(("there is no unfinished run in '%s'"):format(directory), "cmek runs lists them; --journal DIR names another directory")
 end

@@ -346,6 +346,29 @@ test["a journal that is full stops the run wherever that is: what was made is na
   test.equal(statuses, { [0] = true, [1] = true, [5] = true })
 end
 
+test["a journal that somebody changed is not taken up, and resume says whose it is and how to go on"] = function()
+  local changes = {
+    ["sed -i '/\"kind\":\"outcome\"/d' $J"] = "the journal was changed before line",
+    ["sed -i 's/CreateRole/DeleteRole/' $J"] = "the journal was changed before line",
+    ["printf 'no JSON\\n' >>$J"] = "of the journal is not JSON",
+    [": >$J"] = "does not begin like the journal of a run",
+  }
+  local finish = {}
+  for change, words in pairs(changes) do
+    finish[words .. change] = outside.begin(([[
+      (ulimit -S -f 4; $CMEK run console --cluster orders-one --yes 2>&1) | cat >$D/first
+      J=$(echo $D/state/simulated-runs/*.jsonl); %s
+      $CMEK resume --yes; echo "status $?"; : >$D/log; $CMEK run console --cluster orders-one --yes >&2; echo "again $?"]]):format(change))
+  end
+  for change, words in pairs(changes) do
+    local result = finish[words .. change]()
+    test.contains(result.errors, "there is no unfinished run in '")
+    test.contains(result.errors, words)
+    test.matches(result.errors, "next: cmek runs show %S+ tells what of it can be read; running its recipe again")
+    test.equal({ change, result.output, result:writes "CreateRole" }, { change, "status 2\nagain 0\n", 0 })
+  end
+end
+
 -- ---- signals ----
 
 --- A run with a slow service gets the signal when the service has seen the operation; then it is resumed.

@@ -155,7 +155,11 @@ local function simulate(options, door)
     skew = options.skew, metadata = options.metadata,
     clusters = clusters, state = state, choices = options.enabling and { first = options.enabling, each = 0 } or nil,
   })
-  if not ok then failure.usage(("the simulation cannot start: %s"):format(tostring(result))) end
+  if not ok then
+    local text = tostring(result):gsub("^lua/[%w_/]+%.lua:%d+: ", "")
+    failure.usage(options.state and ("the state '%s' is not one that cmek sim wrote: %s"):format(options.state, text)
+      or ("the simulation cannot start: %s"):format(text))
+  end
   if not state and not clusters then require("sim.clusters").seed(result) end
   if options.mixed and not result:serves "aws" then result.check_access = require("sim.outside").access(door) end
   return result
