@@ -274,6 +274,8 @@ test["what is typed wrong is exit 2 with what would be right, and nothing runs"]
   local directory = test.directory()
   write(directory .. "/text", "not json")
   write(directory .. "/clusters", '[{"name":"x"}]')
+  write(directory .. "/object", '{"name":"x"}')
+  write(directory .. "/odd", '{"aws":3}')
   for _, case in ipairs {
     { { "--latancy", "5" }, "did you mean '--latency'" },
     { { "--latency", "soon" }, "--latency wants a number of 0 or more, got 'soon'" },
@@ -283,6 +285,9 @@ test["what is typed wrong is exit 2 with what would be right, and nothing runs"]
     { { "--only", "azure" }, "aws, cloud, vault" },
     { { "--mixed" }, "--mixed needs --only" },
     { { "--tls-cert", "x" }, "go together" },
+    { { "--tls-cert", "/etc/passwd", "--tls-key", "/etc/passwd" }, "cmek: serving: cannot serve TLS with certificate '/etc/passwd'" },
+    { { "--clusters", directory .. "/object" }, "/object' is an object: [{" },
+    { { "--state", directory .. "/odd" }, "/odd' is not one that cmek sim wrote: " },
     { { "true" }, "cmek sim -- COMMAND" },
     { { "--clusters", directory .. "/nowhere" }, directory .. "/nowhere" },
     { { "--clusters", directory .. "/text" }, "is not what it should be" },

@@ -149,6 +149,9 @@ end
 
 local function simulate(options, door)
   local clusters = options.clusters and read_json(options.clusters, "list of clusters")
+  if clusters and not json.is_array(clusters) then
+    failure.usage(("the list of clusters '%s' is an object: [{\"name\": …, \"regions\": [\"us-east-1\"]}]"):format(options.clusters))
+  end
   local state = options.state and file.exists(options.state) and read_json(options.state, "state") or nil
   local ok, result = pcall(require("sim").new, {
     now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
@@ -177,11 +180,14 @@ end
 local function serve(simulation, options)
   local latency = (options.latency or 0) / 1000
   local tls = options["tls-cert"] and { cert = options["tls-cert"], key = options["tls-key"] } or nil
-  return require("server").new { tls = tls, handler = function(request)
+  local function handler(request)
     local response = simulation:handle(request)
     response.delay = (response.delay or 0) + latency
     return response
-  end }
+  end
+  local ok, server = pcall(require("server").new, { tls = tls, handler = handler })
+  if ok then return server end
+  failure.raise { status = tls and failure.USAGE or failure.FAILED, what = "serving", message = tostring(server) }
 end
 
 -- ---- the command ----
