@@ -31,10 +31,17 @@ local function bytes(seed)
   end
 end
 
+-- One pair for all tests of a file: making one takes valgrind ten seconds.
+local pairs_by_size = {}
+local function rsa_generate(bits)
+  pairs_by_size[bits] = pairs_by_size[bits] or crypto.rsa_generate(bits)
+  return pairs_by_size[bits]
+end
+
 --- A simulation with a clock that the test moves (`aws.now`), and its client.
 function M.new(options)
   local self = setmetatable({ now = START, entries = {}, who = M.OPERATOR, region = "us-east-1" }, Client)
-  local settings = { only = { aws = true }, random = bytes "tests", now = function() return self.now end }
+  local settings = { only = { aws = true }, random = bytes "tests", now = function() return self.now end, rsa_generate = rsa_generate }
   for name, value in sorted(options or {}) do settings[name] = value end
   self.simulation = require("sim").new(settings)
   self.simulation.on_request = function(entry) self.entries[#self.entries + 1] = entry end

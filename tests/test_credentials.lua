@@ -294,6 +294,10 @@ test["a process without expiration is asked once, one with it again before its e
   test.equal(here.get().access_key_id, "P3")
 end
 
+test["a process that cannot be started is told"] = function()
+  refused({ config = "[default]\ncredential_process = /no/such/program\n" }, "cannot run '/no/such/program'")
+end
+
 test["a process that fails is told with its own words, one that prints something else with what is wrong"] = function()
   refused({ config = program("", 3, "vault is sealed") }, "ended with status 3: vault is sealed")
   refused({ config = program "no JSON" }, "is not JSON")
@@ -301,6 +305,5 @@ test["a process that fails is told with its own words, one that prints something
   refused({ config = program '{"Version":1,"AccessKeyId":"A"}' }, "printed no AccessKeyId or no SecretAccessKey")
   refused({ config = program '{"Version":1,"AccessKeyId":"A","SecretAccessKey":"not-a-key","Expiration":"2026-02-01T08:00:00Z"}' },
     "credential_process of profile 'default' expired at 2026-02-01T08:00:00Z, 60 min ago")
-  refused({ config = "[default]\ncredential_process = /no/such/program\n" }, "cannot run '/no/such/program'")
   refused({ config = "[default]\ncredential_process = 'open\n" }, "a quote is not closed")
 end

@@ -19,8 +19,11 @@ test["no shell reads the words"] = function()
   test.equal(result.output, "$HOME|a b|*|;echo||")
 end
 
-test["a program is found by PATH, or not, which is said"] = function()
+test["a program is found by PATH"] = function()
   test.equal(process.run { argv = { "true" } }.status, 0)
+end
+
+test["a program that is not found, or cannot be run, is named"] = function()
   local result, message = process.run { argv = { "no-such-program-anywhere" } }
   test.equal(result, nil)
   test.equal(message, "cannot run 'no-such-program-anywhere': No such file or directory")

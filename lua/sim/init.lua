@@ -32,7 +32,8 @@ local defaults = {
   replication = 0,         -- seconds that a replica is Creating, and a new primary Updating
   reorder_principals = false,
 }
-local known = { metadata = true, now = true, random = true, clusters = true, only = true, state = true, stale = true, faults = true, choices = true }
+local known = { metadata = true, now = true, random = true, clusters = true, only = true, state = true, stale = true, faults = true, choices = true,
+  rsa_generate = true }
 
 local function check_options(options)
   for name in sorted(options) do
@@ -56,7 +57,8 @@ end
 --- A simulation.
 ---@param options { now: fun(): number, random: fun(count: integer): string, clusters: table?, propagation: number?, index_lag: number?,
 ---  stale: (fun(call: table): number)?, skew: number?, page_size: integer?, partition: string?, replication: number?, reorder_principals: boolean?,
----  only: table?, state: table?, faults: table?, choices: table?, metadata: string? }  stale: how old a picture this read shows, in seconds;
+---  only: table?, state: table?, faults: table?, choices: table?, metadata: string?, rsa_generate: function? }
+---  stale: how old a picture this read shows, in seconds; rsa_generate: stands in for crypto's, which is slow;
 ---  metadata: what becomes of instance metadata (lua/sim/identity.lua)
 ---@return table simulation
 function M.new(options)

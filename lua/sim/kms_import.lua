@@ -41,7 +41,7 @@ local function get_parameters_for_import(kms)
     if not digest or not bits[p.WrappingKeySpec] then
       wire.refuse("UnsupportedOperationException", ("%s with %s is not simulated."):format(p.WrappingAlgorithm, p.WrappingKeySpec))
     end
-    local pair = crypto.rsa_generate(bits[p.WrappingKeySpec])
+    local pair = (call.simulation.rsa_generate or crypto.rsa_generate)(bits[p.WrappingKeySpec])
     local token = crypto.base64(call.simulation.random(120))
     local valid_to = math.floor(call.now) + DAY
     tokens(call)[token] = { key = pair, digest = digest, arn = key.Arn, valid_to = valid_to }
