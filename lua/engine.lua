@@ -286,7 +286,7 @@ local function unfinished(self, raised)
   local wrote = self.context.wrote
   local document = report.failure(failure.document(raised))
   document.made = report.made(self)
-  if wrote then
+  if wrote and not (type(raised) == "table" and raised.other_arguments) then   -- a run that is resumed has those that it began with
     local resume = require("engine.mend").resume(self)
     document.next = ("%s%s"):format(document.next and document.next .. ", then " or "", resume)
     if document.commands then document.commands[#document.commands + 1] = resume end

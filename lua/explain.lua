@@ -7,6 +7,7 @@
 ---  are; codes, operations: one of these words; message: this stands in it, in lower case; way: nothing came of the service itself
 ---@field facts fun(refusal: table): table  more for the texts
 ---@field exit string?       as Refusal has it
+---@field other_arguments boolean?  a run that is resumed, with the arguments that it began with, meets it again
 ---@field cause string       texts with {names} of facts: fields of the refusal, and what the call was about
 ---@field evidence string
 ---@field next string
@@ -160,7 +161,7 @@ function M.complete(refusal)
   local ends = situation or refusal.kind == "refused" and OTHER
   if ends and not refusal.next then add(refusal, ends, facts_of(refusal, ends)) end
   if situation and situation.exit == "credentials" then refusal.exit, refusal.kind = "credentials", "credentials" end
-  refusal.about = nil
+  refusal.about, refusal.other_arguments = nil, situation and situation.other_arguments
   return refusal
 end
 

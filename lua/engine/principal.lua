@@ -4,6 +4,7 @@ local failure = require "engine.failure"
 local sorted = require "sorted"
 local policies = require "policy"
 local time = require "time"
+local unknown = require "unknown"
 
 local M = {}
 
@@ -27,10 +28,47 @@ end
 local function judge(context, arn)
   local account, path = arn:match "^arn:[^:]*:iam::(%d+):role/(.+)$"
   if account ~= context:identity().account then return nil end
-  local role = context.session.iam.find_role { RoleName = path:match "[^/]+$" }
+  local role, refused = context:try({ AccessDenied = true }, function()
+    return context.session.iam.find_role { RoleName = path:match "[^/]+$" } or false
+  end)
+  if refused then return nil end
   if not role then return context.seen[arn] and "new" or "missing" end   -- seen before: read where it is not known yet
   local created = time.epoch(role.CreateDate)
   return created and context.clock.now() - created < context.LAG and "new" or "there"
+end
+
+-- A role or user of our account by the ARN that a policy names; nil when it is none that can be looked up, or may not be.
+local function look_up(context, arn)
+  local account, kind, path = arn:match "^arn:[^:]*:iam::(%d+):(%a+)/(.+)$"
+  if account ~= context:identity().account then return nil end
+  local iam, name = context.session.iam, path:match "[^/]+$"
+  local thing, refused = context:try(function(refused) return refused.kind == "refused" end, function()
+    if kind == "role" then return iam.find_role { RoleName = name } or { none = true } end
+    return iam.get_user({ UserName = name }).User
+  end)
+  return thing or refused.code == "NoSuchEntity" and { none = true } or nil
+end
+
+--- Why KMS will not take a policy, because of whom it names; nil when nothing is known against it. The role that is still to be made
+--- is left out.
+---@param context engine.Context
+---@param document table|string
+---@return string?
+function M.missing(context, document)
+  local named = {}
+  for _, arn in ipairs(principals(document)) do
+    if not unknown.has(arn) and not (context.outside or {})[arn] then named[#named + 1] = arn end
+  end
+  local found = context.tasks.map(named, function(arn)
+    return context:once("principal " .. arn, function() return look_up(context, arn) or false end)
+  end)
+  for i, arn in ipairs(named) do
+    local thing = found[i]
+    if thing and thing.none then return ("the policy names %s, which does not exist: make it first, or name another"):format(arn) end
+    if thing and thing.Arn and thing.Arn ~= arn then
+      return ("the policy names %s, and the one of that name is %s: give it with its path"):format(arn, thing.Arn)
+    end
+  end
 end
 
 local function unaccepted(options, refused, message)
@@ -49,9 +87,9 @@ local function new_one(context, options, refused)
     if state == "missing" then
       unaccepted(options, refused, ("the policy names %s, which does not exist: make the role, or name another"):format(arn))
     end
-    there[#there + 1] = state == "there" and arn .. " (exists, and is not new)" or arn
+    there[#there + 1] = state == "there" and arn .. " (exists, and is not new)" or state ~= "new" and arn or nil
   end
-  if new then return new end
+  if new then return new, there end
   unaccepted(options, refused, ("KMS says '%s'. The policy names: %s. One of them does not exist, or was deleted and made again"):format(
     refused.message or "", table.concat(there, "; ")))
 end
@@ -62,7 +100,7 @@ end
 ---@param fn fun(): any
 ---@return any
 function M.put(context, options, fn)
-  local refused, waited_for
+  local refused, waited_for, others
   local done = context:poll {
     reason = "the role is new and KMS does not know it yet (it takes seconds, at times a minute or two)", bound = M.BOUND, delays = DELAYS,
     check = function()
@@ -70,12 +108,13 @@ function M.put(context, options, fn)
       answer, refused = context:try({ MalformedPolicyDocumentException = true }, fn)
       if not refused then return answer end
       if not tostring(refused.message or ""):lower():find("principal", 1, true) and (refused.message or "") ~= "" then error(refused, 0) end
-      waited_for = new_one(context, options, refused)
+      waited_for, others = new_one(context, options, refused)
     end,
   }
   if done ~= nil then return done end
-  unaccepted(options, refused, ("KMS has not accepted %s after %d s: %s"):format(waited_for, M.BOUND,
-    "either it takes longer than usual, or the role was deleted and made again meanwhile"))
+  local also = #others > 0 and ("; or it does not accept %s"):format(table.concat(others, "; ")) or ""
+  unaccepted(options, refused, ("KMS has not accepted %s after %d s: %s%s"):format(waited_for, M.BOUND,
+    "either it takes longer than usual, or the role was deleted and made again meanwhile", also))
 end
 
 return M

@@ -133,13 +133,14 @@ return {
     fits = { codes = "TagException TagPolicyViolation TagPolicyException InvalidInput", message = "tag polic" },
     cause = "a tag policy of the organization decides which values a tag may have",
     evidence = "{service} says '{message}'",
-    next = "a tag policy of the organization decides which values a tag may have: give one that it allows with --tag KEY=VALUE" },
+    next = "run this again with a --tag KEY=VALUE that the tag policy allows; what was made is found and gone on with", other_arguments = true },
 
   { id = "aws.tags", title = "a tag is refused, or there are too many",
     fits = { codes = "TagException TagPolicyViolation TagPolicyException InvalidInput", message = "tag" },
     cause = "a thing has 50 tags at most; names and values are short, and aws: begins none of them",
     evidence = "{service} says '{message}'",
-    next = "give other tags with --tag KEY=VALUE, or remove some of the thing's own: AWS takes 50, of letters, digits, blanks and _ . : / = + - @" },
+    next = "run this again with other tags (--tag KEY=VALUE): AWS takes 50, of letters, digits, blanks and _ . : / = + - @",
+    other_arguments = true },
 
   { id = "iam.principal-unknown", title = "IAM does not know a principal of the trust policy",
     fits = { service = "iam", codes = "MalformedPolicyDocument", message = "invalid principal" },

@@ -46,6 +46,7 @@ M.checks = {
 
 local KEPT <const> = keys.KEPT
 local ASIDE <const> = { [names.LOST_RACE] = true, [names.RETIRED] = true }   -- what cmek:state says of a key that is not in use
+local OWN_TAGS <const> = { [names.TAG_CLUSTER] = "", [names.TAG_REGION] = "", [names.TAG_RUN] = "", [names.TAG_ATTEMPT] = "" }
 local ATTEMPTS_MAX <const> = 3   -- keys that one run tries to make for one alias
 local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to leave, on which more waits than on what is read beside them
 
@@ -132,18 +133,23 @@ local function orphaned(want, have)
   end
 end
 
+-- What must not be put as its policy, or would be refused.
+local function unwise(context, want, found)
+  return guard.key(context, want.policy, found, want.region) or principal.missing(context, want.policy)
+end
+
 -- What keeps the wanted policy from being put, where it has to be.
 local function unputtable(context, want, have)
   if not want.policy or #M.differences(want, have) == 0 then return nil end
   local reason, check = orphaned(want, have)
   if reason or #policies.differences(want.policy, have.policy) == 0 then return reason, check end
-  return guard.key(context, want.policy, have.policy, want.region), "policy"
+  return unwise(context, want, have.policy), "policy"
 end
 
 --- Why the key is not touched; nil when it is this cluster's and usable.
 ---@return string? reason, string? check
 function M.refusal(context, want, have)
-  if not have then return want.policy and guard.key(context, want.policy, nil, want.region) end
+  if not have then return want.policy and (unwise(context, want) or shapes.too_many(shapes.tag_differences(want.tags, {}), OWN_TAGS)) end
   if have.refused then return have.refused, "owner" end
   local foreign = keys.foreign(have, want.cluster)
   if foreign and want.arn then return foreign, "owner" end

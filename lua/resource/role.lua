@@ -168,8 +168,11 @@ local function misplaced(want, have)
     have.arn, have.path, want.path)
 end
 
+local OWN_TAGS <const> = { [names.TAG_CLUSTER] = "", [names.TAG_RUN] = "" }
+
 local function overtagged(want, have)
-  return have and shapes.too_many(M.tag_differences(want, have), have.tags)
+  if have then return shapes.too_many(M.tag_differences(want, have), have.tags) end
+  return shapes.too_many(shapes.tag_differences(want.tags, {}), OWN_TAGS)
 end
 
 -- What may not be put as its trust policy.

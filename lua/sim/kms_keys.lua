@@ -27,8 +27,24 @@ end
 
 -- Tags ------------------------------------------------------------------------------------------------------------
 
+-- The organization's tag policies: for a tag's key, the values that it may have.
+local function check_tag_policy(call, tags)
+  local account = call.simulation.state.aws[call.caller.account]
+  local policies = account and account.organization and account.organization.TagPolicies or {}
+  for _, tag in ipairs(tags or {}) do
+    local allowed = policies[tag.TagKey]
+    for _, value in ipairs(allowed or {}) do
+      if value == tag.TagValue then allowed = nil end
+    end
+    if allowed then
+      wire.refuse("TagException", ("The tag policy does not allow the specified value for the following tag key: '%s'."):format(tag.TagKey))
+    end
+  end
+end
+
 --- Refuses the call when these tags, beside those that are there, are not possible.
-function M.check_tags(tags, have)
+function M.check_tags(call, tags, have)
+  check_tag_policy(call, tags)
   local seen, count = {}, 0
   for _, tag in ipairs(have or {}) do
     seen[tag.TagKey], count = "old", count + 1
@@ -104,7 +120,7 @@ local function create_key(kms)
     if p.Origin == "AWS_CLOUDHSM" or p.Origin == "EXTERNAL_KEY_STORE" then
       wire.refuse("ValidationException", "You must specify a CustomKeyStoreId for a KMS key with this origin.")
     end
-    M.check_tags(p.Tags)
+    M.check_tags(call, p.Tags)
     local here = state.region(call.state, call.caller.account, call.region)
     if #here.keys >= KEY_LIMIT then wire.refuse("LimitExceededException", "You have reached the limit of KMS keys in this account and Region.") end
     local key = draft(call, p)
@@ -201,8 +217,8 @@ function M.operations(kms)
       parameters = { KeyId = r.key, PendingWindowInDays = { type = "integer", min = 7, max = 30 } } },
     CancelKeyDeletion = { write = true, states = "cancel", run = cancel_key_deletion(kms), parameters = only_key },
     TagResource = { write = true, states = "mark", parameters = { KeyId = r.key, Tags = { type = "list", required = true, member = r.tags.member } },
-      run = function(_, p, key)
-        M.check_tags(p.Tags, key.Tags)
+      run = function(call, p, key)
+        M.check_tags(call, p.Tags, key.Tags)
         M.merge_tags(key.Tags, p.Tags)
       end },
     UntagResource = { write = true, states = "mark", run = untag_resource, parameters = { KeyId = r.key, TagKeys = r.tag_keys } },

@@ -113,7 +113,7 @@ local function replicate_key(kms)
     if state.find(here.keys, "KeyId", key.KeyId) then
       wire.refuse("AlreadyExistsException", ("A replica of the key %s already exists in the Region %s."):format(key.Arn, p.ReplicaRegion))
     end
-    keys.check_tags(p.Tags)
+    keys.check_tags(call, p.Tags)
     call.region = p.ReplicaRegion
     auth.authorize(call, { action = "kms:CreateKey", resource = "*", context = kms.context_of(call, { MultiRegion = true }, p) })
     local replica = draft(call, key, p)

@@ -64,6 +64,9 @@ end
 --- What the cluster has come to after a run that went well, and what to type next.
 local function after(report)
   local name, cmek = report.run.cluster.name, text(report.cmek)
+  if report.handover_file and cmek ~= "" and not cmek.next then
+    return ("CMEK of cluster %s is %s with these keys; the hand-over is in '%s'\n"):format(name, cmek.status, report.handover_file)
+  end
   if report.handover_file then
     local file = require("engine.mend").quote(report.handover_file)
     return ("The hand-over is in '%s'; with the Cloud's API key alone: cmek run enable --spec %s\n"):format(report.handover_file, file)
