@@ -44,7 +44,8 @@ function M.remember(clusters)
   if not path then return end
   local names, file, json = {}, require "file", require "json"
   for _, cluster in ipairs(clusters) do
-    if cluster.name:find(NAME) then names[#names + 1] = cluster.name end
+    local name = type(cluster) == "table" and cluster.name
+    if type(name) == "string" and name:find(NAME) then names[#names + 1] = name end
   end
   table.sort(names)
   local text = json.encode { clusters = json.array(names) } .. "\n"

@@ -12,7 +12,7 @@ _cmek() {
     if ((${#words[@]} > 0)) && [[ $word == [=:]* || ${words[-1]} == *[=:] ]]; then
       words[-1]+=$word
     else
-      words+=("$word")
+      words+=("${word#[\"\']}")   # an open quote is the shell's
     fi
   done
   cur=${words[-1]}
