@@ -1,5 +1,5 @@
 /* door.h -- the door: a value with rights, destinations, secrets, journal and clock, through which every exchange passes.
- * door.c judges, http.c carries, aws.c and cloud.c write the requests of their services. */
+ * door.c judges, http.c carries, aws.c, cloud.c and identity.c write the requests of their services. */
 #ifndef DOOR_H
 #define DOOR_H
 

@@ -12,6 +12,7 @@
 
 #define HEADERS_MAX 4
 #define TIMEOUT 5.0   /* seconds */
+#define SLOTS 40      /* of the stack: what is read stays on it until the request has left */
 
 static int identity_request(lua_State *L);
 
@@ -104,6 +105,7 @@ static int identity_request(lua_State *L)
   int self = lua_upvalueindex(1);
   struct door *door = door_check(L, self);
   lua_settop(L, 1);
+  luaL_checkstack(L, SLOTS, NULL);
   field_check_names(L, 1, "request", names);
   const char *service = field_string(L, 1, "service", ""), *method = field_string(L, 1, "method", "GET");
   const char *path = field_string(L, 1, "path", "");

@@ -96,6 +96,24 @@ test["a run with an instance's role makes everything, and nothing when the metad
   end
 end
 
+test["keys that a service calls expired are asked for anew, once, and the request is made again, once"] = function()
+  local simulation
+  local here = require("sim.world").new { seed = 1, handle = function(request) return simulation:handle(request) end }
+  simulation = require("sim").new { now = function() return here.now end, random = function(count) return here:random(count) end, metadata = "on" }
+  local asked = {}
+  simulation.on_request = function(entry) asked[#asked + 1] = entry.operation end
+  local session = require("session").open { door = require("door").new { world = here }, environment = { AWS_REGION = "us-east-1",
+    AWS_EC2_METADATA_SERVICE_ENDPOINT = "http://127.0.0.1:1", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null" } }
+  session:seal()
+  simulation.faults = { { kind = "expired", service = "kms", count = 1 } }
+  session.tasks.run(session.kms.list_aliases, { region = "us-east-1" })
+  test.equal(asked, { "GetToken", "ListRoles", "GetRoleCredentials", "ListAliases", "ListRoles", "GetRoleCredentials", "ListAliases" })
+  simulation.faults = { { kind = "expired", service = "kms" } }
+  asked = {}
+  local raised = test.raises(function() session.tasks.run(session.kms.list_aliases, { region = "us-east-1" }) end, "ExpiredTokenException")
+  test.equal({ raised.exit, asked }, { "credentials", { "ListAliases", "ListRoles", "GetRoleCredentials", "ListAliases" } })
+end
+
 -- ---- container ----
 
 local CONTAINER <const> = NO_KEYS .. 'AWS_CONTAINER_CREDENTIALS_FULL_URI="$AWS_ENDPOINT_URL' .. identity.CONTAINER.path .. '" '

@@ -119,6 +119,28 @@ test["a token that would end its header's line is not sent"] = function()
   test.equal({ answer, message, kind, #seen }, { nil, "the header Authorization would hold a line end", "unsent", 0 })
 end
 
+test["a web identity is traded unsigned, by the credential code alone, and its token stands in the body"] = function()
+  local seen = {}
+  local here = world.new { seed = 1, handle = function(request)
+    seen[#seen + 1] = request
+    return { status = 200, headers = {}, body = "" }
+  end }
+  local door = door_module.new { world = here }
+  door:endpoint("sts", "https://sts.us-east-1.amazonaws.com", { signing_region = "us-east-1" })
+  door:seal()
+  local key, tasks = door:session_key(), task.new(door)
+  local request = { service = "sts", operation = "AssumeRoleWithWebIdentity", parameters = {
+    RoleArn = "arn:aws:iam::1:role/a", WebIdentityToken = secret.new("web-identity-token", "aws") } }
+  test.raises(function() tasks.run(function() return door.aws.request(request) end) end, "is for the credential code alone")
+  request.session_key = key
+  tasks.run(function() return door.aws.request(request) end)
+  test.equal(#seen, 1)
+  test.equal({ headers_of(seen[1]).Authorization, headers_of(seen[1])["X-Amz-Security-Token"] }, {})
+  test.contains(seen[1].body, "WebIdentityToken=web-identity-token")
+  request.operation = "AssumeRole"   -- the control: what is signed wants keys
+  test.raises(function() tasks.run(function() return door.aws.request(request) end) end, "table expected, got nil")
+end
+
 -- ---- the sign-in on disk ----
 
 test["the file of a sign-in gives secrets, and is written back with them for its owner alone"] = function()

@@ -4,7 +4,7 @@ reads the set-up rewritten to its own ways.
 The services are a stand-in that answers alike whoever asks: keys are named after what they were got with, so that equal IDs mean equal ways.
 usage: identity.py CMEK [SEED [COUNT]]; the last line is the tally.
 """
-import hashlib, http.server, json, os, re, shutil, stat, subprocess, sys, tempfile, threading, time, urllib.parse
+import hashlib, http.server, json, os, re, shutil, stat, subprocess, sys, tempfile, threading, urllib.parse
 import peer
 from identity_cases import ROLE, generated
 from peer import check, equal
@@ -54,7 +54,8 @@ class Services(http.server.BaseHTTPRequestHandler):
         if path.startswith("/federation/credentials"):
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
             key = name_of(self.headers["x-amz-sso_bearer_token"], query["account_id"][0], query["role_name"][0])
-            return self.say(200, dict(roleCredentials=dict(accessKeyId=key, secretAccessKey="s" * 30, sessionToken="t" * 30, expiration=4070908800000)))
+            keys = dict(accessKeyId=key, secretAccessKey="s" * 30, sessionToken="t" * 30, expiration=4070908800000)
+            return self.say(200, dict(roleCredentials=keys))
         self.say(404, {})
 
     def do_POST(self):
@@ -64,7 +65,8 @@ class Services(http.server.BaseHTTPRequestHandler):
         if action == "GetCallerIdentity":
             inner = "<Account>210987654321</Account><Arn>arn:aws:iam::210987654321:user/peer</Arn><UserId>AIDAPEER</UserId>"
         elif action.startswith("AssumeRole"):
-            key = name_of(action, form["RoleArn"][0], form.get("ExternalId", [""])[0], form.get("WebIdentityToken", [""])[0], signer.group(1) if signer else "")
+            external, token = form.get("ExternalId", [""])[0], form.get("WebIdentityToken", [""])[0]
+            key = name_of(action, form["RoleArn"][0], external, token, signer.group(1) if signer else "")
             inner = (f"<Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{'s' * 30}</SecretAccessKey><SessionToken>{'t' * 30}</SessionToken>"
                      f"<Expiration>{LATER}</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROAPEER:x</AssumedRoleId>"
                      f"<Arn>arn:aws:sts::210987654321:assumed-role/x/x</Arn></AssumedRoleUser>")
@@ -81,7 +83,8 @@ def setup_home():
     home = tempfile.mkdtemp(prefix="cmek-identity-")
     cache = os.path.join(home, ".aws", "sso", "cache")
     os.makedirs(cache)
-    for key, token, ends in ("my-session", "sso-token-one", LATER), (START_URL, "sso-token-two", LATER), ("old-session", "sso-token-old", "2020-01-01T00:00:00Z"):
+    for key, token, ends in (("my-session", "sso-token-one", LATER), (START_URL, "sso-token-two", LATER),
+                             ("old-session", "sso-token-old", "2020-01-01T00:00:00Z")):
         with open(os.path.join(cache, hashlib.sha1(key.encode()).hexdigest() + ".json"), "w") as f:
             json.dump(dict(startUrl=START_URL, region="eu-west-1", accessToken=token, expiresAt=ends), f)
     with open(os.path.join(home, "token"), "w") as f:
@@ -123,7 +126,7 @@ def by_botocore(case, variables):
     session = botocore.session.Session(profile=case["profile"])
     try:
         region = session.get_config_variable("region")
-    except Exception as error:
+    except Exception:
         region = None
     try:
         keys = session.get_credentials()
@@ -252,7 +255,8 @@ def main():
         equal(f"and alike once it is rewritten: {reason}", (had, by_botocore(read, variables_of(read, home))), ([number], ours))
     server.shutdown()
     shutil.rmtree(home, ignore_errors=True)
-    print(f"{COUNT} set-ups, {differing} of them with a known difference: {refused} refused by both, " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())))
+    counted = ", ".join(f"{n} {k}" for k, n in sorted(kinds.items()))
+    print(f"{COUNT} set-ups, {differing} of them with a known difference: {refused} refused by both, {counted}")
     peer.done()
 
 

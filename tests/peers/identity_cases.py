@@ -17,7 +17,7 @@ class Files:
         self.here, self.config, self.credentials = here, [], []
 
     def profile(self, name, *lines):
-        self.config.append(f"[default]" if name == "default" else f"[profile {name}]")
+        self.config.append("[default]" if name == "default" else f"[profile {name}]")
         self.config.extend(lines)
 
     def keys(self, name, label):
@@ -101,7 +101,8 @@ def environments(here):
     imds = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": here["url"]}
     web = {"AWS_WEB_IDENTITY_TOKEN_FILE": here["token"], "AWS_ROLE_ARN": ROLE + "env"}
     return [
-        [(14, {}), (2, KEYS), (1, dict(KEYS, AWS_SESSION_TOKEN="not-a-real-token")), (1, {"AWS_ACCESS_KEY_ID": "AKIAHALF"}), (1, {"AWS_SECRET_ACCESS_KEY": "not-a-real-key"}),
+        [(14, {}), (2, KEYS), (1, dict(KEYS, AWS_SESSION_TOKEN="not-a-real-token")),
+         (1, {"AWS_ACCESS_KEY_ID": "AKIAHALF"}), (1, {"AWS_SECRET_ACCESS_KEY": "not-a-real-key"}),
          (1, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}), (1, dict(KEYS, AWS_CREDENTIAL_EXPIRATION="2020-01-01T00:00:00Z")),
          (1, dict(KEYS, AWS_CREDENTIAL_EXPIRATION="2099-01-01T00:00:00Z"))],
         [(14, {}), (2, web), (1, {"AWS_WEB_IDENTITY_TOKEN_FILE": here["token"]}), (1, dict(web, AWS_WEB_IDENTITY_TOKEN_FILE="/nowhere/token"))],
