@@ -37,6 +37,12 @@ Files
   ~/.aws/sso/cache/    sign-ins that aws sso login has left; one that cmek renews is written back
   /etc/ssl/certs       the authorities that are trusted, unless AWS_CA_BUNDLE or SSL_CERT_FILE names a file
 ]],
+  errors = [[
+Errors
+  What a service refuses ends in three things: its cause, the evidence that cmek saw, and what to do or type next. A command that is
+  printed can be pasted as it stands. Under --json they are members of the error: situation, cause, evidence, advice, commands, next.
+  The situations that are known have names; cmek help errors NAME shows one, and cmek sim --fault NAME makes many of them.
+]],
   status = [[
 Exit statuses
   0        done, or nothing to do

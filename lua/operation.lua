@@ -141,8 +141,8 @@ function M.check_account(common, session, identity)
   end
   identity = identity or session:identity()
   if identity.account ~= common.account then
-    failure.usage(("the AWS credentials are of account %s (%s), not of --account %s"):format(identity.account, identity.arn, common.account),
-      "name other credentials with --profile or AWS_PROFILE")
+    failure.raise(require("explain").tell("aws.other-account", { account = identity.account, arn = identity.arn }, { status = failure.USAGE,
+      message = ("the AWS credentials are of account %s (%s), not of --account %s"):format(identity.account, identity.arn, common.account) }))
   end
 end
 

@@ -97,8 +97,8 @@ local function mend_clock(self, request, outcome)
   self.skews[request.place], self.skew = skew, skew
   if not self.clock_told then
     self.clock_told = true
-    self.listen { kind = "warning", text = ("this machine's clock is %s %s AWS's; requests are signed with AWS's time. Set the clock")
-      :format(time.span(skew), skew > 0 and "behind" or "ahead of") }
+    self.listen { kind = "warning", text = ("this machine's clock is %s %s AWS's; requests are signed with AWS's time. Set the clock: "
+      .. "timedatectl set-ntp true"):format(time.span(skew), skew > 0 and "behind" or "ahead of") }
   end
   return true
 end

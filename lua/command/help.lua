@@ -76,6 +76,24 @@ local function help_json(name, output)
   return 0
 end
 
+--- The situations that cmek knows, as `cmek help errors` lists them; or one of them with its texts.
+---@param id string?
+---@return string
+function M.errors(id)
+  local explain, parts = require "explain", { help.TOPICS.errors, "\n" }
+  for _, situation in ipairs(explain.list()) do
+    parts[#parts + 1] = ("  %-30s %s\n"):format(situation.id, situation.title)
+    if situation.id == id then
+      local lines = { ("%s: %s\ncause: %s\nevidence: %s\nnext: %s\n"):format(id, situation.title, situation.cause, situation.evidence,
+        situation.next) }
+      for _, command in ipairs(situation.commands or {}) do lines[#lines + 1] = "  " .. command .. "\n" end
+      return table.concat(lines)
+    end
+  end
+  if id then failure.usage(("there is no situation '%s'"):format(id), "cmek help errors lists them") end
+  return table.concat(parts)
+end
+
 local function text_of(topic)
   if topic == nil or topic == "--help" then return help.overview() end
   local about, command = help.TOPICS[topic], M.command(topic)
@@ -103,7 +121,7 @@ function M.run(arguments, output)
     return 0
   end
   if arguments[1] == "json" then return help_json(arguments[2], output) end
-  output:help(text_of(arguments[1]))
+  output:help(arguments[1] == "errors" and M.errors(arguments[2]) or text_of(arguments[1]))
   return 0
 end
 

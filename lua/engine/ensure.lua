@@ -122,8 +122,10 @@ end
 local function missing(resource, want)
   local region = resource.region(want)
   local text = ("there is no %s %s%s"):format(resource.kind, resource.name(want), region and " in " .. region or "")
+  local name = want.cluster and want.cluster.name or ""
   failure.raise({ code = "precondition", region = region, what = "reading what must be there", message = text },
-    "cmek.regions", { missing = text, name = want.cluster and want.cluster.name })
+    resource.kind == "role" and "access.role-missing" or "cmek.regions",
+    { missing = text, name = name, role = resource.name(want), mend = "cmek run console --cluster " .. require("quote")(name) })
 end
 
 --- What must be: a thing that this recipe ensures, or one that is there already. Raises when it is missing or not ours.

@@ -6,8 +6,13 @@ local M = {}
 
 local KEY <const>, ROLE <const> = "^arn:[%w-]+:kms:([%w-]+):%d+:key/[%w-]+$", "^arn:[%w-]+:iam::%d+:role/(.+)$"
 
-local function misnamed(message)
-  failure.raise { code = "precondition", exit = "usage", what = "reading the ARNs of keys", message = message }
+local function misnamed(message, situation, facts)
+  failure.raise({ code = "precondition", exit = "usage", what = "reading the ARNs of keys", message = message }, situation, facts)
+end
+
+-- One ARN in the place of the other.
+local function swapped(arn, is, wanted)
+  misnamed(("'%s' is the ARN of a %s, and that of a %s is wanted"):format(arn, is, wanted), "cmek.swapped", { arn = arn, is = is, wanted = wanted })
 end
 
 local function regions(cluster)
@@ -26,6 +31,7 @@ function M.key(want)
   local by_region = {}
   for _, arn in ipairs(want.arn) do
     local region = arn:match(KEY)
+    if arn:find(ROLE) then swapped(arn, "role", "key") end
     if not region then misnamed(("'%s' is not the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)"):format(arn)) end
     if not known[region] then
       misnamed(("%s is in %s, and cluster %s is in %s: CMEK wants a key in each of these"):format(arn, region, want.cluster.name, names))
@@ -40,6 +46,7 @@ end
 ---@param text string  a name or an ARN
 ---@return string name, string? arn
 function M.role(text)
+  if text:find(KEY) then swapped(text, "key", "role") end
   local path = text:match(ROLE)
   if path then return path:match "[^/]+$", text end
   return text

@@ -72,10 +72,10 @@ function M.missing(context, document)
 end
 
 local function unaccepted(options, refused, message)
-  failure.raise {
+  failure.raise({
     code = refused.code, service = refused.service, operation = refused.operation, region = refused.region, request_id = refused.request_id,
     what = options.what, message = message,
-  }
+  }, "kms.principal-unknown", { seen = message })
 end
 
 -- Finds the principal that is worth waiting for; raises when there is none, or when another one is missing.

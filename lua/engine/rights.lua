@@ -159,9 +159,17 @@ local function needs_of(engine)
   return list
 end
 
-local function refuse(step, text)
+-- Which situation a denial is that is known before anything is tried.
+local function told(context, need, text)
+  local id = text:find("service control policy", 1, true) and "aws.scp" or text:find("permissions boundary", 1, true) and "aws.boundary"
+    or "aws.denied"
+  return require("explain").tell(id, { action = need.action, who = context:identity().arn })
+end
+
+local function refuse(context, need, text)
+  local step = need.step
   if step.action == "refuse" then return end
-  step.action, step.irreversible = "refuse", nil
+  step.action, step.irreversible, step.told = "refuse", nil, told(context, need, text)
   step.reason = text .. ": allow it, or use other credentials (--profile)"
 end
 
@@ -224,7 +232,7 @@ function M.judge(engine)
     local text = denied(context, need, decision, read)
     local known = decision and decision.verdict == "allowed" or not source_arn(context:identity())
     local result = text and "finding" or known and "ok" or "unknown"
-    if text then refuse(need.step, text) end
+    if text then refuse(context, need, text) end
     if WORST[result] > WORST[results[need.action] or "ok"] or not results[need.action] then results[need.action] = result end
   end
   for action, result in sorted(results) do

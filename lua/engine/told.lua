@@ -33,7 +33,9 @@ local function orphan(engine, have, facts)
   end
 end
 
-local function key(engine, want, have, check)
+local function key(engine, want, have, check, reason)
+  local locked_out = reason:find("could not change it again", 1, true)
+  if locked_out then return "kms.lockout", { source = engine.context:identity().arn } end
   if not have or type(have) ~= "table" then return nil end
   if have.in_use then
     return "cmek.in-use", { keys = have.in_use, region = want.region, name = want.cluster.name }

@@ -44,7 +44,14 @@ return {
     evidence = "{service} answers {code} to {source}",
     next = "{source}: get new credentials (for a profile of IAM Identity Center: aws sso login), then run this again" },
 
-  { id = "aws.clock", title = "this machine's clock is wrong",
+  { id = "aws.other-account", title = "the credentials are of another account than --account",
+    cause = "the AWS credentials that are in force, by flag, environment or profile, are not those that were meant",
+    evidence = "STS says account {account} ({arn})",
+    next = "name other credentials with --profile or AWS_PROFILE", commands = { "cmek whoami" } },
+
+  { id = "aws.clock", title = "this machine's clock is wrong", exit = "credentials",
+    fits = { codes = SIGNATURE, message = "signature expired" },
+    facts = function() return { span = "more than five minutes" } end,
     cause = "requests are signed with the time, and AWS takes them for five minutes at most; the difference is put right once, for this run",
     evidence = "AWS's clock and this machine's are {span} apart",
     next = "set the clock", commands = { "timedatectl set-ntp true" } },
@@ -58,9 +65,8 @@ return {
 
   { id = "aws.mfa", title = "the role wants a code of an MFA device", exit = "credentials",
     cause = "the profile's role is assumed with a one-time code, and nobody is there to type it",
-    evidence = "{seen}",
-    next = "take a session on a terminal first, then run this with it",
-    commands = { 'eval "$(aws configure export-credentials --profile {profile} --format env)"' } },
+    evidence = "profile '{profile}' has mfa_serial {serial}, and there is no terminal to ask at",
+    next = "take a session at a terminal first, then run this with it", commands = { "{export}" } },
 
   { id = "aws.assume-role", title = "the role cannot be assumed",
     fits = { service = "sts", operations = "AssumeRole", codes = DENIED }, facts = denial,

@@ -54,6 +54,11 @@ return {
     evidence = "{missing}",
     next = "make what is missing", commands = { "cmek run console --cluster {name}" } },
 
+  { id = "cmek.swapped", title = "the ARNs of role and key are swapped",
+    cause = "a key serves the cluster, and a role is what CockroachDB assumes to use it: each has an ARN, and their places are not the same",
+    evidence = "{arn} is the ARN of a {is}",
+    next = "give the key with --key and the role with --role; the cluster's own are shown by", commands = { "cmek status" } },
+
   { id = "cmek.enable-failed", title = "the Cloud took the keys and could not use them",
     cause = "while it enabled CMEK the Cloud lost its way to a key: role, trust or key changed under it, or something in AWS denies it",
     evidence = "{said}",

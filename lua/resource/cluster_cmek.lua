@@ -150,7 +150,8 @@ end
 
 local function wait_for_lock(context, want)
   local cluster = context:poll {
-    reason = ("cluster %s is locked by another job; waiting until it is free"):format(want.cluster.name), bound = BUSY_BOUND,
+    reason = ("cluster %s is locked by another job; waiting until it is free (cmek status --cluster %s)"):format(want.cluster.name,
+      want.cluster.name), bound = BUSY_BOUND,
     delays = { 2, 5, 10 },
     check = function()
       local now = context.session.cloud.cluster(want.cluster.id)
@@ -158,8 +159,9 @@ local function wait_for_lock(context, want)
     end,
   }
   if not cluster then
-    failure.raise { code = "not_ready", service = "cloud", operation = "GetCluster", what = what(want),
-      message = ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60) }
+    local message = ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60)
+    failure.raise({ code = "not_ready", service = "cloud", operation = "GetCluster", what = what(want), message = message },
+      "cluster.locked", { message = message, name = want.cluster.name })
   end
 end
 

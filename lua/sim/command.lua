@@ -46,6 +46,11 @@ end
 
 local function path(text) return text end
 
+local function fault(text)
+  local ok, read = pcall(require("sim.faults").read, text)
+  return ok and read or failure.usage(("--fault '%s': %s"):format(text, tostring(read)))
+end
+
 --- Flag, what it takes, how it is read, what it is for.
 local OPTIONS <const> = {
   { "latency", "MS", number, "milliseconds until an answer leaves" },
@@ -54,6 +59,7 @@ local OPTIONS <const> = {
   { "skew", "S", signed, "seconds by which AWS's clock is ahead of this machine's; negative: behind" },
   { "metadata", "HOW", metadata, "the command's AWS credentials come from instance metadata: on, or slow, html, expired, no-role, v1, \z
     refused, bridged" },
+  { "fault", "FAULT", fault, "something that goes wrong, again and again; may be given several times (below)", many = true },
   { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
   { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
   { "mixed", nil, nil, "with --only: the others are real, their variables pass through" },
@@ -73,6 +79,13 @@ function M.help()
   for _, option in ipairs(OPTIONS) do
     lines[#lines + 1] = ("  --%-22s %s"):format(option[1] .. (option[2] and " " .. option[2] or ""), option[4])
   end
+  local kinds, situations = require("sim.faults").names()
+  lines[#lines + 1] = "\nA FAULT is one of these kinds, then any of service= operation= region= skip=N count=N, and last message=TEXT:"
+  lines[#lines + 1] = "  " .. table.concat(kinds, " ")
+  lines[#lines + 1] = "error takes code= and status=, stall and stale take seconds=; after=true lets the operation happen first. For example:"
+  lines[#lines + 1] = "  cmek sim --fault 'error service=kms operation=CreateKey code=LimitExceededException count=1 message=No more keys' -- …"
+  lines[#lines + 1] = "Or it is the name of a known situation (cmek help errors):"
+  for i = 1, #situations, 4 do lines[#lines + 1] = "  " .. table.concat(situations, " ", i, math.min(i + 3, #situations)) end
   return table.concat(lines, "\n") .. "\n"
 end
 
@@ -109,7 +122,13 @@ local function parse(arguments)
       at = at + 1
       value = arguments[at] or failure.usage(("--%s wants %s"):format(name, option[2]))
     end
-    options[name] = option[3] and option[3](value, "--" .. name) or true
+    local read = option[3] and option[3](value, "--" .. name) or true
+    if option.many then
+      options[name] = options[name] or {}
+      table.insert(options[name], read)
+    else
+      options[name] = read
+    end
     at = at + 1
   end
   return options, { table.unpack(arguments, at + 1) }
@@ -155,7 +174,7 @@ local function simulate(options, door)
   local state = options.state and file.exists(options.state) and read_json(options.state, "state") or nil
   local ok, result = pcall(require("sim").new, {
     now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
-    skew = options.skew, metadata = options.metadata,
+    skew = options.skew, faults = options.fault, metadata = options.metadata,
     clusters = clusters, state = state, choices = options.enabling and { first = options.enabling, each = 0 } or nil,
   })
   if not ok then

@@ -16,9 +16,13 @@
 ---
 --- after = true lets the operation happen first, with throttle, error, 500 and 503html.
 local auth = require("sim.auth")
+local sorted = require("sorted")
 local wire = require("sim.wire")
 
 local M = {}
+
+local NUMBERS <const> = { count = true, skip = true, status = true, seconds = true }
+local MEMBERS <const> = { service = true, operation = true, region = true, code = true, message = true, after = true }
 
 local kinds = { throttle = true, error = true, ["500"] = true, ["503html"] = true, expired = true, reset = true, lost_answer = true,
   truncate = true, stall = true, stale = true, arn_is_id = true }
@@ -29,6 +33,38 @@ local function fits(fault, call)
     if fault[name] ~= nil and fault[name] ~= call[name] then return false end
   end
   return fault.count == nil or fault.count > 0
+end
+
+-- A member of a fault as it is written on a command line.
+local function member(name, value)
+  if NUMBERS[name] then return tonumber(value) or error(("%s wants a number, got '%s'"):format(name, value), 0) end
+  if not MEMBERS[name] then error(("a fault has no '%s'"):format(name), 0) end
+  if name == "after" then return value == "true" end
+  return value
+end
+
+--- A fault from its text: a kind or the name of a known situation (sim/situations.lua), then members; what follows message= is it.
+---@param text string  "error service=kms operation=CreateKey code=LimitExceededException count=1 message=No more keys"
+---@return table fault  raises a text that says what is wrong
+function M.read(text)
+  local known, fault = require "sim.situations", {}
+  local word, rest = text:match "^%s*(%S+)%s*(.*)$"
+  if not word then error("a fault begins with its kind", 0) end
+  if not kinds[word] and not known[word] then error(("there is no fault '%s'; cmek sim --help lists them"):format(word), 0) end
+  for name, value in pairs(known[word] or { kind = word }) do fault[name] = value end   -- order cannot be seen
+  local before, message = (" " .. rest):match "^(.-) message=(.*)$"
+  for name, value in (before or rest):gmatch "(%S-)=(%S*)" do fault[name] = member(name, value) end
+  fault.message = message or fault.message
+  return fault
+end
+
+--- The names that a fault's text may begin with: kinds, then situations; sorted.
+---@return string[] kinds, string[] situations
+function M.names()
+  local lists = { {}, {} }
+  for name in sorted(kinds) do table.insert(lists[1], name) end
+  for name in sorted(require "sim.situations") do table.insert(lists[2], name) end
+  return lists[1], lists[2]
 end
 
 --- The fault for this call; nil without one. Counts it.

@@ -7,8 +7,7 @@
 local Failure = { __name = "ui.Failure" }
 
 function Failure:__tostring()
-  local text = self.what and self.what .. ": " .. self.message or self.message
-  return self.next and text .. "\nnext: " .. self.next or text
+  return (self.what and self.what .. ": " .. self.message or self.message) .. require("explain").text(self)
 end
 
 local M = {}

@@ -17,9 +17,11 @@ local M = {}
 --- Ends the search: a source that is set up and fails is an error.
 ---@param message string
 ---@param next_step string?
-function M.fail(message, next_step)
+---@param situation string?  of lua/explain/, in the place of a next step
+---@param facts table?
+function M.fail(message, next_step, situation, facts)
   local fields = { kind = "credentials", exit = "credentials", message = message, next = next_step }
-  refusal.raise(next_step and fields or explain.tell("aws.no-credentials", { seen = message }, fields))
+  refusal.raise(next_step and fields or explain.tell(situation or "aws.no-credentials", facts or { seen = message }, fields))
 end
 
 --- Prints keys of a profile for the environment: for what cmek does not read. A profile that is named on the command line comes

@@ -14,7 +14,7 @@ local function token_code(self, profile, serial)
   code = code and code:gsub("%s", "")
   if not code then
     fail(("the AWS profile '%s' asks for an MFA code (mfa_serial %s), and there is no terminal to ask at"):format(profile.name, serial),
-      common.export_line(self, profile.name))
+      nil, "aws.mfa", { serial = serial, profile = profile.name, export = common.export_line(self, profile.name) })
   end
   if not code:find "^%d%d%d%d%d%d$" then fail(("an MFA code has 6 digits, got %d characters"):format(#code), "run this again") end
   return code
