@@ -63,6 +63,7 @@ Resuming
   On another machine, with the journal copied there:  cmek resume PATH/RUN.jsonl, or cmek resume RUN --journal DIR.
   A run whose process is alive is not taken up, nor one of another AWS account, organization or cluster than the
   credentials and keys at hand: it is said whose it is. The profile is the one that it began with; --profile names another.
+  Alive on another machine it cannot be seen from here; both then come to the same role and keys.
 
   Without the journal, run the recipe again: the role is found by its name and tags, keys by the cluster's alias, and a key
   that the dead run had made and not given its alias yet is found by its tags and gone on with. That is safe while its maker
@@ -147,6 +148,9 @@ Adopting
   Left alone, each with its reason: keys and roles of another account, tagged for another cluster or used by one; keys in
   another region than they serve; multi-Region keys and keys with imported material; keys that are not Enabled, symmetric
   and for encrypting; an alias that points to another key; several roles in one cluster. A wrong trust is told.
+
+  A role and keys that were made by hand and are not in use yet are named as well: cmek plan console --role ARN --key ARN
+  (a key a region; where none is named, one is made) prints the command that says whose they are.
 ]],
   credentials = [[
 AWS credentials

@@ -9,8 +9,8 @@ local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
 local ROLE <const> = ("arn:aws:iam::%s:role/platform/crdb-by-hand"):format(ACCOUNT)
 local ALIAS <const> = names.alias(CLUSTER)
 
--- The page's steps as somebody does them by hand, with a statement of theirs in a key's policy. Options: role (its name), trust, regions
--- (key by region of the cluster), cluster.
+-- The page's steps as somebody does them by hand, with a statement of theirs in each key's policy. Options: cluster (its name); use: role
+-- and keys that are there; unused: CMEK is not enabled with them.
 local function by_hand(who, options)
   options = options or {}
   local hand = operators.beside(who, { who = who.simulation.accounts[1], confirm = options.cluster or "orders" })
@@ -32,6 +32,7 @@ local function by_hand(who, options)
       made.keys[region.name] = arn
       specs[i] = { region = region.name, key_spec = { type = "AWS_KMS", uri = arn, auth_principal = made.role } }
     end
+    if options.unused then return made end
     session.cloud.enable_cmek(cluster.id, specs)
     session.tasks.sleep(600)
     assert(session.cloud.cmek(cluster.id).status == "ENABLED")   -- the simulated Cloud goes on when it is asked
@@ -361,6 +362,25 @@ test["a key or role that is named by its ARN and is not there, or is of another 
     test.equal({ status, report.steps[case[2]].action }, { 1, "refuse" })
     test.contains(report.steps[case[2]].reason, case[3])
   end
+end
+
+-- Does a command of the AWS CLI as it was printed, on the simulated services.
+local verifier = dofile "tests/verifier.lua"
+local function type_in(who, reason) verifier.mend(who, reason:match "say whose it is: (aws .*)$") end
+
+test["a role and a key that were made by hand and are not in use become the cluster's by the commands that are printed"] = function()
+  local who = operators.open()
+  local made = by_hand(who, { unused = true })
+  local arguments = { role = made.role, key = { made.keys["us-east-1"] } }
+  local report, status = operators.run(who, "console", { arguments = arguments })
+  test.equal({ status, report.steps[1].action, report.steps[2].action }, { 1, "refuse", "refuse" })
+  test.contains(report.steps[1].reason, "where the cluster uses it: cmek run adopt --cluster orders, else say whose it is: aws iam tag-role ")
+  type_in(who, report.steps[1].reason)
+  type_in(who, report.steps[2].reason)
+  report, status = operators.run(who, "console", { arguments = arguments, run_id = "run-2" })
+  test.equal({ status, report.error, report.summary.create, report.steps[2].action }, { 0, nil, 2, "change" })
+  test.equal(#aliases_of(who, made.keys["us-east-1"]), 1)
+  test.contains(key_of(who, made.keys["us-east-1"]).Policy, "Auditors")
 end
 
 test["regions without a --key get one that is made; another key than the one in use is a rotation"] = function()

@@ -61,6 +61,14 @@ local function administrator(who)
   end
 end
 
+-- "TagKey=a,TagValue=b" is a list of one object.
+local function value_of(text)
+  if not text:find "^%a+=[^,]*,%a+=" then return math.tointeger(tonumber(text)) or text end
+  local object = {}
+  for name, value in text:gmatch "(%a+)=([^,]*)" do object[name] = value end
+  return { object }
+end
+
 -- One command of the AWS CLI, as a shell would give its words.
 local function aws(who, words)
   local parameters, region = {}, nil
@@ -68,7 +76,7 @@ local function aws(who, words)
     local name, value = words[at]:match "^%-%-(.+)$", words[at + 1]
     if name == "region" then region = value
     elseif name == "tag-keys" then parameters.TagKeys = { value }
-    else parameters[pascal(name)] = math.tointeger(tonumber(value)) or value end
+    else parameters[pascal(name)] = value_of(value) end
   end
   local result, refusal = who.simulation:call { principal = administrator(who), service = words[2], region = region, operation = pascal(words[3]),
     parameters = parameters }

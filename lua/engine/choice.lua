@@ -68,11 +68,11 @@ local function own_in_use(context, want, uri)
   return key and key.tags[names.TAG_CLUSTER] == want.cluster.id and key or nil
 end
 
--- The alias of such a key, which may not be seen yet when the key is new.
+-- The alias of such a key, which may not be seen yet when cmek has just made the key.
 local function late_alias(context, want, key)
   return context:poll {
     reason = ("waiting until KMS shows the alias of %s"):format(key.arn),
-    bound = context.mode ~= "verify" and keys.is_young(context, key) and context.LAG or 0,
+    bound = context.mode ~= "verify" and key.tags[names.TAG_ATTEMPT] and keys.is_young(context, key) and context.LAG or 0,
     check = function() return M.alias_of(want.cluster, keys.aliases(context, want.region), key.arn) end,
   }
 end

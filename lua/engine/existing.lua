@@ -1,6 +1,7 @@
 --- Roles and keys that are there already and are named by their ARNs.
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
+local names = require "names"
 
 local M = {}
 
@@ -27,19 +28,30 @@ end
 ---@return string?
 function M.key(want)
   if type(want.arn) ~= "table" then return want.arn end
-  local known, names = regions(want.cluster)
+  local known, listed = regions(want.cluster)
   local by_region = {}
   for _, arn in ipairs(want.arn) do
     local region = arn:match(KEY)
     if arn:find(ROLE) then swapped(arn, "role", "key") end
     if not region then misnamed(("'%s' is not the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID)"):format(arn)) end
     if not known[region] then
-      misnamed(("%s is in %s, and cluster %s is in %s: CMEK wants a key in each of these"):format(arn, region, want.cluster.name, names))
+      misnamed(("%s is in %s, and cluster %s is in %s: CMEK wants a key in each of these"):format(arn, region, want.cluster.name, listed))
     end
     if by_region[region] then misnamed(("%s and %s are both in %s: one key serves a region"):format(by_region[region], arn, region)) end
     by_region[region] = arn
   end
   return by_region[want.region]
+end
+
+--- How a thing that was named by its ARN, and says nothing of whose it is, becomes a cluster's.
+---@param cluster table
+---@param have { arn: string?, region: string?, name: string? }  of a key its ARN and region, of a role its name
+---@return string
+function M.advice(cluster, have)
+  local tag = have.region and ("aws kms tag-resource --region %s --key-id %s --tags TagKey=%s,TagValue=%s"):format(have.region, have.arn,
+    names.TAG_CLUSTER, cluster.id)
+    or ("aws iam tag-role --role-name %s --tags Key=%s,Value=%s"):format(have.name, names.TAG_CLUSTER, cluster.id)
+  return ("; where the cluster uses it: cmek run adopt --cluster %s, else say whose it is: %s"):format(cluster.name, tag)
 end
 
 --- The name of a role, and its ARN where that is what was given.

@@ -152,7 +152,10 @@ function M.refusal(context, want, have)
   if not have then return want.policy and (unwise(context, want) or shapes.too_many(shapes.tag_differences(want.tags, {}), OWN_TAGS)) end
   if have.refused then return have.refused, "owner" end
   local foreign = keys.foreign(have, want.cluster)
-  if foreign and want.arn then return foreign, "owner" end
+  if foreign and want.arn then
+    local untagged = not (have.unreadable.tags or have.tags[names.TAG_CLUSTER])
+    return foreign .. (untagged and existing.advice(want.cluster, have) or ""), "owner"
+  end
   if foreign then return ("the alias %s points to a key that is not ours: %s"):format(want.alias, foreign), "owner" end
   local reason = keys.unusable(have) or single(want, have)
   if reason then return reason, "state" end

@@ -157,8 +157,8 @@ function M.foreign(context, want, have)
   if owner then
     return ("%s belongs to another cluster, %s (tag %s): name another role with --role"):format(have.arn, owner, names.TAG_CLUSTER)
   end
-  return ("%s was not made by cmek (it has no tag %s): it is left alone until it is adopted, or name another role with --role"):format(
-    have.arn, names.TAG_CLUSTER)
+  return ("%s was not made by cmek (it has no tag %s): it is left alone until it is adopted%s"):format(have.arn, names.TAG_CLUSTER,
+    want.arn and existing.advice(want.cluster, { name = want.name }) or ", or name another role with --role")
 end
 
 -- A role keeps its path for life.
