@@ -6,6 +6,10 @@ local M = {}
 local DEPTH_MAX <const> = 20
 local SHOWN <const> = 16   -- characters of what stands where something else should
 local WORDS <const> = { ["true"] = true, ["false"] = false }
+local RESERVED <const> = {}   -- words that are no names in Lua
+for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true until while"):gmatch "%a+" do
+  RESERVED[word] = true
+end
 
 -- What is wrong with a text; raised by the parts below, caught by `read`.
 local Fault = {}
@@ -106,7 +110,7 @@ end
 function Reader:name()
   local from = self.at
   local name = self:take "[%a_][%w_]*"
-  if name and WORDS[name] == nil and self:take "=" then return name end
+  if name and not RESERVED[name] and self:take "=" then return name end
   self.at = from
   if name or not self:take "%[" or self.text:find("^[%[=]", self.at) then
     self.at = from

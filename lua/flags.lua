@@ -35,6 +35,9 @@ local COMMON <const> = {
   { "help",      "this text" },
 }
 
+--- What help calls a value of a shape.
+local LIKE <const> = { tag = "KEY=VALUE", path = "PATH", policy = "ARN", principal = "ARN" }
+
 local function belongs(flag, word)
   return flag.words == nil or (" " .. flag.words .. " "):find(" " .. word .. " ", 1, true) ~= nil
 end
@@ -92,7 +95,7 @@ function M.list(word, specifications)
   local list = {}
   for _, spec in ipairs(specifications) do
     list[#list + 1] = { name = spec.name, flag = spec.flag, text = M.explain(spec), list = spec.list, choices = spec.choices, group = "recipe",
-      value = spec.type ~= "boolean" and (spec.type == "integer" and "N" or spec.name:upper()) or nil }
+      value = spec.type ~= "boolean" and (spec.type == "integer" and "N" or LIKE[spec.like] or spec.name:upper()) or nil }
   end
   for _, flag in ipairs(COMMON) do
     if belongs(flag, word) then

@@ -231,7 +231,7 @@ Checks of verify
   key.policy                 its policy can be read, and is cmek's by Version and Id
   key.policy.use             the statement that lets the role use it is as wanted, field by field
   key.policy.administration  so is the statement of those who administer it
-  key.policy.foreign         no other statement lets another account or service use or administer it
+  key.policy.foreign         no other statement lets others use or administer it, or its role do more
   key.control                those who administer it may still change its policy: nothing denies it
   key.rotation               KMS rotates it
   key.rotation.period        in the wanted number of days

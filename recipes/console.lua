@@ -12,9 +12,9 @@ return {
     { "enable",   "enable CMEK with these keys at the end, which cannot be undone", type = "boolean" },
 
     -- What a company may want of everything that is made.
-    { "tag",                  "KEY=VALUE, on the role and the keys", list = true, like = "tag" },
+    { "tag",                  "a tag of the role and the keys", list = true, like = "tag" },
     { "role_path",            "the role's path, which cannot be changed later", optional = true, like = "path" },
-    { "permissions_boundary", "ARN of the policy that bounds the role", optional = true, like = "policy" },
+    { "permissions_boundary", "the policy that bounds the role", optional = true, like = "policy" },
     { "multi_region_key",     "make multi-Region keys, which AWS can replicate; a key keeps its kind", type = "boolean" },
   },
   touches = { "cloud", "iam", "kms" },

@@ -79,6 +79,38 @@ test["what is no data is refused with its line, whatever it would do: it is neve
   end
 end
 
+test["whatever is read as Lua data means the same to Lua itself; what Lua refuses is never read"] = function()
+  local seed = 1
+  local function random(n)
+    seed = (seed * 1103515245 + 12345) & 0x7fffffff
+    return (seed >> 8) % n + 1
+  end
+  local atoms = { "1", "-2.5", "0x1F", "1e3", "true", "false", '"a\\n\\"b"', "'x'", "[[l\n]]", "[==[q]]]==]",
+    '"\\u{e4}\\z  x"', "nil", "x", "f()", "1..2", '"\\q"' }
+  local names = { "", "", "a = ", "b = ", "[1] = ", '["c d"] = ', "[true] = ", "end = ", "[[k]] = ", "_x1 =" }
+  local between = { ",", ";", " , --[[ c ]]", ",\n-- c\n", "", ",," }
+  local function text(depth)
+    local parts = {}
+    for i = 1, random(4) - 1 do
+      local value = depth > 0 and random(4) == 1 and text(depth - 1) or atoms[random(random(3) == 1 and #atoms or 11)]
+      parts[i] = names[random(random(3) == 1 and #names or 5)] .. value .. between[random(random(4) == 1 and #between or 4)]
+    end
+    return "{" .. table.concat(parts, " ") .. "}"
+  end
+  local accepted = 0
+  for _ = 1, 3000 do
+    local source = "return " .. text(3)
+    local value = data.read(source)
+    if value then
+      accepted = accepted + 1
+      local chunk = load(source, "=data", "t", {})
+      test.truthy(chunk, source)
+      test.equal({ source, value }, { source, chunk() })
+    end
+  end
+  test.truthy(accepted > 300 and accepted < 3000)
+end
+
 -- Files --------------------------------------------------------------------------------------------------------------------
 
 test["a file of arguments that cannot be read names itself, and what is wrong"] = function()

@@ -114,6 +114,11 @@ local CASES <const> = {
       local account = who.simulation.state.cloud.clusters[1].account_id
       another({ Effect = "Allow", Principal = { AWS = account }, NotAction = "kms:CreateGrant", Resource = "*" })(who)
     end },
+  { "a statement that gives the role more than the five actions", finds = at "key.policy.foreign", mends = "aws", text = "kms:CreateGrant",
+    breaks = function(who)
+      another({ Sid = "More", Effect = "Allow", Principal = { AWS = verifier.role(who).Arn }, Resource = "*",
+        Action = json.array { "kms:Decrypt", "kms:CreateGrant" } })(who)
+    end },
   { "a statement that denies the role", finds = at "key.access", mends = "aws", text = "CockroachDB cannot use the key",
     breaks = function(who)
       another({ Sid = "Freeze", Effect = "Deny", Principal = { AWS = verifier.role(who).Arn }, Action = "kms:Decrypt", Resource = "*" })(who)

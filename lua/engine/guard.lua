@@ -66,17 +66,26 @@ local function excess(statement)
   return #list > 0 and table.concat(list, ", ") or nil
 end
 
--- What a statement allows a role that outsiders assume beyond using the key.
-local function beyond(document, outside)
-  for _, statement in ipairs(statements_of(document)) do
-    local names = statement.Effect == "Allow" and type(statement.Principal) == "table" and statement.Principal.AWS
-    for _, name in ipairs(names and list_of(names) or {}) do
-      local more = outside[name] and excess(statement)
-      if more then
-        return ("%s lets the role that CockroachDB Cloud assumes do %s: it needs %s, and nothing else"):format(foreign.label(statement), more,
-          table.concat(require("policy.build").USE_ACTIONS, ", "))
-      end
+--- What a statement allows a role that CockroachDB Cloud assumes, beyond using the key; nil when nothing.
+---@param context engine.Context
+---@param statement table
+---@return string?
+function M.excess(context, statement)
+  local names = statement.Effect == "Allow" and type(statement.Principal) == "table" and statement.Principal.AWS
+  for _, name in ipairs(names and list_of(names) or {}) do
+    if (context.outside or {})[name] then
+      local more = excess(statement)
+      return more and ("lets the role that CockroachDB Cloud assumes do %s: it needs %s, and nothing else"):format(more,
+        table.concat(require("policy.build").USE_ACTIONS, ", "))
     end
+  end
+end
+
+-- A statement that does, as the policy would stand.
+local function beyond(context, document)
+  for _, statement in ipairs(statements_of(document)) do
+    local text = M.excess(context, statement)
+    if text then return ("%s %s"):format(foreign.label(statement), text) end
   end
 end
 
@@ -142,7 +151,7 @@ function M.key(context, want, found, region)
     return ("the key policy would have %d bytes, and KMS takes %d: name fewer administrators, by their role instead of one by one"):format(
       size, KEY_POLICY_MAX)
   end
-  return unnamed(want) or open_to_all(want, found, identity.account) or beyond(document, context.outside or {})
+  return unnamed(want) or open_to_all(want, found, identity.account) or beyond(context, document)
     or lockout(document, identity, region)
 end
 

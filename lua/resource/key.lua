@@ -36,7 +36,7 @@ M.checks = {
   { id = "key.policy", severity = "high", text = "its policy can be read, and is cmek's by Version and Id" },
   { id = "key.policy.use", severity = "high", text = "the statement that lets the role use it is as wanted, field by field" },
   { id = "key.policy.administration", severity = "high", text = "so is the statement of those who administer it" },
-  { id = "key.policy.foreign", severity = "high", text = "no other statement lets another account or service use or administer it" },
+  { id = "key.policy.foreign", severity = "high", text = "no other statement lets others use or administer it, or its role do more" },
   { id = "key.control", severity = "high", text = "those who administer it may still change its policy: nothing denies it" },
   { id = "key.rotation", severity = "medium", text = "KMS rotates it" },
   { id = "key.rotation.period", severity = "medium", text = "in the wanted number of days" },

@@ -1,5 +1,6 @@
 --- What verify asks of a key, one by one: whose it is, whether it can be used, and by whom.
 local foreign = require "engine.foreign"
+local guard = require "engine.guard"
 local json = require "json"
 local key = require "resource.key"
 local keys = require "engine.keys"
@@ -136,9 +137,10 @@ local function others(engine, list, want, have)
   local account, shown = have.arn:match "^arn:[^:]*:kms:[^:]*:(%d+):", {}
   for _, statement in ipairs(statements) do
     local who = foreign.outsiders(statement, account)
-    if #who > 0 then
-      list:finding("key.policy.foreign", { field = "policy." .. foreign.label(statement), have = json.encode(statement),
-        text = ("%s of another account or service may use or administer the key"):format(table.concat(who, ", ")),
+    local text = #who > 0 and ("%s of another account or service may use or administer the key"):format(table.concat(who, ", "))
+      or guard.excess(engine.context, statement)
+    if text then
+      list:finding("key.policy.foreign", { field = "policy." .. foreign.label(statement), have = json.encode(statement), text = text,
         mend = mend.key_policy(engine, have, statement) })
     else
       shown[#shown + 1] = json.encode(statement)
