@@ -6,7 +6,7 @@
 ---@field steps ui.live.Step[]   those of the plan that are to be done, in its order
 ---@field waits table[]          { reason, since, till }, oldest first
 ---@field doing string           what is done while there are no steps
----@field rows integer[]         how wide each line is that was drawn; {} when the block is not there
+---@field rows integer           lines that were drawn; 0 when the block is not there
 local Live = { __name = "ui.Live" }
 Live.__index = Live
 
@@ -34,7 +34,7 @@ local TOOK <const> = 6             -- columns of a usual time
 ---@param clock table  door.clock
 ---@return ui.Live
 function M.new(output, clock)
-  return setmetatable({ output = output, clock = clock, steps = {}, waits = {}, doing = "reading", rows = {}, began = clock.now() }, Live)
+  return setmetatable({ output = output, clock = clock, steps = {}, waits = {}, doing = "reading", rows = 0, began = clock.now() }, Live)
 end
 
 -- Texts ------------------------------------------------------------------------------------------------------------------
@@ -74,13 +74,11 @@ local function step_line(self, step, width)
   local mark, colour = table.unpack(MARKS[step.state] or { spinner(self), "cyan" })
   local text = ("%s  %s  %s"):format(lead, fit(step.name, math.max(6, room)), took):gsub("%s+$", "")
   text = fit(text, width - 4)
-  return { width = 4 + columns.width(text),
-    text = ("  %s %s"):format(self.output:paint(colour, mark), step.state == "to come" and self.output:paint("dim", text) or text) }
+  return ("  %s %s"):format(self.output:paint(colour, mark), step.state == "to come" and self.output:paint("dim", text) or text)
 end
 
 local function plain_line(self, text, width, colour)
-  local shown = fit(text, width)
-  return { width = columns.width(shown), text = colour and self.output:paint(colour, shown) or shown }
+  return self.output:paint(colour, fit(text, width))
 end
 
 local function wait_line(self, wait, width, indent)
@@ -135,7 +133,7 @@ end
 --- The lines of the block.
 ---@param width integer    of the terminal, in columns
 ---@param height integer?  of the block at the most; nil: as many lines as it takes
----@return { text: string, width: integer }[]
+---@return string[]
 function Live:frame(width, height)
   width = width - 1   -- a full line would wrap in some terminals
   local by_step, lines = waits_by_step(self), {}
@@ -157,35 +155,34 @@ function Live:frame(width, height)
   return lines
 end
 
--- What moves the cursor to the beginning of what was drawn. A terminal that became narrower has wrapped it meanwhile.
+-- What moves the cursor to the beginning of what was drawn. A terminal that became narrower may have wrapped lines of it meanwhile,
+-- or not yet, or never will: a few of them may be left above, but nothing that was printed before is ever drawn over.
 local function back(self)
-  local width, rows = self.output.terminal.width(), 0
-  for _, drawn in ipairs(self.rows) do rows = rows + math.max(1, (drawn + width - 1) // width) end
-  self.rows = {}
+  local rows = self.rows
+  self.rows = 0
   return rows > 0 and ("\r\27[%dA"):format(rows) or "\r"
 end
 
 --- Takes the block away.
 function Live:erase()
-  if #self.rows > 0 then self.output:note(back(self) .. "\27[J") end
+  if self.rows > 0 then self.output:note(back(self) .. "\27[J") end
 end
 
 --- Draws the block, in the place of the one before.
 function Live:draw()
   local terminal = self.output.terminal
-  local lines, parts, rows = self:frame(terminal.width(), math.max(3, terminal.height() - 2)), { back(self) }, {}
-  for i, line in ipairs(lines) do
-    parts[#parts + 1], rows[i] = line.text .. "\27[K\n", line.width
+  local parts = { back(self) }
+  for _, line in ipairs(self:frame(terminal.width(), math.max(3, terminal.height() - 2))) do
+    parts[#parts + 1], self.rows = line .. "\27[K\n", self.rows + 1
   end
   parts[#parts + 1] = "\27[J"
-  self.rows = rows
   self.output:note(table.concat(parts))
 end
 
 --- Prints a line that stays, above the block.
 ---@param text string
 function Live:line(text)
-  local there = #self.rows > 0
+  local there = self.rows > 0
   self:erase()
   self.output:note(text .. "\n")
   if there then self:draw() end
@@ -200,7 +197,7 @@ function Live:close()
     if step.state == "under way" then step.state, step.ended = "stopped", self.clock.now() end
   end
   for _, step in ipairs(self.steps) do
-    self.output:note(step_line(self, step, self.output.terminal.width() - 1).text .. "\n")
+    self.output:note(step_line(self, step, self.output.terminal.width() - 1) .. "\n")
   end
 end
 

@@ -103,8 +103,9 @@ local LIVE <const> = {
   ["step-start"] = function(self, event) self.live:step(event.step, "under way") end,
   ["step-done"] = function(self, event) self.live:step(event.step, "done") end,
   ["step-failed"] = function(self, event)
-    self.live:step(event.step, "failed")
-    self:line(("  %s %s: %s"):format(self.output:paint("red", "✗"), title(event.step), event.error.message or ""))
+    local stopped = tostring(event.error.message):find "^stopped by SIG" ~= nil   -- which is told once, at the end
+    self.live:step(event.step, stopped and "stopped" or "failed")
+    if not stopped then self:line(("  %s %s: %s"):format(self.output:paint("red", "✗"), title(event.step), event.error.message or "")) end
   end,
   ["waiting"] = function(self, event) self.live:wait(event.reason, event.seconds) end,
 }

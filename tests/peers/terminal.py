@@ -1,0 +1,201 @@
+"""What a terminal shows: cmek in tmux panes of several sizes, held against tests/panes/*.txt; times, IDs and the spinner are made the
+same. A pane is looked at when the text that is waited for stands in it. UPDATE=1 writes the panes anew.
+usage: terminal.py CMEK; the last line is the tally.
+"""
+import os, re, shutil, subprocess, sys, tempfile, time
+import peer
+from peer import check, equal
+
+CMEK = os.path.abspath(sys.argv[1])
+PANES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(sys.argv[0]))), "panes")
+SECONDS = 30    # that a text is waited for
+RUN = "run console --cluster orders --enable"
+SLOW = "--seed 1 --propagation 3000"   # so slow that the keys wait until somebody ends the run
+
+
+def broken(pattern):
+    """A pattern of single characters that may be broken by the end of a line."""
+    return r"\n?".join(pattern)
+
+
+HEX = ["[0-9a-f]"]
+KEY_ID = re.compile("(?<=key/)" + broken(HEX * 8 + ["-"] + (HEX * 4 + ["-"]) * 3 + HEX * 12))
+RUN_ID = re.compile(broken(["2", "0"] + [r"\d"] * 6 + ["-"] + [r"\d"] * 6 + ["-"] + HEX * 7))
+
+
+def zeros(match):
+    return re.sub("[0-9a-f]", "0", match.group())
+
+
+def same(text):
+    """The pane without what differs from run to run; lengths stay, or lines would break elsewhere."""
+    text = re.sub(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", "⠿", text)
+    text = re.sub(r"\d+ min \d+ s|\d+ s|\d+\.\d s", "N s", text)
+    text = RUN_ID.sub(zeros, KEY_ID.sub(zeros, text))
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines()) + "\n"
+
+
+class Pane:
+    """A shell in a terminal of its own."""
+
+    def __init__(self, width, height, sim="--seed 1", **variables):
+        self.scratch = tempfile.mkdtemp(prefix="cmek-pane-")
+        self.tmux = ["tmux", "-S", os.path.join(self.scratch, "socket"), "-f", "/dev/null"]
+        environment = {"PATH": os.environ["PATH"], "HOME": self.scratch, "CMEK_STATE_DIR": os.path.join(self.scratch, "state"), "PS1": "$ ",
+                       "LC_ALL": "C.UTF-8", "TERM": "xterm", **variables}
+        self.clean = {k: v for k, v in environment.items() if k in ("PATH", "HOME", "LC_ALL", "TERM")}
+        os.symlink(CMEK, os.path.join(self.scratch, "cmek"))
+        self.run("set-option", "-g", "default-terminal", "screen", ";", "new-session", "-d", "-c", self.scratch, "-x", str(width), "-y", str(height),
+                 "env", "-i", *(f"{k}={v}" for k, v in environment.items()), f"TERM={variables.get('TERM', 'screen')}",
+                 os.path.join(self.scratch, "cmek"), "sim", *sim.split(), "--", "sh")
+        self.ended()
+
+    def run(self, *words):
+        return subprocess.run([*self.tmux, *words], env=self.clean, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+
+    def send(self, *keys):
+        self.run("send-keys", *keys)
+
+    def text(self, history=False, joined=False):
+        """What is seen; with what has left the pane at the top; with lines that the pane has broken in one."""
+        return self.run("capture-pane", "-p", *(["-S", "-"] if history else []), *(["-J"] if joined else []))
+
+    def wait(self, pattern):
+        """Until the pane matches; the pane."""
+        deadline = time.time() + SECONDS
+        while time.time() < deadline:
+            text = self.text()
+            if re.search(pattern, text):
+                return text
+            time.sleep(0.05)
+        check(f"the pane shows {pattern!r}", False, self.text())
+        return self.text()
+
+    def ended(self):
+        """Until the shell asks for the next command; the pane."""
+        return self.wait(r"(\A|\n)\$\s*\Z")
+
+    def flag(self, name):
+        return self.run("display-message", "-p", "#{%s}" % name).strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.run("kill-server")
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def golden(name, text):
+    """Holds a pane against the one that is kept."""
+    path, text = os.path.join(PANES, name + ".txt"), same(text)
+    if os.environ.get("UPDATE"):
+        with open(path, "w") as f:
+            f.write(text)
+    try:
+        with open(path) as f:
+            want = f.read()
+    except FileNotFoundError:
+        want = ""
+    if not check(f"the pane {name}", text == want):
+        print(f"-- seen:\n{text}-- kept:\n{want}--", flush=True)
+
+
+def sound_end(pane, name):
+    """The shell is back, with its cursor and its echo."""
+    pane.ended()
+    pane.send("echo still $((40 + 2))", "Enter")
+    pane.wait(r"\nstill 42\n\$")
+    equal(f"{name}: the cursor is there", pane.flag("cursor_flag"), "1")
+
+
+def in_order(text):
+    """Lines of the keys, which come as the answers come, by region."""
+    return re.sub(r"(^  [✓…] key .*\n)+", lambda lines: "".join(sorted(lines.group().splitlines(True))), text, flags=re.M)
+
+
+def whole_run():
+    with Pane(80, 24) as pane:
+        pane.send(f"./cmek {RUN}", "Enter")
+        golden("plan", pane.wait(r"\[y/N\]"))
+        pane.send("y", "Enter")
+        golden("irreversible", pane.wait("to go on: *\n"))
+        pane.send("orders", "Enter")
+        pane.ended()
+        golden("done", pane.text(history=True))
+        sound_end(pane, "after a run")
+
+
+def declined():
+    with Pane(80, 24) as pane:
+        pane.send(f"./cmek {RUN}; echo status $?", "Enter")
+        pane.wait(r"\[y/N\]")
+        pane.send("n", "Enter")
+        golden("declined", pane.ended())
+        sound_end(pane, "after a question was declined")
+    with Pane(80, 24) as pane:
+        pane.send(f"./cmek {RUN}; echo status $?", "Enter")
+        pane.wait(r"\[y/N\]")
+        pane.send("y", "Enter")
+        pane.wait("to go on:")
+        pane.send("order", "Enter")
+        golden("wrong-name", pane.ended())
+        sound_end(pane, "after a wrong name")
+
+
+def under_way(width, height, name):
+    with Pane(width, height, SLOW) as pane:
+        pane.send(f"./cmek {RUN} --yes --confirm orders; echo status $?", "Enter")
+        golden(f"{name}-under-way", pane.wait(r"waiting \d.*\n*\Z"))
+        pane.send("C-c")
+        golden(f"{name}-stopped", pane.ended())
+        sound_end(pane, f"{name}: after ^C")
+
+
+def resized():
+    with Pane(100, 30, SLOW) as pane:
+        pane.send(f"./cmek {RUN} --yes --confirm orders", "Enter")
+        pane.wait(r"waiting \d.*\n*\Z")
+        for width in (60, 41, 100, 40):
+            pane.run("resize-window", "-x", str(width), "-y", "30")
+            end = r"✓ role .*(\n  . key .*){3}\n  · cluster_cmek *orders\n  1 of 5 done, .*\n    waiting .*\n*\Z"
+            check(f"the block is whole when the terminal is {width} wide", re.search(end, pane.wait(end)))
+            check("and the plan above it too", "Plan: 5 to create, 0 to change, 0 to delete" in pane.text(history=True, joined=True), pane.text())
+        pane.send("C-c")
+        sound_end(pane, "after the terminal was resized")
+
+
+def appended(name, **variables):
+    with Pane(100, 30, **variables) as pane:
+        pane.run("pipe-pane", f"cat > {pane.scratch}/raw")
+        pane.send(f"./cmek {RUN} --yes --confirm orders", "Enter")
+        pane.wait("ENABLED with these keys")
+        pane.ended()
+        golden(name, in_order(pane.text(history=True, joined=True)))
+        with open(os.path.join(pane.scratch, "raw"), newline="") as f:
+            raw = f.read()
+        equal(f"{name}: no control sequence but the shell's own line ends", re.findall(r"\x1b[^\n]{0,8}", raw), [])
+
+
+def looking():
+    """What is not a run: nothing of the progress stays; a plan on a narrow terminal; a failure before anything."""
+    with Pane(40, 40) as pane:
+        pane.send("./cmek plan console --cluster orders", "Enter")
+        pane.wait("Plan: ")
+        golden("narrow-plan", pane.ended())
+    with Pane(40, 24) as pane:
+        pane.send("./cmek plan console --cluster order; echo status $?", "Enter")
+        pane.wait(r"status \d")
+        golden("narrow-failure", pane.ended())
+        sound_end(pane, "after a failure")
+
+
+whole_run()
+declined()
+under_way(80, 24, "wide")
+under_way(40, 24, "narrow")
+resized()
+appended("no-color", NO_COLOR="1")
+appended("dumb", TERM="dumb")
+looking()
+peer.done()
