@@ -78,7 +78,11 @@ def commands():
     with open(plan) as f:
         judge("plan --out", json.load(f), schemas["cmek.saved_plan/1"])
     command("run console --cluster orders", 1, "cmek.run/1")
-    command(f"run --plan {plan} --yes", 0, "cmek.run/1")
+    command(f"run --plan {plan} --yes --out {SCRATCH}/handover", 0, "cmek.run/1")
+    command(f"status --cluster orders --facts {SCRATCH}/facts", 0, "cmek.status/1")
+    for name in ("handover", "facts"):
+        with open(os.path.join(SCRATCH, name)) as f:
+            judge("the file of --" + name, json.load(f), schemas[f"cmek.{name}/1"])
     command(f"run --plan {plan} --yes", 1, "cmek.run/1")
     command("run console --cluster orders --enable --yes --confirm orders", 0, "cmek.run/1")
     command("verify --cluster orders", 0, "cmek.verify/1")

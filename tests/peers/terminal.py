@@ -184,7 +184,7 @@ def looking():
         pane.wait("Plan: ")
         golden("narrow-plan", pane.ended())
     with Pane(40, 24) as pane:
-        pane.send("./cmek plan console --cluster order; echo status $?", "Enter")
+        pane.send("./cmek plan console --clutser orders; echo status $?", "Enter")
         pane.wait(r"status \d")
         golden("narrow-failure", pane.ended())
         sound_end(pane, "after a failure")
