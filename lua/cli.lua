@@ -44,7 +44,7 @@ end
 local function tell(raised, output)
   local failure = require "ui.failure"
   if output.json then output:document { schema = "cmek.error/1", error = failure.document(raised) } end
-  local text = require("secret").mask(tostring(raised)):gsub("\n*$", "")
+  local text = tostring(raised):gsub("\n*$", "")
   output:note("cmek: " .. text .. "\n")
   return failure.status(raised)
 end

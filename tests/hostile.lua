@@ -29,6 +29,11 @@ local faults = {
   html = function() return { status = 200, body = "<!DOCTYPE html><html><body>Please log in to the guests' network</body></html>" } end,
   gateway = function() return { status = 502, body = "<html><h1>Bad Gateway</h1></html>" } end,
   big = function() return { status = 200, body = ("x"):rep(50 * 1000 * 1000) } end,
+  echo = function(_, request)   -- what was asked, as some services and proxies quote it
+    local words = {}
+    for i, pair in ipairs(request.headers) do words[i] = pair[1] .. ": " .. pair[2] end
+    return { status = 400, body = require("json").encode { __type = "EchoException", code = 3, message = table.concat(words, "; ") } }
+  end,
   steering = function()
     return { status = 400, body = '{"__type":"Bad\\u001b[2JException","message":"\\u001b]0;owned\\u0007 \\u001b[2Jgone\\u009b2J\\r ok"}' }
   end,
@@ -57,7 +62,7 @@ local function handle(request)
   if request.method == "CONNECT" then return { status = 502, headers = {}, body = "" } end
   local fault, only = request.target:match "^/(%l+)/?(%a*)"
   local proper = NOTHING[operation] or "{}"
-  if faults[fault] and (only == "" or only == "api" or only == operation) then return faults[fault](proper) end
+  if faults[fault] and (only == "" or only == "api" or only == operation) then return faults[fault](proper, request) end
   return { status = 200, headers = { { "Content-Type", "application/x-amz-json-1.1" } }, body = proper }
 end
 

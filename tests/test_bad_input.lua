@@ -137,6 +137,18 @@ test["what a service says cannot steer the terminal"] = function()
   end
 end
 
+test["a service that quotes what it was sent gives no secret away: not as text, as a document, as events, in the journal, to a script"] = function()
+  local script = test.directory() .. "/mine.lua"
+  assert(file.write(script, 'print(select(2, pcall(kms.list_aliases, { region = "us-east-1" })).message)'))
+  local run = "COCKROACH_API_KEY=CCDB1_quotedquotedquoted_quotedquotedquoted COCKROACH_SERVER=$URL/echo $CMEK run console --cluster orders --yes"
+  for _, command in ipairs { run, run .. " --json", run .. " --json=lines",
+    "AWS_SESSION_TOKEN=quotedquotedquotedquoted AWS_ENDPOINT_URL_KMS=$URL/echo $CMEK exec " .. script } do
+    local result = simulated(("export URL=%s; (%s); cat $D/state/simulated-runs/*.jsonl"):format(outside.hostile(), command))
+    test.matches(command .. result.text, "quoted.*Host: 127%.0%.0%.1.*%*%*%*%*%*%*%*%*")
+    test.equal({ command, result.text:find("quoted", 1, true) }, { command })
+  end
+end
+
 test["what the Cloud should not answer, where trying again cannot help"] = function()
   refuses {
     { "COCKROACH_SERVER=$URL/big $CMEK run console --cluster orders --yes", 1, "the answer is longer than 16 MiB" },

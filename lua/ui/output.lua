@@ -8,6 +8,8 @@
 local Output = { __name = "ui.Output" }
 Output.__index = Output
 
+local mask = require("secret").mask   -- a service may quote in its answer what it was sent
+
 local M = {}
 
 local COLOURS <const> = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
@@ -27,12 +29,12 @@ function M.new(options)
   }, Output)
 end
 
---- Writes to stdout as it is. What cannot be written, because a pipe was closed or a disk is full, stops nothing that is being
+--- Writes to stdout, secrets masked. What cannot be written, because a pipe was closed or a disk is full, stops nothing that is being
 --- done: it is kept in `broken`, and nothing more is written.
 ---@param text string
 function Output:write(text)
   if self.broken then return end
-  local done, message = self.terminal.write(text)
+  local done, message = self.terminal.write(mask(text))
   if not done then self.broken = message end
 end
 
@@ -49,7 +51,7 @@ end
 
 --- Text about what goes on, for stderr.
 function Output:note(text)
-  self.terminal.write_error(text)
+  self.terminal.write_error(mask(text))
 end
 
 --- The one document of --json, or the last line of --json=lines. After it there is no other: a failure that comes later is told on
