@@ -213,10 +213,12 @@ test["a cluster that begins to use a key between plan and deletion keeps it"] = 
   end
   local report, status = destroy(who)
   test.equal({ status, report.run.status }, { 5, "unfinished" })
-  test.contains(report.error.message, "its deletion was cancelled and it is enabled again")
+  test.contains(report.error.message, "the deletion was cancelled and the keys are enabled again")
   local key = operators.key(who, "us-east-1")
-  test.equal({ key.KeyState, tag(key, names.TAG_STATE) }, { "Enabled", nil })
+  test.equal({ key.KeyState, tag(key, names.TAG_STATE) }, { "Enabled", "retired" })
   test.truthy(operators.role(who))
+  local _, finished = operators.run(who, "console", { run_id = "run-3" })
+  test.equal({ finished, tag(key, names.TAG_STATE) }, { 0, nil })
 end
 
 test["a key that was scheduled and is named after all is taken back by the next destroying, and the rest stays"] = function()
@@ -229,6 +231,7 @@ test["a key that was scheduled and is named after all is taken back by the next 
   let_name(who, "orders-one", "ENABLED", of_key(key))
   local report, status = destroy(who)
   test.equal({ status, report.steps[1].action, report.steps[1].result }, { 5, "change", "done" })
+  operators.run(who, "console", { run_id = "run-3" })
   untouched(who)
 end
 

@@ -6,9 +6,11 @@
 --   collect(context, want)        the things that are there: { { want =, have = } … }
 --   refusal(context, want, have)  why it stays              about(want, have)  what becomes of it
 --   warnings(want, have)          what is worth a word      irreversible       why it cannot be made the same again
---   delete(context, want, have)   what it is afterwards     finish(context, want, have)  once all of its kind are deleted
+--   delete(context, want, have, guard)  deletes it, calling guard() right before; what it is afterwards
+--   finish(context, want, have)   once all of its kind are deleted
 --   retired(have), undo(context, want, have), date(have), cancel(engine, want, have)  of what can be taken back for a time
 local failure = require "engine.failure"
+local mend = require "engine.mend"
 local named = require "engine.named"
 local report = require "engine.report"
 local steps = require "engine.step"
@@ -29,7 +31,10 @@ local function own(resource)
   end
   function deletion.refusal() return nil end
   function deletion.about() return nil end
-  function deletion.delete(context, want, have) return resource.delete(context, want, have) end
+  function deletion.delete(context, want, have, guard)
+    guard()
+    return resource.delete(context, want, have)
+  end
   return deletion
 end
 
@@ -83,16 +88,17 @@ end
 
 local IN_USE <const> = "%s: CMEK cannot be switched off, and without this %s nobody can read that cluster's data and backups"
 
--- Refuses what a cluster names; what was scheduled and is named is to be taken back.
+-- Refuses what a cluster names. A chain that is in use, be it in part, is not left half deleted: what is scheduled of it is taken back.
 local function judge(engine, uses)
+  local used
   for _, step in ipairs(engine.steps) do
     local by = step.kind ~= "cluster_cmek" and uses:by(step.arn)
-    if by then
-      step.take_back = step.deletion.retired ~= nil and step.deletion.retired(step.have)
-      step.action, step.irreversible, step.reason = "refuse", nil, IN_USE:format(by, step.kind)
-      if step.take_back then
-        step.action, step.reason = "change", by .. ", and it is to be deleted: that is cancelled, and the key enabled"
-      end
+    used = used or by
+    if by then step.action, step.irreversible, step.reason = "refuse", nil, IN_USE:format(by, step.kind) end
+  end
+  for _, step in ipairs(used and engine.steps or {}) do
+    if step.deletion.retired and step.deletion.retired(step.have) then
+      step.take_back, step.action, step.reason = true, "change", used .. ": its deletion is cancelled, and it is enabled again"
     end
   end
 end
@@ -124,47 +130,47 @@ end
 
 local FRESH <const> = 10   -- seconds for which the Cloud's word holds
 
+-- Asks the Cloud anew; tasks that do so in the same moment share the answer.
 local function ask(engine)
-  engine.uses = named.read(engine.context)
-  return engine.uses
+  engine.asking = engine.asking or engine.context.tasks.spawn(named.read, engine.context)
+  local asking = engine.asking
+  local ok, uses = pcall(asking.wait)
+  if engine.asking == asking then engine.asking = nil end
+  if not ok then error(uses, 0) end
+  engine.uses = uses
+  return uses
 end
 
--- The Cloud's word right before things go.
-local function ask_again(engine, group)
-  local uses = engine.uses.at > engine.context.clock.now() - FRESH and engine.uses or ask(engine)
-  for _, step in ipairs(group) do
-    local by = step.action == "delete" and uses:by(step.arn)
-    if by then
-      step.result = "failed"
-      failure.raise { code = "refused", service = "cloud", region = step.region, what = ("deleting %s %s"):format(step.kind, step.name),
-        message = "since the plan was made " .. by, next = "leave it in use" }
-    end
+-- The Cloud's word right before a thing goes; what cannot be taken back is asked about anew.
+local function guard(engine, step)
+  return function()
+    local fresh = not step.irreversible and engine.uses.at > engine.context.clock.now() - FRESH
+    local by = (fresh and engine.uses or ask(engine)):by(step.arn)
+    if not by then return end
+    failure.raise { code = "refused", service = "cloud", region = step.region, what = ("deleting %s %s"):format(step.kind, step.name),
+      message = "since the plan was made " .. by, next = "leave it in use" }
   end
 end
 
--- The Cloud's word after keys were scheduled: what it names by now is taken back.
+-- The Cloud's word after keys were scheduled: when it names one by now the chain is in use, and all of them are taken back.
 local function look_back(engine, group)
-  local uses, by = nil, nil
-  for _, step in ipairs(group) do
-    if step.deletion.undo and step.action == "delete" then
-      uses = uses or ask(engine)
-      local use = uses:by(step.arn)
-      if use then
-        step.deletion.undo(engine.context, step.want, step.have)
-        step.result, step.taken_back, by = "failed", true, ("%s: %s"):format(step.arn, use)
-      end
-    end
-  end
-  if by then
-    failure.raise { code = "refused", service = "cloud", what = "deleting keys",
-      message = ("%s since the plan was made; its deletion was cancelled and it is enabled again"):format(by), next = "leave it in use" }
-  end
+  if not group[1].deletion.undo then return end
+  local uses, use = ask(engine), nil
+  for _, step in ipairs(group) do use = use or step.action == "delete" and uses:by(step.arn) end
+  if not use then return end
+  engine.context.tasks.map(group, function(step)
+    if step.action ~= "delete" then return end
+    step.deletion.undo(engine.context, step.want, step.have)
+    step.result, step.taken_back = "failed", true
+  end)
+  failure.raise { code = "refused", service = "cloud", what = "deleting keys", next = mend.cmek(engine, "run"),
+    message = ("since the plan was made %s; the deletion was cancelled and the keys are enabled again"):format(use) }
 end
 
 local function delete(engine, step)
   local context, deletion = engine.context, step.deletion
   steps.carry_out(engine, step, function()
-    local have = deletion.delete(context, step.want, step.have)
+    local have = deletion.delete(context, step.want, step.have, guard(engine, step))
     step.deletion_date = deletion.date and deletion.date(have)
     step.cancel = deletion.cancel and deletion.cancel(engine, step.want, have)
     return have
@@ -173,7 +179,6 @@ end
 
 local function delete_group(engine, group)
   local context = engine.context
-  ask_again(engine, group)
   local ok, raised = pcall(context.tasks.map, group, function(step)
     if step.action == "delete" then delete(engine, step) end
   end)

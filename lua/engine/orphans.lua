@@ -283,12 +283,16 @@ end
 ---@param orphan engine.Orphan
 function Orphans:clean(orphan)
   local context, want = self.context, orphan.want
+  local function guard()
+    local by = named.read(context):by(orphan.arn)
+    if by then context:refuse { service = "cloud", what = "deleting " .. orphan.arn, message = by } end
+  end
   if orphan.kind == "role" then
-    role_deletion.delete(context, want, orphan.have)
+    role_deletion.delete(context, want, orphan.have, guard)
     orphan.result = "deleted"
     return
   end
-  local have = key_deletion.delete(context, want, orphan.have)
+  local have = key_deletion.delete(context, want, orphan.have, guard)
   local by = named.read(context):by(orphan.arn)
   if by then
     key_deletion.undo(context, want, have)

@@ -129,11 +129,12 @@ local function mark(context, want, now)
 end
 
 -- Asks for the deletion until KMS says that it stands: twice does no more than once, for what is scheduled is refused.
-local function schedule(context, want, now)
+local function schedule(context, want, now, guard)
   local kms = context.session.kms
   local scheduled = context:poll {
     reason = ("waiting until KMS shows %s as scheduled for deletion"):format(now.arn), bound = context.LAG,
     check = function()
+      guard()
       local answer = context:try({ KMSInvalidStateException = true, NotFoundException = true, uncertain = true }, function()
         return context:write(function()
           return kms.schedule_key_deletion { region = want.region, KeyId = now.id, PendingWindowInDays = M.WINDOW }
@@ -149,12 +150,16 @@ local function schedule(context, want, now)
 end
 
 --- Marks and schedules a key.
+---@param context engine.Context
+---@param want table
+---@param have engine.Key
+---@param guard fun()  called right before KMS is asked: raises what forbids it
 ---@return engine.Key  as it is afterwards
-function M.delete(context, want, have)
+function M.delete(context, want, have, guard)
   local now = again(context, want, have)
   if M.scheduled(now) then return now end
   mark(context, want, now)
-  schedule(context, want, now)
+  schedule(context, want, now, guard)
   return now
 end
 
@@ -183,24 +188,16 @@ function M.retired(have) return not have.refused and M.scheduled(have) and have.
 -- One more step towards a key that can be used; true when it is.
 local function step_back(context, want, have)
   local kms, now = context.session.kms, keys.find(context, want.region, have.id)
-  local operation
   if not now then return nil end
-  if M.scheduled(now) then operation = kms.cancel_key_deletion
-  elseif now.state == "Disabled" then operation = kms.enable_key
-  elseif now.tags[names.TAG_STATE] == names.RETIRED then
-    operation = function(parameters)
-      parameters.TagKeys = { names.TAG_STATE }
-      return kms.untag_resource(parameters)
-    end
-  else
-    return now
-  end
+  if not M.scheduled(now) and now.state ~= "Disabled" then return now end
+  local operation = M.scheduled(now) and kms.cancel_key_deletion or kms.enable_key
   context:try({ KMSInvalidStateException = true, uncertain = true }, function()
     return context:write(function() return operation { region = want.region, KeyId = have.id } end)
   end)
 end
 
---- Takes a scheduled key into use again: the Cloud names it after all.
+--- Takes a scheduled key into use again: the Cloud names it after all. It stays marked until the next run, so that a request that was
+--- on its way all the time and schedules it again is seen for what it is.
 ---@return engine.Key
 function M.undo(context, want, have)
   local now = context:poll {

@@ -87,7 +87,11 @@ local function conflict(want, seen, refused)
 end
 
 --- Deletes the role that was planned, by its unique ID: one that was made under its name meanwhile is somebody else's.
-function M.delete(context, want, have)
+---@param context engine.Context
+---@param want table
+---@param have table
+---@param guard fun()  called right before IAM is asked: raises what forbids it
+function M.delete(context, want, have, guard)
   local started, refused, seen = context.clock.now(), nil, nil
   local done = context:poll {
     reason = ("waiting until IAM has deleted the role %s"):format(want.name), bound = context.LAG,
@@ -96,6 +100,7 @@ function M.delete(context, want, have)
       if seen and seen.id ~= have.id then return true end
       local reason = seen and M.refusal(context, want, seen)
       if reason then context:refuse { service = "iam", what = "deleting the role " .. want.name, message = reason } end
+      guard()
       local deleted
       deleted, refused = context:try({ NoSuchEntity = true, DeleteConflict = true, uncertain = true }, function()
         return context:write(function() return context.session.iam.delete_role { RoleName = want.name } end)
