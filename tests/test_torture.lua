@@ -5,7 +5,8 @@ local faults = dofile "tests/torture/fault.lua"
 
 local SEEDS <const> = math.tointeger(tonumber(os.getenv "TORTURE_SEEDS" or 2000))
 local FAULTS <const> = { "create_key_retried", "journaled_after_sending", "unlisted_is_free", "alias_not_read_back",
-  "open_attempts_forgotten", "policy_replaced", "deny_ignored" }
+  "open_attempts_forgotten", "policy_replaced", "deny_ignored", "destroy_unasked", "enabled_keys_only", "role_before_keys", "alias_before_schedule",
+  "key_state_unseen" }
 
 local function program()
   local file <close> = io.open("/proc/self/cmdline", "rb")
@@ -22,7 +23,7 @@ local function finish(process)
   return process:close() == true, text
 end
 
-test[("%d histories of one and two operators end in the promised state"):format(SEEDS)] = function()
+test[("%d histories of operators who make, look and destroy end in the promised state"):format(SEEDS)] = function()
   local half = SEEDS // 2
   local processes = { start(("--seed 1 --runs %d"):format(half)), start(("--seed %d --runs %d"):format(half + 1, SEEDS - half)) }
   for _, process in ipairs(processes) do
@@ -45,7 +46,7 @@ test["a seed replays its history exactly, also in another process"] = function()
 end
 
 test["in some histories operators adopt what was made by hand, and in some a machine is lost with its journal"] = function()
-  local _, text = finish(start "--seed 6 --runs 1 --tell all")
+  local _, text = finish(start "--seed 59 --runs 1 --tell all")
   for _, line in ipairs { "iam TagRole", "the machine is lost", "CreateAlias" } do test.contains(text, line) end
   test.truthy(not text:find("CreateKey", 1, true))   -- adopting makes no key
 end

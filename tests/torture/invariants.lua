@@ -63,121 +63,180 @@ local FIVE <const> = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "km
 ---@field secrets string[]
 ---@field strangers { name: string, before: string, after: string }[]
 ---@field foreign { region: string, sid: string }[]   statements that a colleague added to policies
+---@field witness torture.Witness
 ---@field wrongly_enabled string[]  keys that the Cloud took although their policy denies the role
 
---- In order; each returns what is wrong, or nothing.
-M.list = {
-  { "one role", function(rest)
-    local count = 0
-    for _, role in ipairs(rest.aws.iam.roles) do
-      if tags_of(role.Tags, "Key", "Value")[names.TAG_CLUSTER] == rest.cluster.id then count = count + 1 end
-    end
-    if count ~= 1 then return ("%d roles"):format(count) end
-  end },
+-- By name; each returns what is wrong, or nothing.
+local known = {}
 
-  { "one claimed live key per region and generation", function(rest)
-    for _, region in ipairs(rest.regions) do
-      local place = rest.aws.kms[region]
-      local holders = claimed(place, names.alias(rest.cluster, 1))
-      if #holders ~= 1 then return ("%s: %d keys hold the alias"):format(region, #holders) end
-      local key = key_by_id(place, holders[1])
-      if key.KeyState ~= "Enabled" then return ("%s: the claimed key is %s"):format(region, key.KeyState) end
-    end
-  end },
+known["one role"] = function(rest)
+  local count = 0
+  for _, role in ipairs(rest.aws.iam.roles) do
+    if tags_of(role.Tags, "Key", "Value")[names.TAG_CLUSTER] == rest.cluster.id then count = count + 1 end
+  end
+  if count ~= 1 then return ("%d roles"):format(count) end
+end
 
-  { "the wanted policies", function(rest)
-    local role_arn = rest.cluster.cmek and rest.role_arn
-    for _, region in ipairs(rest.regions) do
-      local place = rest.aws.kms[region]
-      local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
-      local use = statement(json.decode(key.Policy), "Allow use of the key for CMEK")
-      if not use or use.Effect ~= "Allow" or not same_set(use.Action, FIVE) or not same_set(use.Principal.AWS, role_arn) then
-        return ("%s: %s"):format(region, key.Policy)
+known["one claimed live key per region and generation"] = function(rest)
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    local holders = claimed(place, names.alias(rest.cluster, 1))
+    if #holders ~= 1 then return ("%s: %d keys hold the alias"):format(region, #holders) end
+    local key = key_by_id(place, holders[1])
+    if key.KeyState ~= "Enabled" then return ("%s: the claimed key is %s"):format(region, key.KeyState) end
+  end
+end
+
+known["the wanted policies"] = function(rest)
+  local role_arn = rest.cluster.cmek and rest.role_arn
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+    local use = statement(json.decode(key.Policy), "Allow use of the key for CMEK")
+    if not use or use.Effect ~= "Allow" or not same_set(use.Action, FIVE) or not same_set(use.Principal.AWS, role_arn) then
+      return ("%s: %s"):format(region, key.Policy)
+    end
+    if not key.Policy:find(("arn:aws:iam::%s:root"):format(rest.account), 1, true) then return region .. ": no administration" end
+  end
+  local trust = json.decode(rest.role.AssumeRolePolicyDocument)
+  local found
+  for _, entry in ipairs(trust.Statement) do
+    local condition = entry.Condition and entry.Condition.StringEquals
+    found = found or condition and condition["sts:ExternalId"] == rest.organization
+      and same_set(entry.Principal.AWS, ("arn:aws:iam::%s:root"):format(rest.account_id))
+  end
+  if not found then return "trust: " .. rest.role.AssumeRolePolicyDocument end
+end
+
+known["statements of others survive"] = function(rest)
+  for _, foreign in ipairs(rest.foreign) do
+    local place = rest.aws.kms[foreign.region]
+    local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+    if foreign.key == key.KeyId and not statement(json.decode(key.Policy), foreign.sid) then
+      return ("%s: the statement '%s' is gone"):format(foreign.region, foreign.sid)
+    end
+  end
+end
+
+known["CMEK enabled with those keys"] = function(rest)
+  local cmek = rest.cluster.cmek
+  if cmek.status ~= "ENABLED" then return "status " .. tostring(cmek.status) end
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+    local fits = false
+    for _, info in ipairs(cmek.region_infos) do
+      for _, used in ipairs(info.key_infos) do
+        fits = fits or info.region == region and used.status == "ENABLED" and used.spec.uri == key.Arn
+          and used.spec.auth_principal == rest.role_arn
       end
-      if not key.Policy:find(("arn:aws:iam::%s:root"):format(rest.account), 1, true) then return region .. ": no administration" end
     end
-    local trust = json.decode(rest.role.AssumeRolePolicyDocument)
-    local found
-    for _, entry in ipairs(trust.Statement) do
-      local condition = entry.Condition and entry.Condition.StringEquals
-      found = found or condition and condition["sts:ExternalId"] == rest.organization
-        and same_set(entry.Principal.AWS, ("arn:aws:iam::%s:root"):format(rest.account_id))
-    end
-    if not found then return "trust: " .. rest.role.AssumeRolePolicyDocument end
-  end },
+    if not fits then return ("%s: %s is not in use"):format(region, key.Arn) end
+  end
+end
 
-  { "statements of others survive", function(rest)
-    for _, foreign in ipairs(rest.foreign) do
-      local place = rest.aws.kms[foreign.region]
-      local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
-      if foreign.key == key.KeyId and not statement(json.decode(key.Policy), foreign.sid) then
-        return ("%s: the statement '%s' is gone"):format(foreign.region, foreign.sid)
+known["nothing that is denied is enabled"] = function(rest)
+  return rest.wrongly_enabled[1]
+end
+
+known["every other key is quarantined and named in a journal"] = function(rest)
+  local journals, lost = table.concat(rest.journals), table.concat(rest.lost)
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    local holder = claimed(place, names.alias(rest.cluster, 1))[1]
+    for _, key in ipairs(place.keys) do
+      local tags = tags_of(key.Tags, "TagKey", "TagValue")
+      local left = lost:find(tags[names.TAG_ATTEMPT] or "?", 1, true)   -- its maker is gone: nobody else touches it
+      local gone = key.KeyState == "PendingDeletion"
+      if left and key.KeyId ~= holder and not gone and not untouched(key, tags) then
+        return ("%s: %s was left, and is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
       end
-    end
-  end },
-
-  { "CMEK enabled with those keys", function(rest)
-    local cmek = rest.cluster.cmek
-    if cmek.status ~= "ENABLED" then return "status " .. tostring(cmek.status) end
-    for _, region in ipairs(rest.regions) do
-      local place = rest.aws.kms[region]
-      local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
-      local fits = false
-      for _, info in ipairs(cmek.region_infos) do
-        for _, used in ipairs(info.key_infos) do
-          fits = fits or info.region == region and used.status == "ENABLED" and used.spec.uri == key.Arn
-            and used.spec.auth_principal == rest.role_arn
+      if tags[names.TAG_CLUSTER] == rest.cluster.id and key.KeyId ~= holder and not left and not gone then
+        if tags[names.TAG_STATE] ~= names.LOST_RACE or key.KeyState ~= "Disabled" then
+          return ("%s: %s is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
         end
-      end
-      if not fits then return ("%s: %s is not in use"):format(region, key.Arn) end
-    end
-  end },
-
-  { "nothing that is denied is enabled", function(rest)
-    return rest.wrongly_enabled[1]
-  end },
-
-  { "every other key is quarantined and named in a journal", function(rest)
-    local journals, lost = table.concat(rest.journals), table.concat(rest.lost)
-    for _, region in ipairs(rest.regions) do
-      local place = rest.aws.kms[region]
-      local holder = claimed(place, names.alias(rest.cluster, 1))[1]
-      for _, key in ipairs(place.keys) do
-        local tags = tags_of(key.Tags, "TagKey", "TagValue")
-        local left = lost:find(tags[names.TAG_ATTEMPT] or "?", 1, true)   -- its maker is gone: nobody else touches it
-        if left and key.KeyId ~= holder and not untouched(key, tags) then
-          return ("%s: %s was left, and is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
-        end
-        if tags[names.TAG_CLUSTER] == rest.cluster.id and key.KeyId ~= holder and not left then
-          if tags[names.TAG_STATE] ~= names.LOST_RACE or key.KeyState ~= "Disabled" then
-            return ("%s: %s is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
-          end
-          if not journals:find(key.KeyId, 1, true) then return ("%s: %s is in no journal"):format(region, key.KeyId) end
-        end
+        if not journals:find(key.KeyId, 1, true) then return ("%s: %s is in no journal"):format(region, key.KeyId) end
       end
     end
-  end },
+  end
+end
 
-  { "nothing is scheduled for deletion", function(rest)
-    for _, region in ipairs(rest.regions) do
-      for _, key in ipairs(rest.aws.kms[region].keys) do
-        if key.KeyState == "PendingDeletion" then return key.KeyId end
-      end
+known["nothing is scheduled for deletion"] = function(rest)
+  for _, region in ipairs(rest.regions) do
+    for _, key in ipairs(rest.aws.kms[region].keys) do
+      if key.KeyState == "PendingDeletion" then return key.KeyId end
     end
-  end },
+  end
+end
 
-  { "nothing of others is touched", function(rest)
-    for _, stranger in ipairs(rest.strangers) do
-      if stranger.before ~= stranger.after then return ("%s: %s -> %s"):format(stranger.name, stranger.before, stranger.after) end
-    end
-  end },
+known["nothing of others is touched"] = function(rest)
+  for _, stranger in ipairs(rest.strangers) do
+    if stranger.before ~= stranger.after then return ("%s: %s -> %s"):format(stranger.name, stranger.before, stranger.after) end
+  end
+end
 
-  { "no secret in journal or output", function(rest)
-    local text = table.concat(rest.journals) .. table.concat(rest.lost) .. rest.output
-    for _, secret in ipairs(rest.secrets) do
-      if text:find(secret, 1, true) then return "a secret of " .. #secret .. " characters" end
+known["no secret in journal or output"] = function(rest)
+  local text = table.concat(rest.journals) .. table.concat(rest.lost) .. rest.output
+  for _, secret in ipairs(rest.secrets) do
+    if text:find(secret, 1, true) then return "a secret of " .. #secret .. " characters" end
+  end
+end
+
+known["the chain is gone"] = function(rest)
+  if rest.role then return "the role " .. rest.role_arn end
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    if claimed(place, names.alias(rest.cluster, 1))[1] then return region .. ": the alias is there" end
+    for _, key in ipairs(place.keys) do
+      local tags = tags_of(key.Tags, "TagKey", "TagValue")
+      local marked = tags[names.TAG_STATE] == names.RETIRED
+      if key.KeyState == "PendingDeletion" and not marked then return ("%s: %s is not marked"):format(region, key.KeyId) end
     end
-  end },
-}
+  end
+end
+
+-- Keys that a cluster's CMEK names, in any status.
+known["nothing that is named is left scheduled"] = function(rest)
+  for arn in require("sorted")(rest.witness:named()) do
+    local region = arn:match "^arn:aws:kms:([^:]+):"
+    local key = region and key_by_id(rest.aws.kms[region], arn:match "[^/]+$")
+    if key and key.KeyState == "PendingDeletion" then return arn end
+  end
+end
+
+known["nothing that is named is scheduled or deleted"] = function(rest) return rest.witness.named_deleted[1] end
+known["the role goes after the keys"] = function(rest) return rest.witness.role_first[1] end
+known["a deletion has the longest window"] = function(rest) return rest.witness.short[1] end
+
+-- Lists ----------------------------------------------------------------------------------------------------------------
+
+-- In this order, of these names.
+local function list(names_of)
+  local result = {}
+  for i, name in ipairs(names_of) do result[i] = { name, known[name] or error("no invariant " .. name) } end
+  return result
+end
+
+local ALWAYS <const> = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled",
+  "a deletion has the longest window", "nothing of others is touched", "no secret in journal or output" }
+
+local function with_always(names_of)
+  return list(table.move(names_of, 1, #names_of, #ALWAYS + 1, table.move(ALWAYS, 1, #ALWAYS, 1, {})))
+end
+
+--- A cluster that uses its keys.
+M.enabled = with_always { "one role", "one claimed live key per region and generation", "the wanted policies", "statements of others survive",
+  "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal",
+  "nothing is scheduled for deletion" }
+
+--- The same where somebody has destroyed a chain meanwhile.
+M.enabled_after_all = with_always { "one role", "one claimed live key per region and generation", "the wanted policies",
+  "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal" }
+
+--- A chain that was taken back.
+M.destroyed = with_always { "the chain is gone", "every other key is quarantined and named in a journal", "the role goes after the keys" }
+
+--- A chain that had to stay.
+M.kept = with_always { "one role", "one claimed live key per region and generation", "the wanted policies", "nothing is scheduled for deletion" }
 
 return M

@@ -47,13 +47,13 @@ local function pick(chance)
   return {}
 end
 
---- A network for sim.world: `rate` of the requests have bad luck until the time `until_time`.
----@param options { chance: table, rate: number, until_time: number }
+--- A network for sim.world: `rate` of the requests have bad luck until the time that `until_time` gives.
+---@param options { chance: table, rate: number, until_time: fun(): number }
 function M.new(options)
   local chance = options.chance
   return function(world)
     local up, down = 0.005 + 0.2 * chance:uniform(), 0.005 + 0.2 * chance:uniform()
-    if world.now >= options.until_time or not chance:chance(options.rate) then return { up = up, down = down } end
+    if world.now >= options.until_time() or not chance:chance(options.rate) then return { up = up, down = down } end
     local way = pick(chance)
     way.up, way.down = way.up or up, way.down or down
     return way

@@ -1,5 +1,4 @@
--- One operator: plan, run and resume of `console --enable` as whole programs, on a disk and a network that may fail; before it
--- of `adopt`, where CMEK was set up by hand.
+-- One operator: commands as whole programs, on a disk and a network that may fail.
 
 local disk = dofile "tests/torture/disk.lua"
 local journal = require "journal"
@@ -8,17 +7,29 @@ local recipe = require "recipe"
 
 local M = {}
 
+--- The commands, each with its engine's mode; one that writes keeps a journal.
+local WORDS <const> = {
+  plan = { mode = "plan" }, verify = { mode = "verify" },
+  run = { mode = "run", journal = true }, destroy = { mode = "destroy", journal = true },
+  resume = { journal = true },   -- in the mode of the command that it takes up
+}
+
 ---@class torture.Operator
 ---@field name string
+---@field goal "run"|"destroy"  what is done until it is done
 ---@field recipe string     what it runs: "adopt", and when that is done "console"
 ---@field adopted boolean    the last command was the last one of adopt
 ---@field disks table[]     one a run; the last one belongs to the run that is not finished
 ---@field lost table[]      those of a machine that is gone
 ---@field output string[]   everything that was reported
 ---@field status integer?   of the last command
+---@field report table?     its document
 
-function M.new(scene, name, environment)
-  return { scene = scene, name = name, environment = environment, disks = {}, lost = {}, output = {}, runs = 0, recipe = "console" }
+--- Somebody who has not begun.
+---@param options { name: string, goal: "run"|"destroy", recipe: string?, arguments: table<string, any>? }  arguments: of console
+function M.new(scene, options)
+  return { scene = scene, name = options.name, goal = options.goal, arguments = options.arguments or {}, environment = scene.environment,
+    recipe = options.recipe or "console", disks = {}, lost = {}, output = {}, runs = 0 }
 end
 
 local function open_door(operator)
@@ -42,33 +53,34 @@ local function open_journal(operator, word)
   return journal.over(fresh), {}
 end
 
-local function arguments(loaded, scene)
-  local given = { cluster = scene.cluster_name, enable = loaded.name == "console" or nil }
-  if scene.adopted and loaded.name == "console" then
-    given.role, given.key = scene.adopted.role, {}
-    for i, key in ipairs(scene.adopted.keys) do given.key[i] = key.arn end
+local function arguments(loaded, operator)
+  local given, adopted = { cluster = operator.scene.cluster_name }, operator.scene.adopted
+  for name, value in pairs(loaded.name == "console" and operator.arguments or {}) do given[name] = value end   -- order cannot be seen
+  if adopted and loaded.name == "console" then
+    given.role, given.key = adopted.role, {}
+    for i, key in ipairs(adopted.keys) do given.key[i] = key.arn end
   end
   return (require("arguments").resolve(loaded.args, { { origin = "flags", values = given } }))
 end
 
 -- What lua/command does for a word, without its terminal.
 local function perform(operator, word)
-  local scene = operator.scene
+  local scene, known = operator.scene, WORDS[word]
   local door = open_door(operator)
   local session = require("session").open { door = door, environment = operator.environment }
   session:seal()
   local entries = {}
-  if word ~= "plan" then
+  if known.journal then
     local log
     log, entries = open_journal(operator, word)
     door:record(log)
     operator.log = log
   end
-  local run_id = entries[1] and entries[1].run or ("%s-%d"):format(operator.name, operator.runs)
-  if word == "run" then door:note { kind = "run", run = run_id } end
+  local begin = entries[1] or { run = ("%s-%d"):format(operator.name, operator.runs), command = known.mode or operator.goal }
+  if known.journal and not entries[1] then door:note { kind = "begin", run = begin.run, command = begin.command } end
   local loaded = recipe.load(operator.recipe, {})
   local engine = require("engine").new {
-    session = session, recipe = loaded, arguments = arguments(loaded, scene), mode = word == "plan" and "plan" or "run", run_id = run_id,
+    session = session, recipe = loaded, arguments = arguments(loaded, operator), mode = known.mode or begin.command, run_id = begin.run,
     entries = entries,
     listener = function(event)
       local text = event.text or event.reason
@@ -78,6 +90,7 @@ local function perform(operator, word)
     end,
     confirm_writes = function(question) return door:permit_writes(question) end,
     confirm_irreversible = function(text, name) return door:permit_irreversible(text, name) end,
+    confirm_deletion = function(...) return door:permit_deletion(...) end,
   }
   local ok, report, status = pcall(session.tasks.run, function() return engine:execute() end)
   if not ok and type(report) ~= "table" then error(report, 0) end
@@ -89,7 +102,7 @@ end
 
 --- Runs one command to its end, inside the world.
 ---@param operator torture.Operator
----@param word "plan"|"run"|"resume"
+---@param word string  one of the commands above
 ---@return integer status
 function M.command(operator, word)
   operator.scene:say("%s: %s", operator.name, word)
@@ -102,13 +115,19 @@ function M.command(operator, word)
   return status
 end
 
---- What the operator does after a command that ended, or was ended.
----@return "run"|"resume"|nil
+--- Whether destroying was refused by its plan: there is no more to do.
+function M.kept(operator)
+  local report = operator.report
+  return operator.goal == "destroy" and operator.status ~= 0 and report ~= nil and report.summary ~= nil and report.summary.refused > 0
+end
+
+--- What the operator does after a command that ended, or was ended; nil when there is no more to do.
+---@return string?
 function M.next_word(operator, crashed)
-  if operator.disks[1] == nil then return "run" end
-  if crashed or operator.status == 5 then return "resume" end
-  if operator.adopted then return "run" end
-  return operator.status ~= 0 and "run" or nil
+  if operator.disks[1] == nil then return operator.goal end
+  if crashed or operator.status == 5 and not M.kept(operator) then return "resume" end
+  if operator.adopted then return operator.goal end
+  return operator.status ~= 0 and not M.kept(operator) and operator.goal or nil
 end
 
 --- The machine is gone, and with it the journals: whoever goes on has none.

@@ -1,13 +1,15 @@
--- One history: a world, the simulated services in it, bad luck, colleagues, and one or two operators. All of it from a seed.
+-- One history: a world, the simulated services in it, bad luck, colleagues and operators, and a story that these play. All of it
+-- from a seed.
 
 local hand = dofile "tests/torture/hand.lua"
-local invariants = dofile "tests/torture/invariants.lua"
 local json = require "json"
 local names = require "names"
 local network = dofile "tests/torture/network.lua"
 local program = dofile "tests/torture/program.lua"
 local random = require "sim.random"
+local stories = dofile "tests/torture/stories.lua"
 local sim = require "sim"
+local witness = dofile "tests/torture/witness.lua"
 local world = require "sim.world"
 
 local Scene = {}
@@ -83,6 +85,7 @@ local function open_services(self, options)
     self:say("%s %s %s -> %s %s", entry.service, entry.operation, entry.region ~= json.null and entry.region or "-", entry.status,
       entry.code ~= json.null and entry.code or "")
     if entry.operation == "EnableCMEKSpec" and entry.status == 200 then judge_enabling(self) end
+    self.witness:see(entry)
   end
 end
 
@@ -198,33 +201,44 @@ local ENVIRONMENT <const> = {
   AWS_REGION = "us-east-1", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null",
 }
 
--- One operator's days: commands until nothing is left to do. `ended` is called at the end of its program by the world.
-local function live(self, operator)
-  local word = self.chance:chance(0.3) and "plan" or "run"
-  for _ = 1, COMMANDS_MAX do
-    local status = program.command(operator, word)
-    local following = word == "plan" and "run" or program.next_word(operator, false)
-    if status == 0 and not following then return end
-    word = following or "run"
-    require("task").new(operator.door).run(function() operator.door.clock.sleep(5) end)
-  end
+-- Raised where a history ends in what must not be.
+local Broken = { __name = "torture.Broken" }
+
+--- Ends the history: an invariant does not hold.
+function Scene.broken(_, invariant, detail) error(setmetatable({ invariant = invariant, detail = tostring(detail) }, Broken), 0) end
+
+--- Somebody more.
+---@param options { name: string, goal: string, arguments: table? }
+function Scene:operator(options)
+  local operator = program.new(self, options)
+  table.insert(self.operators, operator)
+  return operator
 end
 
--- The same after a crash, and until it is quiet: a resume of what is open, then a run that finds nothing to do.
+--- Waits, in an operator's program.
+---@param seconds number
+function Scene:sleep(seconds)
+  local door = require("door").new { world = self.world }
+  require("task").new(door).run(function() door.clock.sleep(seconds) end)
+end
+
+-- After a crash, and until it is quiet: a resume of what is open, then the same once more, which finds nothing to do. False when it
+-- did not come to rest: what one operator left half destroyed keeps another waiting.
 local function recover(operator, crashed)
-  local word = program.next_word(operator, crashed) or "run"
+  local word = program.next_word(operator, crashed) or operator.goal
   for _ = 1, COMMANDS_MAX do
-    local status = program.command(operator, word)
-    if status == 0 and word == "run" and not operator.adopted then return end
-    word = status == 0 and "run" or program.next_word(operator, false) or "run"
+    program.command(operator, word)
+    if word == operator.goal and (operator.status == 0 and not operator.adopted or program.kept(operator)) then return true end
+    word = program.next_word(operator, false) or operator.goal
   end
+  return false
 end
 
--- Runs a program of the operator's; it may crash, and be taken up again after a while, which may crash as well.
-local function start(self, operator, body, crashes)
+-- Runs a program of the operator's; it may crash within so many seconds, and be taken up again after a while, which may crash as well.
+local function start(self, operator, body, horizon, crashes)
   local program_in_world = self.world:operate(body)
-  if crashes == 0 or not self.chance:chance(0.6) then return end
-  self.world:after(self.chance:uniform() ^ 2 * (crashes == CRASHES_MAX and 60 or 400), function()
+  if self.calm or crashes == 0 or not self.chance:chance(0.6) then return end
+  self.world:after(self.chance:uniform() ^ 2 * (crashes == CRASHES_MAX and horizon or 400), function()
     if program_in_world.done then return end
     self.world:crash(program_in_world)
     program.crash(operator, self.chance)
@@ -236,14 +250,67 @@ local function start(self, operator, body, crashes)
       while self.world.now < back_at do coroutine.yield(back_at) end
       operator.crashed = false
       recover(operator, true)
-    end, crashes - 1)
+    end, horizon, crashes - 1)
   end)
+end
+
+-- Runs the operators' programs until all have ended.
+local function together(self, operators, begin, body)
+  self.world.operators = {}
+  for _, operator in ipairs(operators) do begin(operator, function() body(operator) end) end
+  local ok, raised = pcall(self.world.run, self.world)
+  if not ok then self:broken("the program ends", raised) end
+  for _, ended in ipairs(self.world.operators) do
+    if not ended.crashed and not ended.ok then
+      if getmetatable(ended.result) == Broken then error(ended.result, 0) end
+      self:broken("no error of its own", ended.result)
+    end
+  end
+end
+
+--- The operators' days while luck is bad: commands until nothing is left to do, or a crash.
+---@param horizon number                            seconds within which one may crash
+---@param delays table<torture.Operator, number>?  seconds before one begins
+function Scene:live(operators, horizon, delays)
+  together(self, operators, function(operator, body) start(self, operator, body, horizon, CRASHES_MAX) end, function(operator)
+    if delays and delays[operator] then self:sleep(delays[operator]) end
+    local word = operator.goal == "run" and self.chance:chance(0.3) and "plan" or operator.goal
+    for _ = 1, COMMANDS_MAX do
+      program.command(operator, word)
+      word = word == "plan" and "run" or program.next_word(operator, false)
+      if not word then return end
+      self:sleep(5)
+    end
+  end)
+end
+
+--- What recovery does for each of them, with nothing in its way.
+---@param wait number?  seconds before it begins
+function Scene:recover(operators, wait)
+  together(self, operators, function(_, body) self.world:operate(body) end, function(operator)
+    local crashed = operator.crashed
+    operator.crashed = false
+    if wait then self:sleep(wait) end
+    if not recover(operator, crashed) then self:broken("it comes to rest", json.encode(operator.report.error or {})) end
+  end)
+end
+
+--- One command of somebody, with nothing in its way.
+---@return integer status, table report
+function Scene:alone(operator, word)
+  together(self, { operator }, function(_, body) self.world:operate(body) end, function() program.command(operator, word) end)
+  return operator.status, operator.report
+end
+
+--- What is still on its way arrives.
+function Scene:drain()
+  while self.world:step() do end   -- nothing more
 end
 
 --- A history that has not begun.
 ---@param options { seed: integer, calm: boolean? }  calm: without faults, crashes and colleagues
 function M.new(options)
-  local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, cluster_name = CLUSTER }, Scene)
+  local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, operators = {}, cluster_name = CLUSTER, account = ACCOUNT }, Scene)
   self.chance = random.new(options.seed)
   self.calm = options.calm
   self.turn = random.new(options.seed ~ 0xAD07)   -- what kind of history it is, apart from the chance of its events
@@ -252,6 +319,7 @@ function M.new(options)
   self.world = world.new { seed = options.seed ~ 0xC0DE, handle = function(request) return self.simulation:handle(request) end,
     network = function(...) return self.network and self.network(...) end }
   self.started = self.world.now
+  self.witness = witness.new(self)
   open_services(self, options)
   self.cluster = cluster_of(self, CLUSTER)
   self.regions = regions_of(self.cluster)
@@ -259,32 +327,45 @@ function M.new(options)
   return self
 end
 
--- The cluster's CMEK is there and made by hand: the operators adopt it.
-local function set_up_by_hand(self)
+--- The cluster's CMEK is there and made by hand: to be adopted.
+function Scene:set_up_by_hand()
   self.adopted = hand.set_up { simulation = self.simulation, world = self.world, cluster = self.cluster, environment = self.environment,
     account = ACCOUNT, call = function(...) return call(self, ...) end }
   for _, key in ipairs(self.adopted.keys) do table.insert(self.foreign, { region = key.region, sid = hand.SID, key = key.id }) end
 end
 
-local function begin(self)
-  seed_strangers(self)
-  self.before = strangers(self)
-  if self.calm then return 1 end
-  if self.turn:chance(0.15) then set_up_by_hand(self) end
-  self.machines_are_lost = self.turn:chance(0.15)
+--- From here on luck is bad.
+function Scene:bad_luck()
+  if self.calm then return end
   local now = self.world.now
   self.faults_until = now + FAULTS_MAX * self.chance:uniform()
   self.stale_rate = 0.3 * self.chance:uniform()
-  self.network = network.new { chance = random.new(self.chance:bits()), rate = 0.15 * self.chance:uniform(), until_time = self.faults_until }
-  invite_colleagues(self)
-  return self.chance:chance(0.5) and 2 or 1
+  self.network = network.new { chance = random.new(self.chance:bits()), rate = 0.15 * self.chance:uniform(),
+    until_time = function() return self.faults_until end }
 end
 
+--- Luck is good again.
+function Scene:good_luck()
+  self.faults_until = self.world.now
+  self:say("the faults end")
+end
+
+function Scene:colleagues()
+  if not self.calm then invite_colleagues(self) end
+end
+
+--- A colleague does something to the key that holds the alias in a region.
+function Scene:as_colleague(service, operation, region, parameters) return call(self, service, operation, region, parameters) end
+
+function Scene:claimed(region) return claimed(self, region) end
+
+function Scene:cluster_of(name) return cluster_of(self, name) end
+
 -- Everything has come to rest.
-local function rest_of(self, operators)
+local function rest_of(self)
   local document = self.simulation:document()
   local rest = { aws = document.aws[ACCOUNT], regions = self.regions, organization = document.cloud.organization.id, account = ACCOUNT,
-    foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, journals = {}, lost = {}, strangers = {},
+    foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, witness = self.witness, journals = {}, lost = {}, strangers = {},
     secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }
   for _, cluster in ipairs(document.cloud.clusters) do
     if cluster.name == CLUSTER then rest.cluster = cluster end
@@ -296,7 +377,7 @@ local function rest_of(self, operators)
     end
   end
   local output = {}
-  for _, operator in ipairs(operators) do
+  for _, operator in ipairs(self.operators) do
     for _, disk in ipairs(operator.disks) do table.insert(rest.journals, disk.text) end
     for _, disk in ipairs(operator.lost) do table.insert(rest.lost, disk.text) end
     for _, line in ipairs(operator.output) do output[#output + 1] = line end
@@ -309,11 +390,14 @@ local function rest_of(self, operators)
   return rest
 end
 
--- The first invariant that does not hold; one that cannot be judged because an earlier one is broken does not hold either.
-local function judge(rest)
-  for _, invariant in ipairs(invariants.list) do
-    local ok, wrong = pcall(invariant[2], rest)
-    if wrong then return invariant[1], tostring(wrong), ok end
+--- Ends the history with the first of these invariants that does not hold; one that cannot be judged because an earlier one is
+--- broken does not hold either.
+---@param list table[]  of tests/torture/invariants.lua
+function Scene:judge(list)
+  local rest = rest_of(self)
+  for _, invariant in ipairs(list) do
+    local _, wrong = pcall(invariant[2], rest)
+    if wrong then self:broken(invariant[1], wrong) end
   end
 end
 
@@ -321,33 +405,14 @@ end
 ---@return string? invariant   the name of what does not hold
 ---@return string? detail
 function Scene:run()
-  local count = begin(self)
-  local operators = {}
-  for number = 1, count do
-    local operator = program.new(self, "operator-" .. number, self.environment)
-    operator.recipe = self.adopted and "adopt" or "console"
-    operators[number] = operator
-    start(self, operator, function() live(self, operator) end, CRASHES_MAX)
-  end
-  local ok, raised = pcall(self.world.run, self.world)
-  if not ok then return "the program ends", tostring(raised) end
-  for _, program_in_world in ipairs(self.world.operators) do
-    if not program_in_world.crashed and not program_in_world.ok then return "no error of its own", tostring(program_in_world.result) end
-  end
-  self.faults_until = self.world.now
-  self:say("the faults end")
-  self.world.operators = {}
-  for _, operator in ipairs(operators) do
-    self.world:operate(function() recover(operator, operator.crashed) end)
-  end
-  ok, raised = pcall(self.world.run, self.world)
-  if not ok then return "the program ends", tostring(raised) end
-  for index, program_in_world in ipairs(self.world.operators) do
-    if not program_in_world.ok then return "no error of its own", tostring(program_in_world.result) end
-    if operators[index].status ~= 0 then return "it comes to rest", json.encode(operators[index].report.error or {}) end
-  end
-  while self.world:step() do end   -- what is still on its way arrives
-  return judge(rest_of(self, operators))
+  seed_strangers(self)
+  self.before = strangers(self)
+  local story = stories.choose(self)
+  self:say("the story: %s", story.name)
+  local ok, raised = pcall(story.play, self)
+  if ok then return nil end
+  if getmetatable(raised) ~= Broken then error(raised, 0) end
+  return raised.invariant, raised.detail
 end
 
 return M

@@ -1,0 +1,165 @@
+-- The stories that a history may tell, each with its weight: who does what while luck is bad, and what must be true when everything
+-- has come to rest. Without bad luck (calm) the first is told, up to where nothing is destroyed.
+
+local invariants = dofile "tests/torture/invariants.lua"
+local json = require "json"
+local names = require "names"
+
+local M = {}
+
+local ENABLE <const> = { enable = true }
+
+local function runners(scene, count, arguments)
+  local list, recipe = {}, scene.adopted and "adopt" or nil
+  for number = 1, count do
+    list[number] = scene:operator { name = "operator-" .. number, goal = "run", recipe = recipe, arguments = arguments }
+  end
+  return list
+end
+
+local function destroyers(scene, count)
+  local list = {}
+  for number = 1, count do list[number] = scene:operator { name = "destroyer-" .. number, goal = "destroy" } end
+  return list
+end
+
+local function one_or_two(scene) return not scene.calm and scene.chance:chance(0.5) and 2 or 1 end
+
+-- Verify ---------------------------------------------------------------------------------------------------------------
+
+local function findings(report)
+  local list, seen = {}, {}
+  for _, finding in ipairs(report.findings or {}) do
+    local name = finding.id .. (type(finding.region) == "string" and " " .. finding.region or "")
+    if not seen[name] then list[#list + 1] = name end
+    seen[name] = true
+  end
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
+-- What a colleague breaks, and what verify has to find then.
+local BREAKS <const> = {
+  { "key.state", "kms", "DisableKey" },
+  { "key.rotation", "kms", "DisableKeyRotation" },
+  { "key.tags", "kms", "UntagResource", { TagKeys = { names.TAG_RUN } } },
+  { "role.permissions", "iam", "AttachRolePolicy", { PolicyArn = "arn:aws:iam::aws:policy/ReadOnlyAccess" } },
+}
+
+local function shatter(scene)
+  local case = BREAKS[scene.chance:below(#BREAKS)]
+  local region = scene.regions[scene.chance:below(#scene.regions)]
+  local parameters = {}
+  for name, value in pairs(case[4] or {}) do parameters[name] = value end   -- order cannot be seen
+  if case[2] == "kms" then parameters.KeyId = scene:claimed(region) end
+  if case[2] == "iam" then parameters.RoleName = scene.adopted and scene.adopted.role:match "[^/]+$" or names.role(scene.cluster) end
+  scene:say("a colleague breaks %s in %s", case[1], region)
+  if not scene:as_colleague(case[2], case[3], region, parameters) then error("nothing was broken by " .. case[3]) end
+  return case[2] == "kms" and case[1] .. " " .. region or case[1]
+end
+
+local function verify(scene, expected, invariant)
+  local auditor = scene:operator { name = "auditor", goal = "verify", arguments = ENABLE }
+  local status, report = scene:alone(auditor, "verify")
+  local found = report.findings and findings(report) or json.encode(report.error or report)
+  if found ~= expected or status ~= (expected == "" and 0 or 6) then
+    scene:broken(invariant, ("found '%s', not '%s', status %d"):format(found, expected, status))
+  end
+end
+
+-- The stories -------------------------------------------------------------------------------------------------------------
+
+-- A chain in use cannot be destroyed, whatever is tried.
+local function try_to_destroy(scene)
+  local destroyer = destroyers(scene, 1)[1]
+  local status, report = scene:alone(destroyer, "destroy")
+  scene:judge(invariants.enabled)
+  if status ~= 1 then scene:broken("what is in use is kept", ("status %d: %s"):format(status, json.encode(report.error or {}))) end
+end
+
+local function enable(scene)
+  scene.machines_are_lost = not scene.calm and scene.turn:chance(0.15)
+  scene:bad_luck()
+  scene:colleagues()
+  local operators = runners(scene, one_or_two(scene), ENABLE)
+  scene:live(operators, 60)
+  scene:good_luck()
+  scene:recover(operators)
+  scene:drain()
+  scene:judge(invariants.enabled)
+  scene.world.now = scene.world.now + 400   -- the tag index and everything else has caught up
+  verify(scene, "", "verify finds nothing where all is well")
+  if scene.calm then return end
+  if scene.chance:chance(0.5) then
+    verify(scene, shatter(scene), "verify finds exactly what is wrong")
+  else
+    try_to_destroy(scene)
+  end
+end
+
+-- The same where CMEK was set up by hand: it is adopted first.
+local function adopt(scene)
+  scene:set_up_by_hand()
+  enable(scene)
+end
+
+-- Another cluster names a key, in a status that says it is not in use.
+local function let_name(scene)
+  local region = scene.regions[scene.chance:below(#scene.regions)]
+  local uri = ("arn:aws:kms:%s:%s:key/%s"):format(region, scene.account, scene:claimed(region))
+  local status = scene.chance:chance(0.5) and "DISABLED" or "ENABLE_FAILED"
+  scene:say("another cluster names %s, %s", uri, status)
+  local cluster = scene:cluster_of "orders-public"
+  cluster.cmek = { status = "ENABLED", region_infos = json.array { { region = region, status = "ENABLED", key_infos = json.array {
+    { status = status, user_message = "", spec = { type = "AWS_KMS", uri = uri, auth_principal = "arn:aws:iam::345678901234:role/x" } } } } } }
+end
+
+local function destroy(scene)
+  scene:recover(runners(scene, 1))
+  scene.world.now = scene.world.now + 400
+  local named = scene.chance:chance(0.25)
+  if named then let_name(scene) end
+  scene:bad_luck()
+  local operators = destroyers(scene, one_or_two(scene))
+  scene:live(operators, 8)
+  scene:good_luck()
+  scene:recover(operators, 120)
+  scene:drain()
+  scene:judge(named and invariants.kept or invariants.destroyed)
+end
+
+-- One makes and enables what the other destroys; often it is there already, and its use and its end begin in the same moment.
+local function race(scene)
+  if scene.chance:chance(0.6) then scene:recover(runners(scene, 1)) end
+  scene:bad_luck()
+  local maker, destroyer = runners(scene, 1, ENABLE)[1], destroyers(scene, 1)[1]
+  scene:live({ maker, destroyer }, 20, { [maker] = 1.5 * scene.chance:uniform(), [destroyer] = 1.5 * scene.chance:uniform() })
+  scene:good_luck()
+  scene:recover({ destroyer }, 120)
+  scene:recover { maker }
+  scene:drain()
+  scene:judge(invariants.enabled_after_all)
+end
+
+local STORIES <const> = {
+  { name = "enable", weight = 5, play = enable },
+  { name = "adopt", weight = 1, play = adopt },
+  { name = "destroy", weight = 2, play = destroy },
+  { name = "race", weight = 2, play = race },
+}
+
+--- The story of a history.
+---@param scene table
+---@return { name: string, play: fun(scene: table) }
+function M.choose(scene)
+  if scene.calm then return STORIES[1] end
+  local total = 0
+  for _, story in ipairs(STORIES) do total = total + story.weight end
+  local at = scene.turn:below(total)
+  for _, story in ipairs(STORIES) do
+    at = at - story.weight
+    if at <= 0 then return story end
+  end
+end
+
+return M
