@@ -280,23 +280,16 @@ function M.usage(word)
   return word.usage == "" and word[1] or word[1] .. " " .. word.usage
 end
 
---- What a command is for, in a line.
----@param word words.Word
----@return string
-function M.text(word)
-  return word[1] == "help" and word.text .. table.concat(M.names(), ", ") or word.text
-end
-
 --- What `cmek` and `cmek help` say: each command in a line.
 ---@return string
 function M.overview()
   local rows = {}
   for _, word in ipairs(require "words") do
-    if not word.hidden then rows[#rows + 1] = { "cmek " .. M.usage(word), M.text(word) } end
+    if not word.hidden then rows[#rows + 1] = { "cmek " .. M.usage(word), word.text } end
   end
   return "cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS, and looks after it.\n\n"
     .. require("ui.table").render(rows, "  ")
-    .. "\nTry it without an account:  cmek sim -- cmek run console --cluster orders --enable\n"
+    .. "\nTopics: " .. table.concat(M.names(), ", ") .. "\nTry it without an account:  cmek sim -- cmek run console --cluster orders --enable\n"
 end
 
 return M

@@ -121,7 +121,7 @@ local function commands()
   local rows = {}
   for _, word in ipairs(require "words") do
     if not word.hidden then
-      rows[#rows + 1] = { bold("cmek " .. word[1]) .. (word.usage ~= "" and " " .. escape(word.usage) or ""), help.text(word) }
+      rows[#rows + 1] = { bold("cmek " .. word[1]) .. (word.usage ~= "" and " " .. escape(word.usage) or ""), word.text }
     end
   end
   return terms(rows)

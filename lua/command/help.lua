@@ -18,7 +18,7 @@ function M.command(name)
   if not word then return nil end
   local own = word.raw and require(word.module).help
   if own then return own() end
-  return ("cmek %s: %s\n\n%s\n"):format(help.usage(word), help.text(word), require("flags").help(name, nil, {}))
+  return ("cmek %s: %s\n\n%s\n"):format(help.usage(word), word.text, require("flags").help(name, nil, {}))
 end
 
 --- What a recipe is for and which flags `run` knows with it.

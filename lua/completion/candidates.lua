@@ -164,7 +164,7 @@ end
 local function command(line)
   if #line.words == 1 then
     local list = {}
-    for _, word in ipairs(words) do list[#list + 1] = not word.hidden and { word[1], require("help").text(word) } or nil end
+    for _, word in ipairs(words) do list[#list + 1] = not word.hidden and { word[1], word.text } or nil end
     return list
   end
   local entry, flags = find(words, line.words[1]), require "flags"
