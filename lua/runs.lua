@@ -39,13 +39,13 @@ function M.new_id(clock)
   return ("%s-%03d%s"):format(stamp, math.floor(now % 1 * 1000), require("crypto").hex(clock.random(2)))
 end
 
---- Where a run is looked for: in a directory by its ID, or by the path of its journal, which may be a copy from another machine.
+--- Where a run is looked for: in the directory of the journals by its ID, or by the path of its journal, which may be a copy from another machine.
 --- Raises a usage failure when the path is not that of a run's journal.
----@param directory string
+---@param given string?  the value of --journal
 ---@param named string?  an ID, or a path: with a '/' or ending in .jsonl
 ---@return string directory, string? id
-function M.locate(directory, named)
-  if not named or not (named:find("/", 1, true) or named:find "%.jsonl$") then return directory, named end
+function M.locate(given, named)
+  if not named or not (named:find("/", 1, true) or named:find "%.jsonl$") then return M.directory(given), named end
   local folder, id = ("./" .. named):match "^%./(.-)/?([^/]+)%.jsonl$"
   if not id then
     failure.usage(("'%s' is neither the ID of a run nor a journal, whose name is that of its run and ends in .jsonl"):format(named),

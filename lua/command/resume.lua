@@ -31,7 +31,7 @@ function M.run(arguments, output)
     output:help(flags.help("resume", nil, {}) .. "\n")
     return failure.DONE
   end
-  local directory, named = runs.locate(runs.directory(common.journal), id)
+  local directory, named = runs.locate(common.journal, id)
   if named ~= id then common.journal = directory end   -- the run goes on in the journal that was named
   local run = runs.unfinished(directory, named)
   local word, profile = run.begin.command or "run", not common.profile and run.begin.profile
