@@ -254,10 +254,11 @@ Writing a recipe
              choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag" }; each is a flag
     touches  the services it calls: cloud, iam, kms, sts, tagging
 
-  Its world: ensure, read, preflight, handover, task.map, policy, names, wait, say, ask, sorted, resource, the
-  services it touches, and require of policy, names, sorted, of files beside it and of stock recipes. There are no
-  files, no clock, no network and no error handling: state what shall be with ensure; a failed run is run again.
-  A write that it calls itself (iam.tag_role { … }) is a step of the plan, done at every run.
+  Its world: ensure, read, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,
+  names, wait, say, ask, sorted, resource, the services it touches, and require of policy, names, sorted, of files
+  beside it and of stock recipes. There are no files, no clock, no network and no error handling: state what shall be
+  with ensure; a failed run is run again. A write that it calls itself (iam.tag_role { … }) is a
+  step of the plan, done at every run.
 
   resource { … } describes a kind of its own and gives the name that ensure takes: kind, actions ({ iam = { "TagRole" } },
   all that its functions call, of services that are touched), name(want), find(want), differences(want, have) (a list of
