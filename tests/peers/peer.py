@@ -105,11 +105,14 @@ def cloud(method, path, body=None):
     request = urllib.request.Request(os.environ["COCKROACH_SERVER"] + "/api/v1" + path, method=method,
                                      data=None if body is None else json.dumps(body).encode(),
                                      headers={"Authorization": "Bearer " + os.environ["COCKROACH_API_KEY"], "Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 429:
+                return error.code, json.load(error)
+        time.sleep(1)   # ten requests a second are too many, and cmek has just made some
 
 
 def wait_enabled(cluster, seconds=20):
