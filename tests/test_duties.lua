@@ -296,15 +296,26 @@ test["keys that the Cloud cannot use are not blamed on what nobody looked at"] =
   test.contains(report.error.message, "With --spec AWS is not looked at: whoever made role and keys can find what is wrong")
 end
 
-test["a key that lost its race is never disabled by somebody who cannot ask the Cloud"] = function()
-  local cloud = facts.cloud { path = "f", flag = "--facts", document = facts_document() }
-  test.equal(cloud.cmek "x".unknown, true)
-  local claim, context = require "engine.claim", { session = { cloud = cloud, kms = { list_resource_tags = function()
-    return { Tags = { { TagKey = "cmek:attempt", TagValue = "a" } } } end } }, mode = "run", warned = {} }
-  function context.poll(_, options) return options.check() end
-  function context.try(_, _, fn) return fn() end
-  function context.warn(_, text) context.warned[1] = text end
+test["a key that lost its race is tagged and not disabled by somebody who cannot ask the Cloud"] = function()
+  local who = operators.open()
+  who.session:know { path = "f", flag = "--facts", document = facts_document() }
+  local _, status = operators.run(who, "console")
+  test.equal(status, 0)
+  who.door:permit_writes "May the test write?"
+  local key = operators.within(who, function(session)
+    return session.kms.create_key { region = "us-east-1", Tags = { { TagKey = "cmek:attempt", TagValue = "a" },
+      { TagKey = "cmek:cluster", TagValue = operators.CLUSTER.id } } }.KeyMetadata
+  end)
+  local context = require("engine.context").new { session = who.session, mode = "run", run_id = "run-2", listener = function() end }
   context.attempts = { settle = function(_, _, how) context.settled = how end }
-  claim.set_aside(context, operators.CLUSTER, { id = "a", key = "arn:aws:kms:us-east-1:210987654321:key/k", region = "us-east-1", alias = "x" }, "h")
-  test.equal(context.settled, "named")
+  operators.within(who, function()
+    require("engine.claim").set_aside(context, operators.CLUSTER, { id = "a", key = key.Arn, region = "us-east-1", alias = "alias/x" }, "h")
+  end)
+  local kept
+  for _, one in ipairs(select(2, operators.key(who, "us-east-1")).keys) do
+    if one.Arn == key.Arn then kept = one end
+  end
+  test.equal({ context.settled, kept.KeyState, #kept.Tags, kept.Tags[3] }, { "tagged", "Enabled", 3,
+    { TagKey = "cmek:state", TagValue = "lost-race" } })
+  test.contains(context.warned[1].text, "not disabled, since --facts does not tell")
 end

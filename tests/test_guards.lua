@@ -378,6 +378,16 @@ test["a recipe's own policy with a wildcard principal is refused, of a key and o
   refuses(operators.open(), {}, "lets everybody in", recipe_with("policy = policy.cmek (%b{})", "policy = " .. but))
 end
 
+test["a recipe's own trust in another account without an external ID is refused"] = function()
+  local trust = '{ Version = "2012-10-17", Statement = { { Sid = "Mine", Effect = "Allow", Action = "sts:AssumeRole", Principal = '
+    .. '{ AWS = "arn:aws:iam::" .. cluster.account_id .. ":root" }%s } } }'
+  local condition = ', Condition = { StringEquals = { ["sts:ExternalId"] = org.id } }'
+  local function with(more) return recipe_with("trust = policy.cross_account (%b{})", "trust = " .. trust:format(more)) end
+  refuses(operators.open(), {}, "Statement[Mine] lets arn:aws:iam::571234890001:root assume the role without an external ID", with "")
+  local _, status = operators.run(operators.open(), with(condition))
+  test.equal(status, 0)
+end
+
 test["a recipe that puts a policy itself is held to the same"] = function()
   local path = recipe_with("%-%- Step 2, option A%.", [[kms.put_key_policy { region = "us-east-1", KeyId = "x", Policy = '{"Version":"2012-10-17",]]
     .. [["Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}]}' } -- ]])

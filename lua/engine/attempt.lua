@@ -9,7 +9,8 @@
 ---@field before table<string, true>  IDs of the keys that were there before
 ---@field sent boolean     CreateKey may have left: its own line is on disk before it does
 ---@field key string?      ARN, once it is known
----@field result string?   how it ended: "claimed", "lost-race", "named", "absent", "refused", "deleted"; nil while it is open
+---@field result string?   how it ended: "claimed", "lost-race", "tagged" (and not disabled), "named", "absent", "refused", "deleted"; nil
+---  while it is open
 ---@class engine.Attempts
 local Attempts = { __name = "engine.Attempts" }
 Attempts.__index = Attempts
@@ -117,7 +118,7 @@ end
 
 --- Records how an attempt ended.
 ---@param attempt engine.Attempt
----@param result "claimed"|"lost-race"|"named"|"absent"|"refused"|"deleted"
+---@param result "claimed"|"lost-race"|"tagged"|"named"|"absent"|"refused"|"deleted"
 function Attempts:settle(attempt, result)
   attempt.result = result
   self.context:note { kind = END_LINE, attempt = attempt.id, region = attempt.region, alias = attempt.alias, result = result, key = attempt.key }

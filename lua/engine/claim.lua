@@ -91,10 +91,10 @@ local function prove(context, attempt)
   }
 end
 
--- Whether the Cloud names a key, in any status. Asked anew: this decides what is disabled.
+-- Whether the Cloud names a key, in any status; nil when it cannot be asked. Asked anew: this decides what is disabled.
 local function named(context, cluster, arn)
   local now = context.session.cloud.cmek(cluster.id)
-  if now.unknown then return true end   -- who cannot ask the Cloud disables nothing
+  if now.unknown then return nil end
   for _, region in ipairs(now.region_infos or {}) do
     for _, info in ipairs(region.key_infos or {}) do
       if info.spec and info.spec.uri == arn then return true end
@@ -128,7 +128,8 @@ function M.set_aside(context, cluster, attempt, holder)
     failure.raise { code = "not_ready", service = "kms", region = region, what = ("setting key %s aside"):format(key),
       message = ("it does not show the tag %s=%s, so it is left alone"):format(names.TAG_ATTEMPT, attempt.id) }
   end
-  if named(context, cluster, key) then
+  local used = named(context, cluster, key)
+  if used then
     context.attempts:settle(attempt, "named")
     context:warn(("%s lost %s to key %s, but the cluster names it: it is left as it is"):format(key, attempt.alias, holder), region)
     return
@@ -136,6 +137,13 @@ function M.set_aside(context, cluster, attempt, holder)
   change(context, attempt, function()
     return kms.tag_resource { region = region, KeyId = key, Tags = { { TagKey = names.TAG_STATE, TagValue = names.LOST_RACE } } }
   end)
+  if used == nil then
+    context.attempts:settle(attempt, "tagged")
+    context:warn(("%s was made for %s, which key %s already has: it is tagged %s=%s, and not disabled, since --facts does not tell whether "
+      .. "the cluster uses it; cmek orphans, with the Cloud's API key, finds it"):format(key, attempt.alias, holder, names.TAG_STATE,
+      names.LOST_RACE), region)
+    return
+  end
   change(context, attempt, function() return kms.disable_key { region = region, KeyId = key } end)
   context.attempts:settle(attempt, "lost-race")
   context:warn(("%s was made for %s, which key %s already has: it is tagged %s=%s and disabled; it is used by nothing"):format(

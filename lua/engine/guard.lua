@@ -155,6 +155,27 @@ function M.key(context, want, found, region)
     or lockout(document, identity, region)
 end
 
+-- Whether a statement wants an external ID.
+local function wants_external_id(statement)
+  for operator, keys in require("sorted")(type(statement.Condition) == "table" and statement.Condition or {}) do
+    for key in require("sorted")(type(keys) == "table" and keys or {}) do
+      if operator == "StringEquals" and key:lower() == "sts:externalid" then return true end
+    end
+  end
+  return false
+end
+
+-- A wanted statement that lets another account in, whoever makes it: CockroachDB's account works for every customer.
+local function unasked(want, account)
+  for _, statement in ipairs(statements_of(want)) do
+    local who = foreign.outsiders(statement, account)[1]
+    if who and not who:find "%.amazonaws%.com[%w.]*$" and not wants_external_id(statement) then
+      return ("the wanted trust policy's %s lets %s assume the role without an external ID, on behalf of anybody: want the organization's ID "
+        .. "as sts:ExternalId (policy.cross_account does)"):format(foreign.label(statement), who)
+    end
+  end
+end
+
 --- Why a role's trust policy is not put; nil when it may be.
 ---@param context engine.Context
 ---@param want table|string
@@ -168,7 +189,8 @@ function M.trust(context, want, found)
     context:warn(("the trust policy would have %d characters, and IAM takes %d, unless AWS has raised the quota ACLSizePerRole"):format(size,
       TRUST_USUAL))
   end
-  return unnamed(want) or open_to_all(want, found, context:identity().account)
+  local account = context:identity().account
+  return unnamed(want) or unasked(want, account) or open_to_all(want, found, account)
 end
 
 return M
