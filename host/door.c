@@ -327,10 +327,17 @@ static int refuse(lua_State *L, const char *reason)
   return 2;
 }
 
-/* Reads an answer from the person at the terminal; false when there is none. */
-static bool asked(const struct door *door, const char *question, char *answer, size_t size)
+/* Reads an answer from the person at the terminal. NULL when there is one, else why there is none; nobody: what to say where nobody
+ * sits there. */
+static const char *ask(const struct door *door, const char *question, char *answer, size_t size, const char *nobody)
 {
-  return !door->authority->simulated && terminal_ask(question, answer, size) > 0;
+  int length = door->authority->simulated ? TERMINAL_NONE : terminal_ask(question, answer, size);
+  if (length >= 0)
+    return NULL;
+  const char *stopping = door_stopping(door);
+  if (stopping != NULL)
+    return strcmp(stopping, "SIGTERM") == 0 ? "stopped by SIGTERM" : "stopped by SIGINT";
+  return length == TERMINAL_NONE ? nobody : "no answer was given";
 }
 
 static int door_permit_writes(lua_State *L)
@@ -342,8 +349,9 @@ static int door_permit_writes(lua_State *L)
   char answer[16] = "";
   bool yes = door->yes;
   if (!yes) {
-    if (!asked(door, question, answer, sizeof answer))
-      return refuse(L, "there is no terminal to ask at; --yes says yes beforehand");
+    const char *why = ask(door, question, answer, sizeof answer, "there is no terminal to ask at; --yes says yes beforehand");
+    if (why != NULL)
+      return refuse(L, why);
     yes = strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0;
   }
   if (!yes)
@@ -360,10 +368,14 @@ static bool named(lua_State *L, const struct door *door, const char *question, c
   char answer[128] = "";
   if (door->confirm[0] != '\0')
     door_copy_text(L, answer, sizeof answer, door->confirm, "--confirm");
-  else if (!asked(door, question, answer, sizeof answer)) {
-    luaL_pushfail(L);
-    lua_pushfstring(L, "there is no terminal to ask at; --confirm NAME, with %s, confirms beforehand", whose);
-    return false;
+  else {
+    const char *nobody = lua_pushfstring(L, "there is no terminal to ask at; --confirm NAME, with %s, confirms beforehand", whose);
+    const char *why = ask(door, question, answer, sizeof answer, nobody);
+    if (why != NULL) {
+      luaL_pushfail(L);
+      lua_pushstring(L, why);
+      return false;
+    }
   }
   if (*name != '\0' && strcmp(answer, name) == 0)
     return true;

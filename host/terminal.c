@@ -93,10 +93,10 @@ int terminal_ask(const char *question, char *answer, size_t size)
 {
   struct tty tty;
   struct bytes line = {.max = size - 1};
-  int length = -1;
+  int length = TERMINAL_NO_ANSWER;
   answer[0] = '\0';
   if (!tty_open(&tty))
-    return -1;
+    return TERMINAL_NONE;
   if (disk_write_all(tty.out, question, strlen(question)) && read_line(tty.in, &line) == LINE_WHOLE) {
     const char *text = line.length > 0 ? line.data : "";
     if (strlen(text) == line.length) {
@@ -104,6 +104,8 @@ int terminal_ask(const char *question, char *answer, size_t size)
       length = (int)line.length;
     }
   }
+  if (length < 0)
+    (void)disk_write_all(tty.out, "\n", 1);   /* what follows is no answer */
   bytes_free(&line);
   tty_close(&tty);
   return length;
@@ -246,6 +248,8 @@ static int terminal_read_line(lua_State *L)
     (void)disk_write_all(STDERR_FILENO, prompt, strlen(prompt));
   struct bytes line = {.max = LINE_MAX_BYTES};
   enum line result = read_line(STDIN_FILENO, &line);
+  if (result != LINE_WHOLE && isatty(STDIN_FILENO) == 1)
+    (void)disk_write_all(STDERR_FILENO, "\n", 1);   /* what follows is no answer */
   if (result == LINE_WHOLE)
     lua_pushlstring(L, line.length > 0 ? line.data : "", line.length);
   bytes_free(&line);

@@ -163,6 +163,12 @@ local function engine_for(word, order, session, progress, extra)
   return require("engine").new(options)
 end
 
+-- The exit status of a command that a signal ended before anything was made; nil without a signal.
+local function signalled(door)
+  local signal = door:stopping()
+  return signal and (signal == "SIGTERM" and failure.TERMINATED or failure.INTERRUPTED) or nil
+end
+
 --- Runs the engine as a task. Returns its report and status; raises what stopped it before anything was made.
 local function execute(engine, order, session, progress)
   local ok, report, status = pcall(session.tasks.run, function()
@@ -170,12 +176,10 @@ local function execute(engine, order, session, progress)
     M.check_account(order.common, session)
     return engine:execute()
   end)
-  if ok then return report, status end
+  if ok then return report, report.run.status == "declined" and signalled(session.door) or status end
   if engine.context.wrote then return engine:abandoned(report) end
-  local signal = session.door:stopping()
-  if signal then
-    failure.raise { status = signal == "SIGTERM" and 143 or 130, what = "stopped by " .. signal, message = "nothing was made" }
-  end
+  local ended = signalled(session.door)
+  if ended then failure.raise { status = ended, what = "stopped by " .. session.door:stopping(), message = "nothing was made" } end
   error(report, 0)
 end
 
@@ -244,7 +248,7 @@ function M.act(word, order, output, resumed)
     end,
     confirm_deletion = function(text, name, whose)
       progress:clear()
-      return door:permit_deletion(text, name, whose)
+      return door:permit_deletion(table.concat(output:wrap(text, ""), "\n") .. " ", name, whose)
     end,
     ask = asker(output) and function(question)
       progress:clear()

@@ -143,6 +143,7 @@ test["a plan with refused steps is not saved"] = function()
   local result = outside.simulated(MADE
     .. script("between", ROLE .. 'iam.tag_role { RoleName = ROLE, Tags = { { Key = "cmek:cluster", Value = "x" } } }')
     .. 'between; "$CMEK" plan console --cluster orders --out $D/plan; echo "status $?" >&2; ls $D/plan')
+  test.contains(result.errors, "not saved: steps are refused (x)")
   test.contains(result.errors, "status 1")
   test.equal(require("file").exists(result.directory .. "/plan"), false)
 end

@@ -14,7 +14,9 @@ function M.run(arguments, output)
   local report, status, engine = operation.look("plan", order, output)
   if output.json then output:document(report) end
   output:result(plan.render(report, output))
-  if order.common.out and report.summary.refused == 0 then
+  if order.common.out and report.summary.refused > 0 then
+    output:note "not saved: steps are refused (x), so run would not do it\n"
+  elseif order.common.out then
     require("saved_plan").write(order.common.out, order, report, engine)
     output:note(("saved; to do exactly this: cmek run --plan %s\n"):format(require("engine.mend").quote(order.common.out)))
   end

@@ -143,6 +143,27 @@ def declined():
         sound_end(pane, "after a wrong name")
 
 
+def interrupted():
+    for name, before, question in (("y-n", [], r"\[y/N\]\s*\Z"), ("name", ["y", "Enter"], r"to go on:\s*\Z")):
+        with Pane(80, 24) as pane:
+            pane.send(f"./cmek {RUN}; echo status $?", "Enter")
+            pane.wait(r"\[y/N\]\s*\Z")
+            if before:
+                pane.send(*before)
+            pane.wait(question)
+            pane.send("C-c")
+            pane.wait(r"status 130")
+            golden("interrupted-" + name, pane.ended())
+            sound_end(pane, "after ^C at a question")
+    with Pane(80, 24) as pane:
+        pane.send("./cmek run console; echo status $?", "Enter")
+        pane.wait(r"of the cluster\):")
+        pane.send("C-d")
+        pane.wait("status 2")
+        golden("no-answer", pane.ended())
+        sound_end(pane, "after a question that was not answered")
+
+
 def under_way(width, height, name):
     with Pane(width, height, SLOW) as pane:
         pane.send(f"./cmek {RUN} --yes --confirm orders; echo status $?", "Enter")
@@ -192,6 +213,7 @@ def looking():
 
 whole_run()
 declined()
+interrupted()
 under_way(80, 24, "wide")
 under_way(40, 24, "narrow")
 resized()
