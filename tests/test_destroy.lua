@@ -307,6 +307,44 @@ test["without the cluster's name nothing is deleted; --yes is no consent"] = fun
   end
 end
 
+-- Rights -----------------------------------------------------------------------------------------------------------------
+
+local SECRET <const> = "simulated/secret/not-a-real-one/00000009"
+
+-- Somebody with these statements beside the one who made the chain.
+local function somebody(who, ...)
+  local user = who.simulation:add_user { account = operators.ACCOUNT, name = "somebody", secret_access_key = SECRET,
+    policies = { { Version = "2012-10-17", Statement = json.array { { Effect = "Allow", Action = "*", Resource = "*" }, ... } } } }
+  user.secret_access_key = SECRET
+  return operators.beside(who, { who = user })
+end
+
+for action, kind in require("sorted") { ["kms:ScheduleKeyDeletion"] = "key", ["kms:TagResource"] = "key", ["kms:DeleteAlias"] = "key",
+  ["iam:DeleteRole"] = "role" } do
+  test["without the right to " .. action .. " the plan is refused, and nothing is begun"] = function()
+    local who = made()
+    local order = writes(who)
+    local report, status = destroy(somebody(who, { Effect = "Deny", Action = action, Resource = "*" }))
+    test.equal({ status, report.run.status, report.summary.refused }, { 1, "failed", kind == "key" and 3 or 1 })
+    test.contains(report.error.message, "may not do " .. action)
+    test.equal(order, {})
+    untouched(who)
+  end
+end
+
+test["a key whose own policy denies it is refused in the plan"] = function()
+  local who = made()
+  local key = operators.key(who, "us-west-2")
+  local policy = json.decode(key.Policy)
+  table.insert(policy.Statement, { Sid = "Freeze", Effect = "Deny", Principal = { AWS = "*" }, Action = "kms:ScheduleKeyDeletion", Resource = "*" })
+  operators.within(who, function(session)
+    session.kms.put_key_policy { region = "us-west-2", KeyId = key.KeyId, Policy = json.encode(policy) }
+  end)
+  local report, status = destroy(who)
+  test.equal({ status, report.summary.refused, report.steps[2].action }, { 1, 1, "refuse" })
+  untouched(who)
+end
+
 -- Half-way ---------------------------------------------------------------------------------------------------------------
 
 test["what is denied half-way leaves exit 5 and the rest; destroying again finishes it"] = function()
@@ -450,4 +488,21 @@ test["from outside: destroy takes the name, prints the cancel command, keeps a j
   test.contains(result.output, "Done: 2 deleted")
   test.contains(result.output, "destroy console")
   test.equal({ result:writes "ScheduleKeyDeletion", result:writes "DeleteRole" }, { 1, 1 })
+end
+
+test["from outside: a destroying that failed half-way is taken up by resume, which wants the name again"] = function()
+  local result = outside.simulated([[
+    unset AWS_MAX_ATTEMPTS
+    "$CMEK" run console --cluster orders-one --yes >/dev/null
+    "$CMEK" destroy console --cluster orders-one --confirm orders-one; echo "status $?"
+    "$CMEK" resume; echo "status $?"
+    "$CMEK" resume --yes --confirm orders-one; echo "status $?"
+    "$CMEK" resume --confirm orders-one; echo "status $?"]],
+    { sim = { "--fault", "error service=iam operation=DeleteRole code=AccessDenied status=403 count=1" } })
+  local statuses = {}
+  for status in result.output:gmatch "status (%d+)" do statuses[#statuses + 1] = status end
+  test.equal(table.concat(statuses, " "), "5 5 0 2", result.text)
+  test.contains(result.errors, "destroy console of ")
+  test.matches(result.errors, "cmek resume %d+%-%d+")
+  test.equal({ result:writes "ScheduleKeyDeletion", result:writes "DeleteRole" }, { 1, 2 })
 end

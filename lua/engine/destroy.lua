@@ -8,6 +8,7 @@
 --   warnings(want, have)          what is worth a word      irreversible       why it cannot be made the same again
 --   delete(context, want, have, guard)  deletes it, calling guard() right before; what it is afterwards
 --   finish(context, want, have)   once all of its kind are deleted
+--   needs(context, want, have)    rights that it takes (lua/engine/rights.lua)
 --   retired(have), undo(context, want, have), date(have), cancel(engine, want, have)  of what can be taken back for a time
 local failure = require "engine.failure"
 local mend = require "engine.mend"
@@ -203,7 +204,7 @@ end
 local function question(engine, plan)
   local cluster = engine.cluster
   local name = cluster and cluster.name or engine.recipe.name
-  local text = ("Delete %d%s? Type the %s's name to go on: "):format(plan.summary.delete,
+  local text = ("Delete these %d%s? Type the %s's name to go on: "):format(plan.summary.delete,
     plan.summary.change > 0 and (" and take back %d"):format(plan.summary.change) or "", cluster and "cluster" or "recipe")
   return text, name, cluster and "the cluster's name" or "the recipe's name"
 end
@@ -242,6 +243,7 @@ function M.run(engine, pass)
   engine.identity = engine.identity or context.reads.identity and context:identity()
   engine.uses = uses
   judge(engine, uses)
+  require("engine.rights").judge(engine)
   local groups = reorder(engine)
   local plan = report.plan(engine)
   if plan.summary.delete > 0 and plan.summary.refused + plan.summary.change == 0 then

@@ -96,6 +96,12 @@ function M.foresee(context, cluster, role)
   context:begin("rights", function() return ask_simulator(context, cluster, role) end)
 end
 
+--- The same for what is there already: IAM's simulator knows nothing of a key's policy, so what can be read decides.
+---@param context engine.Context
+function M.foresee_existing(context)
+  context:begin("rights", function() return { decisions = {} } end)
+end
+
 -- The policies -----------------------------------------------------------------------------------------------------------
 
 -- A session's ARN does not tell its role's path: a policy may name the role under any.
@@ -150,7 +156,8 @@ end
 local function needs_of(engine)
   local list = {}
   for _, step in ipairs(engine.steps) do
-    local needed = (step.action == "create" or step.action == "change") and step.resource and step.resource.needs
+    local making = (step.action == "create" or step.action == "change") and step.resource and not step.deletion
+    local needed = making and step.resource.needs or step.action == "delete" and step.deletion.needs
     for _, need in ipairs(needed and needed(engine.context, step.want, step.have) or {}) do
       need.step = step
       list[#list + 1] = need
@@ -207,7 +214,7 @@ end
 --- Refuses a role that an organization's policy keeps from using the keys.
 ---@param engine table
 local function judge_organization(engine)
-  if not engine.context.reads.rights then return end
+  if not engine.context.reads.rights or engine.mode == "destroy" then return end
   for _, step in ipairs(engine.steps) do
     local text = step.kind == "role" and step.action ~= "refuse" and taken(engine, step)
     if text then step.action, step.reason, step.irreversible = "refuse", text, nil end

@@ -125,7 +125,7 @@ function M.find(context, want)
   if have then
     local permitted = context:once("permissions " .. want.name)
     have.permissions, have.unreadable.permissions = permitted.list, permitted.refused
-    if context.mode ~= "verify" then rights.foresee_role(context, want.cluster, have.arn) end
+    if context.mode ~= "verify" and context.mode ~= "destroy" then rights.foresee_role(context, want.cluster, have.arn) end
   end
   return have
 end

@@ -15,7 +15,7 @@ local function scheduled(deleted)
     end
   end
   if #lines == 0 then return "" end
-  return "Scheduled for deletion; each can be taken back until then:\n" .. table.concat(lines)
+  return "Scheduled for deletion; until then each can be taken back, and cmek run does the rest:\n" .. table.concat(lines)
 end
 
 local function gone(deleted)

@@ -96,6 +96,25 @@ function M.warnings(_, have)
   return list
 end
 
+--- The rights that it takes, on the key by its policy as well.
+---@param context engine.Context
+---@return engine.Need[]
+function M.needs(context, want, have)
+  local alias, list = ("%s%s"):format(have.arn:match "^arn:[^:]*:kms:[^:]*:%d+:", want.alias), {}
+  if have.policy == nil then return list end
+  local function need(operation, resource, policy)
+    list[#list + 1] = { action = "kms:" .. operation, resource = resource, policy = policy, region = want.region }
+  end
+  if not M.scheduled(have) then
+    if have.tags[names.TAG_STATE] ~= names.RETIRED then need("TagResource", have.arn, have.policy) end
+    need("ScheduleKeyDeletion", have.arn, have.policy)
+  end
+  need("DeleteAlias", have.arn, have.policy)
+  need("DeleteAlias", alias)
+  require("engine.rights").foresee_existing(context)
+  return list
+end
+
 -- Deleting -----------------------------------------------------------------------------------------------------------
 
 local function not_ready(want, what, message)

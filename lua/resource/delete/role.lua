@@ -66,6 +66,14 @@ end
 ---@return string reason
 function M.about() return M.irreversible end
 
+--- The rights that it takes.
+---@param context engine.Context
+---@return engine.Need[]
+function M.needs(context, _, have)
+  require("engine.rights").foresee_existing(context)
+  return { { action = "iam:DeleteRole", resource = have.arn } }
+end
+
 -- Deleting -----------------------------------------------------------------------------------------------------------
 
 -- The role as IAM shows it now, with all that hangs on it; nil when it is not seen.
