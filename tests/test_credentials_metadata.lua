@@ -148,7 +148,9 @@ test["a page instead of a token, of a role or of keys is somebody else's"] = fun
     ["Sign in to the network"] = function(request) return request.path ~= ROLES and not put(request) and identities.page() or nil end,
   }
   for text, page in pairs(pages) do refused({ answer = instance(page) }, text) end
-  refused({ answer = instance(function(request) return request.path == ROLES and says "../../etc/passwd" or nil end) }, "somebody else")
+  for _, name in ipairs { "../../etc/passwd", ("a"):rep(1000), "a b", "\0" } do
+    refused({ answer = instance(function(request) return request.path == ROLES and says(name) or nil end) }, "somebody else")
+  end
 end
 
 test["an answer that says no success, or lacks something, is told in its words"] = function()
@@ -158,7 +160,10 @@ test["an answer that says no success, or lacks something, is told in its words"]
   refused({ answer = keys { Code = "AssumeRoleUnauthorizedAccess", Message = "EC2 cannot assume the role" } },
     "the role ops-role: HTTP 200: AssumeRoleUnauthorizedAccess: EC2 cannot assume the role")
   refused({ answer = keys { AccessKeyId = "" } }, "the answer has no AccessKeyId or no SecretAccessKey")
-  refused({ answer = keys { Expiration = "later" } }, "its Expiration 'later' is no time")
+  for _, wrong in ipairs { "later", 1e300, 0 / 0, -1, true } do refused({ answer = keys { Expiration = wrong } }, "its Expiration '") end
+  for _, body in ipairs { "text", {}, { Code = 1 }, { AccessKeyId = {} } } do
+    refused({ answer = instance(function(request) return not put(request) and request.path ~= ROLES and says(body) or nil end) }, "the role ops-role")
+  end
 end
 
 test["credentials that have expired and are handed out all the same are used, with one warning, and asked for again after minutes"] = function()

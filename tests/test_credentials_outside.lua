@@ -88,6 +88,10 @@ test["a run with an instance's role makes everything, and nothing when the metad
   local result = outside.simulated('"$CMEK" run console --cluster orders-one --yes', { directory = directory, sim = sim })
   test.equal({ result.status, result:writes() > 0 }, { 0, true })
   silent(result)
+  result = outside.simulated("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9 \"$CMEK\" run console --cluster orders --yes",
+    { sim = { "--metadata", "on" } })
+  test.equal({ result.status, result:writes() }, { 4, 0 })
+  test.contains(result.errors, "no instance's metadata service is at http://127.0.0.1:9")
   for _, mode in ipairs { "html", "slow", "no-role" } do
     result = outside.simulated(SOON .. '"$CMEK" run console --cluster orders --yes', { sim = { "--metadata", mode } })
     outside.plain(result.text)

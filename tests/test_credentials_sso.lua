@@ -159,6 +159,17 @@ test["a renewal that fails is tolerated while the sign-in is valid, and tried on
   test.equal(raised.next, LOGIN)
 end
 
+test["a renewal or keys that last nonsense are refused, and nothing is written"] = function()
+  for _, nonsense in ipairs { 1e300, -5, "long", true } do
+    local here = at_work(sign_in { expiresAt = "2026-02-01T08:00:00Z" }, { answer = renewing { expiresIn = nonsense } })
+    local before = file.read(here.cache)
+    test.raises(here.get, "it cannot be renewed: the answer has no accessToken or no expiresIn")
+    test.equal(file.read(here.cache), before)
+    fails(sign_in(), nonsense == "long" and "its expiration 'long' is no time" or "gives no keys: ",
+      { answer = function() return portal { expiration = nonsense } end })
+  end
+end
+
 test["an expired sign-in is renewed where it can be; without a live registration it cannot"] = function()
   test.equal(at_work(sign_in { expiresAt = "2026-02-01T08:00:00Z" }, { answer = renewing() }).get().access_key_id, "ASIASSO")
   test.equal(fails(sign_in { expiresAt = "2026-02-01T08:00:00Z", registrationExpiresAt = "2026-01-01T00:00:00Z" }, "the sign-in expired",

@@ -36,13 +36,13 @@ end
 
 --- The end of keys, from their text; raises when it is none, or past.
 ---@param self aws.Credentials
----@param text string?
+---@param text any      a string, or somebody's mistake
 ---@param source string
 ---@return number?  seconds since the epoch
 function M.check_expiration(self, text, source)
   if not text then return nil end
-  local at = time.epoch(text)
-  if not at then M.fail(("%s: the expiration '%s' is no time like 2026-02-01T09:00:00Z"):format(source, text)) end
+  local at = type(text) == "string" and time.epoch(text)
+  if not at then M.fail(("%s: the expiration '%s' is no time like 2026-02-01T09:00:00Z"):format(source, tostring(text))) end
   local now = self.clock.now()
   if at <= now then
     M.fail(("the AWS credentials of %s expired at %s, %s ago"):format(source, time.text(at), time.span(now - at)),
@@ -121,6 +121,17 @@ function M.said(response)
   return table.concat(words, ": ")
 end
 
+local FAR <const> = 1e11   -- seconds since the epoch: what is later is no time that somebody meant
+
+--- Seconds since the epoch of a text, or of milliseconds as SSO counts them; nil when it is neither.
+---@param value any
+---@return number?
+function M.moment(value)
+  if type(value) == "string" then return time.epoch(value) end
+  local seconds = type(value) == "number" and value / 1000
+  return seconds and seconds > 0 and seconds < FAR and seconds or nil
+end
+
 --- Keys as a service gives them in JSON: AccessKeyId and secrets. nil, and what is wrong, when something lacks.
 ---@param body any
 ---@param names { id: string, secret: string, token: string, expiration: string }
@@ -134,7 +145,7 @@ function M.keys(body, names)
   local token = body[names.token]
   if not secret.is(token) or secret.length(token) == 0 then token = nil end
   local expiration = body[names.expiration]
-  local ends = math.type(expiration) == "integer" and expiration / 1000 or time.epoch(expiration)   -- SSO counts milliseconds
+  local ends = M.moment(expiration)
   if expiration ~= nil and not ends then return nil, ("its %s '%s' is no time"):format(names.expiration, tostring(expiration)) end
   return { access_key_id = body[names.id], secret_access_key = body[names.secret], session_token = token, expiration = ends }
 end

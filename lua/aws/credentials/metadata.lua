@@ -10,6 +10,7 @@ local HOSTS <const> = { ipv4 = "http://169.254.169.254", ipv6 = "http://[fd00:ec
 local ROLES <const> = "/latest/meta-data/iam/security-credentials/"
 local TTL <const> = 21600         -- seconds that a token is asked for
 local TOKEN_MAX <const> = 1024    -- bytes; theirs have 56
+local NAME_MAX <const> = 128      -- of a role; IAM takes 64
 local NAMES <const> = { id = "AccessKeyId", secret = "SecretAccessKey", token = "Token", expiration = "Expiration" }
 
 -- Keys that have run out and are handed out all the same are used: 15 minutes, and 2 to 10 random ones until they are asked for again.
@@ -105,7 +106,7 @@ local function role(self, place)
   local text = tostring(response.body)
   local name = text:match "^%s*([^\r\n]*)"
   if name == "" then return nil, ("the instance has no role (%s)"):format(place.url) end
-  if is_page(response) or not name:find "^[%w+=,.@_-]+$" or name:sub(1, 1) == "." then
+  if is_page(response) or #name > NAME_MAX or not name:find "^[%w+=,.@_-]+$" or name:sub(1, 1) == "." then
     fail(place, ("asked for the instance's role it answers %s: somebody else than the metadata service answers"):format(
       require("explain").glimpse(text)))
   end

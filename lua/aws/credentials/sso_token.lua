@@ -12,6 +12,7 @@ local M = {}
 
 local EARLY <const> = 900   -- seconds before its end: ask for a new one
 local PAUSE <const> = 60    -- seconds between two tries
+local LONGEST <const> = 1e9 -- seconds that a token can be said to last
 local SECRETS <const> = { "accessToken", "refreshToken", "clientSecret", "idToken" }
 
 --- The file of a sign-in. `key` is the session's name, or in the legacy form the start URL.
@@ -57,7 +58,8 @@ local function renew(self, setup, content)
     clientId = content.clientId, clientSecret = content.clientSecret, grantType = "refresh_token", refreshToken = content.refreshToken } }, 1, 0)
   local wrong = common.unusable(response, message)
   local body = not wrong and type(response.body) == "table" and response.body or {}
-  if not wrong and not (secret.is(body.accessToken) and math.type(body.expiresIn)) then wrong = "the answer has no accessToken or no expiresIn" end
+  local lasts = math.type(body.expiresIn) and body.expiresIn > 0 and body.expiresIn < LONGEST
+  if not wrong and not (secret.is(body.accessToken) and lasts) then wrong = "the answer has no accessToken or no expiresIn" end
   if wrong then return nil, wrong end
   content.accessToken = body.accessToken
   if secret.is(body.refreshToken) then content.refreshToken = body.refreshToken end
