@@ -278,6 +278,14 @@ test["a hand-over for another organization, cluster or set of regions, or with C
   end
 end
 
+test["the command that verify prints names the hand-over again"] = function()
+  local who = operators.open()
+  local made = operators.run(who, "console").handover
+  local path = written { region_specs = made.region_specs }
+  local report, status = operators.run(who, "enable", { mode = "verify", spec = handover.read(path), flags = { spec = path } })
+  test.equal({ status, report.findings[1].mend }, { 6, ("cmek run enable --cluster orders --spec %s"):format(path) })
+end
+
 test["plain region_specs are taken for a cluster that is named, and what cannot be told of them is said"] = function()
   local who = operators.open()
   local made = operators.run(who, "console").handover

@@ -53,7 +53,7 @@ end
 function M.cmek(engine, word, recipe, only)
   local words = { "cmek", word, recipe or engine.recipe.name, table.unpack(flags(engine.recipe.args, engine.given, only)) }
   words = with_common(words, engine.flags)
-  for _, name in ipairs(not recipe and FILES or {}) do
+  for _, name in ipairs((recipe or engine.recipe.name) == engine.recipe.name and FILES or {}) do
     if engine.flags[name] then table.move({ "--" .. name, engine.flags[name] }, 1, 2, #words + 1, words) end
   end
   return join(words)
