@@ -56,6 +56,11 @@ function WRITES.iam.UpdateAssumeRolePolicy(self, p)
   self.roles[p.RoleName].trust = require("crypto").percent_encode(p.PolicyDocument)
 end
 
+function WRITES.iam.PutRolePermissionsBoundary(self, p)
+  self.roles[p.RoleName] = self.roles[p.RoleName] or {}
+  self.roles[p.RoleName].boundary = { PermissionsBoundaryArn = p.PermissionsBoundary }
+end
+
 function WRITES.iam.TagRole(self, p)
   for _, tag in ipairs(p.Tags) do changes_of(self, p.RoleName)[tag.Key] = tag.Value end
 end
@@ -97,6 +102,7 @@ function READS.iam.GetRole(self, p, _, pass)
   if not (known or changes) then return nil end
   local role = known and known.made or pass().Role
   if known and known.trust then role.AssumeRolePolicyDocument = known.trust end
+  if known and known.boundary then role.PermissionsBoundary = known.boundary end
   if role.Tags then role.Tags = retagged(role.Tags, changes or {}, "Key", "Value") end
   return { Role = role }
 end
