@@ -95,7 +95,7 @@ local function judge(engine, uses)
   for _, step in ipairs(engine.steps) do
     local by = step.kind ~= "cluster_cmek" and uses:by(step.arn)
     used = used or by
-    if by then step.action, step.irreversible, step.reason = "refuse", nil, IN_USE:format(by, step.kind) end
+    if by then step.used, step.action, step.irreversible, step.reason = true, "refuse", nil, IN_USE:format(by, step.kind) end
   end
   for _, step in ipairs(used and engine.steps or {}) do
     if step.deletion.retired and step.deletion.retired(step.have) then
@@ -210,12 +210,14 @@ local function question(engine, plan)
 end
 
 local function refused(engine)
-  local list, back = {}, false
+  local list, back, used = {}, false, false
   for _, step in ipairs(engine.steps) do
-    back = back or step.take_back
+    back, used = back or step.take_back, used or step.used
     if step.action == "refuse" then list[#list + 1] = ("%s %s: %s"):format(step.kind, step.name, step.reason) end
   end
-  return #list > 0 and { what = "planning", code = "refused", message = table.concat(list, "\n") } or nil, back
+  if #list == 0 then return nil, back end
+  return { what = "planning", code = "refused", message = table.concat(list, "\n"),
+    next = used and "what is in use stays; this tells whether it is as it should be: " .. mend.cmek(engine, "verify") or nil }, back
 end
 
 local function done(engine)
