@@ -103,3 +103,23 @@ test["a web identity is judged by issuer, audience, subject and time"] = functio
   test.contains(trade({ sub = "repo:orders", iss = "https://evil.example" }).body, "<Code>AccessDenied</Code>")
   test.contains(trade({ sub = "repo:orders", aud = "other" }).body, "<Code>AccessDenied</Code>")
 end
+
+test["metadata are off for a command, unless they are asked for: then they are all it has"] = function()
+  local function told(mode)
+    local aws = client.new { metadata = mode }
+    local set = {}
+    for _, setting in ipairs(require("sim.environment").settings { url = "http://127.0.0.1:1", simulation = aws.simulation, mixed = false }) do
+      set[setting[1]] = setting[2]
+    end
+    return { set.AWS_EC2_METADATA_DISABLED or false, set.AWS_EC2_METADATA_SERVICE_ENDPOINT or false, set.AWS_ACCESS_KEY_ID ~= nil }
+  end
+  test.equal(told(nil), { "true", false, true })
+  test.equal(told "on", { false, "http://127.0.0.1:1", false })
+end
+
+test["sim --metadata takes one of the words that it lists"] = function()
+  local outside = dofile "tests/outside.lua"
+  local result = outside.simulated("true", { sim = { "--metadata", "off" } })
+  test.equal(result.status, 2)
+  test.contains(result.errors, "--metadata knows no 'off'; there are on, slow, html, expired, no-role, v1, refused, bridged")
+end
