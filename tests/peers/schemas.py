@@ -115,11 +115,14 @@ def failures():
 
 
 def lines():
-    status, out, err = peer.run(CMEK, "run", "console", "--cluster", "orders-one", "--yes", "--json=lines")
-    documents = [json.loads(line) for line in out.splitlines()]
-    equal("--json=lines ends with the document", [documents[-1]["schema"], {d["schema"] for d in documents[:-1]}], ["cmek.run/1", {"cmek.event/1"}])
-    for document in documents:
-        judge(f"line {document.get('kind', 'last')}", document, schemas[document["schema"]])
+    for words, schema in (("run console --cluster orders-one --yes", "cmek.run/1"), ("verify --cluster orders-one", "cmek.verify/1"),
+                          ("destroy console --cluster orders-one --confirm orders-one", "cmek.destroy/1")):
+        status, out, err = peer.run(CMEK, *words.split(), "--json=lines")
+        documents = [json.loads(line) for line in out.splitlines()]
+        equal(f"{words} --json=lines ends with the document", documents[-1]["schema"], schema)
+        equal("before it stand events", {d["schema"] for d in documents[:-1]} - {"cmek.event/1"}, set())
+        for document in documents:
+            judge(f"{words}: line {document.get('kind', 'last')}", document, schemas[document["schema"]])
     with open(LOG) as f:
         for line in list(f)[-60:]:
             judge("a line of the simulator's log", json.loads(line), schemas["cmek.sim_log/1"])
