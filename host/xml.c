@@ -17,6 +17,12 @@
 #include "json.h"
 #include "secret.h"
 
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9   /* which calls the older name deprecated */
+#define LINE_NUMBER XML_GetCurrentLineNumber64
+#else
+#define LINE_NUMBER XML_GetCurrentLineNumber
+#endif
+
 #define XML_DEPTH 100                   /* elements in each other */
 #define XML_MAX ((size_t)16 << 20)      /* bytes of one document */
 #define ELEMENTS_MAX 500000
@@ -54,7 +60,7 @@ static const luaL_Reg functions[] = {
 static void stop(struct document *d, const char *message)
 {
   if (d->fault[0] == '\0')
-    (void)snprintf(d->fault, sizeof d->fault, "line %lu: %s", (unsigned long)XML_GetCurrentLineNumber(d->parser), message);
+    (void)snprintf(d->fault, sizeof d->fault, "line %lu: %s", (unsigned long)LINE_NUMBER(d->parser), message);
   (void)XML_StopParser(d->parser, XML_FALSE);
 }
 

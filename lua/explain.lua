@@ -4,7 +4,7 @@
 ---@field id string          "kms.lockout"; stays
 ---@field title string       in a few words
 ---@field fits table?        which refusals it is; without it, it is told by name. service, services, status, status_from, kind: as they
----  are; codes, operations: one of these words; message: this stands in it, in lower case; way: nothing came of the service itself
+---  are; codes, operations: one of these words; message: this, or one of these, stands in it, in lower case; way: nothing came of the service itself
 ---@field facts fun(refusal: table): table  more for the texts
 ---@field exit string?       as Refusal has it
 ---@field other_arguments boolean?  a run that is resumed, with the arguments that it began with, meets it again
@@ -120,7 +120,13 @@ local TESTS <const> = {
   { "kind", function(refusal, want) return refusal.kind == want end },
   { "known", function(refusal) return not refusal.unknown end },
   { "way", on_the_way },
-  { "message", function(refusal, want) return tostring(refusal.message or ""):lower():find(want, 1, true) ~= nil end },
+  { "message", function(refusal, want)
+    local message = tostring(refusal.message or ""):lower()
+    for _, text in ipairs(type(want) == "table" and want or { want }) do
+      if message:find(text, 1, true) then return true end
+    end
+    return false
+  end },
 }
 
 local function applies(fits, refusal)

@@ -127,6 +127,13 @@ test["what cannot be read is shown as one short line that JSON can hold"] = func
   test.equal({ explain.glimpse "", explain.glimpse(nil) }, { "nothing", "nothing" })
 end
 
+test["an answer that was cut is told alike, whatever this libcurl says of it"] = function()
+  for _, words in ipairs { "transfer closed with 17 bytes remaining to read", "end of response with 17 bytes missing" } do
+    local told = { service = "kms", operation = "ListAliases", kind = "lost", message = "no answer: 127.0.0.1:1: " .. words }
+    test.contains(require("explain").complete(told).next, "the answer was cut short on the way")
+  end
+end
+
 test["an answer of success that cannot be read leaves the outcome of a write open, and a read is tried again"] = function()
   local cut = { status = 200, headers = {}, fault = "unexpected end", text = '{"KeyMetadata":{"KeyI' }
   local raised, here = fails({ cut }, function(session) return session.kms.create_key { region = "us-east-1" } end)

@@ -19,7 +19,7 @@ end
 -- What takes the Cloud's client 15 seconds of trying: begun with the first sentence, looked at by the last.
 local SLOW <const> = {
   { "COCKROACH_SERVER=http://127.0.0.1:9", "127.0.0.1:9", "next: nothing answers there: check the endpoint (COCKROACH_SERVER)" },
-  { "COCKROACH_SERVER=$URL/cut", "remaining to read", "next: the answer was cut short on the way" },
+  { "COCKROACH_SERVER=$URL/cut", "next: the answer was cut short on the way" },
   { "COCKROACH_SERVER=$URL/empty", "200: the answer is empty", "(COCKROACH_SERVER)" },
   { "COCKROACH_SERVER=$URL/list", "the answer is a list where an object was expected", "(COCKROACH_SERVER)" },
   { "COCKROACH_SERVER=$URL/gateway", "502: an HTML page: Bad Gateway", "(COCKROACH_SERVER)" },
@@ -110,7 +110,7 @@ test["an AWS service that answers what it should not"] = function()
   local cases = {}
   local sign_in = { "Please log in to the guests' network", "next: somebody else than the service answers" }
   for fault, words in pairs {
-    cut = { "remaining to read", "next: the answer was cut short" }, half = { "the answer is not the JSON that was expected" },
+    cut = { "next: the answer was cut short" }, half = { "the answer is not the JSON that was expected" },
     text = { "'It works!'", "the answer is not the JSON" }, xml = { "the answer is not the JSON" },
     list = { "the answer is a list where an object was expected" }, empty = { "200: the answer is empty" }, html = sign_in,
     gateway = { "502 BadGateway", "Bad Gateway" }, big = { "the answer is longer than 16 MiB" }, gone = { "Empty reply", "next: run this again" },

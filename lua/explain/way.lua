@@ -46,7 +46,7 @@ local LIST <const> = {
     cause = "the connection broke while it was made",
     next = "check the network, the endpoint{from} and HTTPS_PROXY" },
 
-  { id = "way.cut", title = "the answer was cut", message = "remaining to read",
+  { id = "way.cut", title = "the answer was cut", message = { "remaining to read", "bytes missing" },   -- libcurl 7, 8
     cause = "the connection closed before the whole answer was here",
     next = "the answer was cut short on the way: run this again; if that does not help, check the proxies between" },
 
