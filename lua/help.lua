@@ -231,6 +231,7 @@ Checks of verify
   role.trust.action          it allows sts:AssumeRole
   role.trust.external_id     it wants the organization's ID as external ID
   role.trust.foreign         no other statement lets another account or service assume the role
+  role.path                  its path is the one that is asked for, if one is
   role.permissions           no policies are attached to the role: it needs none
   role.session               its sessions last an hour
   role.boundary              its permissions boundary is the one that is asked for, and lets the role use the keys

@@ -197,6 +197,8 @@ test["--role-path is the new role's path; a role that has another one is refused
   test.equal({ status, report.steps[1].arn }, { 0, "arn:aws:iam::210987654321:role/cmek/prod/" .. ROLE })
   test.equal(operators.run(who, "console", { mode = "plan" }).summary.unchanged, 4)   -- whatever it is
   refuses(who, { arguments = { role_path = "/cmek/" } }, "has the path /cmek/prod/ and not /cmek/, which cannot be changed")
+  local found = operators.run(who, "console", { mode = "verify", arguments = { role_path = "/cmek/" } }).findings
+  test.equal({ #found, found[1].id, found[1].have, found[1].want, found[1].mend }, { 1, "role.path", "/cmek/prod/", "/cmek/", json.null })
 end
 
 local function put_policy(who, name, actions)

@@ -61,7 +61,8 @@ local function keys_of(identity, cluster) return in_regions(identity, cluster, "
 -- Resources that do not exist yet are asked about by the pattern that they will fit.
 local function questions(identity, cluster, role)
   local keys, aliases = keys_of(identity, cluster), in_regions(identity, cluster, require("names").alias(cluster))
-  local list = { { { "kms:CreateKey" }, { "*" } }, { { "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy" }, { role } } }
+  local of_role = { "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePermissionsBoundary" }
+  local list = { { { "kms:CreateKey" }, { "*" } }, { of_role, { role } } }
   if #keys > 0 then
     table.insert(list, { { "kms:TagResource", "kms:CreateAlias", "kms:EnableKeyRotation" }, keys })
     table.insert(list, { { "kms:CreateAlias" }, aliases })

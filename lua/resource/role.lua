@@ -30,6 +30,7 @@ M.checks = {
   { id = "role.trust.action", severity = "high", text = "it allows sts:AssumeRole" },
   { id = "role.trust.external_id", severity = "high", text = "it wants the organization's ID as external ID" },
   { id = "role.trust.foreign", severity = "high", text = "no other statement lets another account or service assume the role" },
+  { id = "role.path", severity = "low", text = "its path is the one that is asked for, if one is" },
   { id = "role.permissions", severity = "medium", text = "no policies are attached to the role: it needs none" },
   { id = "role.session", severity = "low", text = "its sessions last an hour" },
   { id = "role.boundary", severity = "high", text = "its permissions boundary is the one that is asked for, and lets the role use the keys" },

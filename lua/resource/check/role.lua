@@ -90,6 +90,12 @@ local function permissions(engine, list, want, have)
   if #have.permissions == 0 then list:ok "role.permissions" end
 end
 
+local function path(list, want, have)
+  if (want.path or have.path) == have.path then return list:ok("role.path", have.path) end
+  list:finding("role.path", { field = "Path", have = have.path, want = want.path,
+    text = "a role keeps its path for life: name another role, or this one's path" })
+end
+
 -- Whether it is the wanted one; whether it leaves what is needed is asked once the keys are known.
 local function boundary(engine, list, want, have)
   if not want.boundary or want.boundary == have.boundary then return end
@@ -122,6 +128,7 @@ function M.inspect(engine, list, want, have, mode)
     trust(engine, list, want, have)
     others(engine, list, want, have)
   end
+  path(list, want, have)
   permissions(engine, list, want, have)
   boundary(engine, list, want, have)
   session(engine, list, want, have)
