@@ -80,13 +80,26 @@ local function trust(cluster, organization, role)
   return { text = "the role cannot be assumed: " .. verdict.text, told = { trust_situation(cluster, organization, role, verdict) } }
 end
 
+-- Whether the role is known to have no policies of its own.
+local function is_bare(context, name)
+  local iam = context.session.iam
+  local function none(operation, member)
+    local answer = context:try({ AccessDenied = true, NoSuchEntity = true }, function() return operation { RoleName = name } end)
+    return answer ~= nil and #(answer[member] or {}) == 0
+  end
+  return none(iam.list_attached_role_policies, "AttachedPolicies") and none(iam.list_role_policies, "PolicyNames")
+end
+
 -- May the role use the key?
-local function use(role, key)
+local function use(context, role, key)
+  local bare = is_bare(context, role.RoleName or role_name(role.Arn))
+  local unseen = { "permissions boundary", table.unpack(M.UNSEEN) }
+  if not bare then table.insert(unseen, "identity policies") end
   for _, action in ipairs(M.ACTIONS) do
     local verdict = policies.evaluate {
       principal = M.principal { arn = role.Arn, id = role.RoleId },
       action = action, resource = key.arn, resource_account = account_of(key.arn), resource_kind = "key", resource_policy = key.policy,
-      unseen = { "identity policies", "permissions boundary", table.unpack(M.UNSEEN) },
+      identity = bare and {} or nil, unseen = unseen,
     }
     if verdict.verdict == "denied" then
       local text = ("the role may not %s with %s: %s"):format(action, key.arn, verdict.text)
@@ -112,7 +125,7 @@ local function region_fault(context, cluster, organization, spec)
     return { text = ("the key %s is %s"):format(key.arn, key.state), told = { situation, { key = key.arn, region = region, state = key.state } } }
   end
   local youngest = math.max(time.epoch(role.CreateDate) or 0, time.epoch(key.metadata.CreationDate) or 0)
-  return trust(cluster, organization, role) or key.policy and use(role, key) or nil, youngest
+  return trust(cluster, organization, role) or key.policy and use(context, role, key) or nil, youngest
 end
 
 --- What is wrong with what can be seen, and when the newest of it was made.

@@ -27,6 +27,7 @@ M.irreversible = "CMEK stays enabled for the life of the cluster, and managed ba
 
 local SETTLE <const> = { 0.25, 0.25, 0.5, 0.5, 1, 1, 2, 4, 8, 10 }   -- seconds between looks while it is being enabled
 local SETTLE_BOUND <const> = 7200     -- seconds until every region is enabled
+local BUSY_PAUSE <const> = 5          -- seconds between two requests to a Cloud that says so
 local BUSY_BOUND <const> = 7200       -- seconds until the cluster is not locked any more
 local ACCESS_BOUND <const> = 600      -- seconds that a new role and key may need to be seen by CockroachDB
 
@@ -237,7 +238,9 @@ local function send(context, want, old, first)
   local kind = meaning(refused)
   if kind == "busy" then
     wait_for_lock(context, want)
-    return taken(context, want, old)
+    if taken(context, want, old) then return true end
+    context:wait(("the Cloud says '%s' of cluster %s"):format(refused.message or refused.status, want.cluster.name), BUSY_PAUSE)
+    return false
   elseif kind == "access" then
     judge_access(context, want, refused, first)
     return false
@@ -285,8 +288,9 @@ function M.create(context, want, step)
   local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
   while not send(context, want, old, first) do
     if context.clock.now() > deadline then
-      failure.raise { code = "not_ready", service = "cloud", operation = "EnableCMEKSpec", what = what(want),
-        message = ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60) }
+      local message = ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60)
+      failure.raise({ code = "not_ready", service = "cloud", operation = "EnableCMEKSpec", what = what(want), message = message },
+        "cluster.locked", { message = message, name = want.cluster.name })
     end
   end
   step.begun = true
