@@ -14,6 +14,7 @@ local explain = require "explain"
 local json = require "json"
 local refusal = require "refusal"
 local retry = require "retry"
+local shape = require "shape"
 local sorted = require "sorted"
 
 local M = {}
@@ -106,11 +107,10 @@ local function call(self, request)
   }
   if outcome.kind ~= "answered" then refuse(self, request, outcome, attempts) end
   local answer = clean(outcome.response.body) or {}
-  for _, name in ipairs(request.result or {}) do
-    if answer[name] == nil then
-      outcome.kind, outcome.message = "lost", ("the answer has no %s"):format(name)
-      refuse(self, request, outcome, attempts)
-    end
+  local fault = request.result and shape.fault(answer, request.result)
+  if fault then
+    outcome.kind, outcome.message = "lost", fault
+    refuse(self, request, outcome, attempts)
   end
   return answer
 end
@@ -123,12 +123,22 @@ local function path_of(id, rest)
   return "clusters/" .. id:lower() .. (rest or "")
 end
 
+-- What is used of the answers.
+local ORGANIZATION <const> = { ["id!"] = "text", name = "text", label = "text" }
+local CLUSTER <const> = { ["id!"] = "text", ["name!"] = "text", plan = "text", cloud_provider = "text", account_id = "text", state = "text",
+  network_visibility = "text", regions = shape.list { ["name!"] = "text" } }
+local CLUSTERS <const> = { clusters = shape.list(CLUSTER), pagination = { next_page = "text" } }
+local KEY_INFO <const> = { ["status!"] = "text", user_message = "text",
+  ["spec!"] = { type = "text", ["uri!"] = "text", auth_principal = "text" } }
+local CMEK <const> = { status = "text",
+  region_infos = shape.list { ["region!"] = "text", ["status!"] = "text", key_infos = shape.list(KEY_INFO) } }
+
 -- The operations ---------------------------------------------------------------------------------------------------
 
 --- The organization; its id is the external ID, its label is not.
 ---@return { id: string, name: string, label: string }
 function Client:organization()
-  return call(self, { operation = "GetOrganization", method = "GET", path = "organization", result = { "id" } })
+  return call(self, { operation = "GetOrganization", method = "GET", path = "organization", result = ORGANIZATION })
 end
 
 --- All clusters that the key sees.
@@ -137,7 +147,7 @@ end
 function Client:clusters(options)
   local list, page, seen = {}, nil, {}
   for _ = 1, PAGES_MAX do
-    local answer = call(self, { operation = "ListClusters", method = "GET", path = "clusters",
+    local answer = call(self, { operation = "ListClusters", method = "GET", path = "clusters", result = CLUSTERS,
       query = { show_inactive = options and options.show_inactive or nil, ["pagination.page"] = page } })
     for _, cluster in ipairs(answer.clusters or {}) do list[#list + 1] = cluster end
     page = answer.pagination and answer.pagination.next_page
@@ -155,15 +165,27 @@ end
 ---@param id string  UUID
 ---@return table
 function Client:cluster(id)
-  return call(self, { operation = "GetCluster", method = "GET", path = path_of(id), result = { "id", "name" } })
+  return call(self, { operation = "GetCluster", method = "GET", path = path_of(id), result = CLUSTER })
+end
+
+-- Enabling cannot be undone: that CMEK is not enabled is believed when it is said, not when something is left out.
+local function check_whole(info)
+  local function need(name, value, status)
+    if value or status == nil or status == "DISABLED" then return end
+    refusal.raise(explain.complete { kind = "lost", service = "cloud", operation = "GetCMEKClusterInfo", status = 200,
+      message = ("the answer has no %s where the status is %s"):format(name, status) })
+  end
+  need("region_infos", info.region_infos, info.status)
+  for i, region in ipairs(info.region_infos or {}) do need(("region_infos[%d].key_infos"):format(i), region.key_infos, region.status) end
 end
 
 --- The CMEK state of a cluster. Before it was ever enabled the service may answer 404.
 ---@param id string  UUID
 ---@return { status: string, region_infos: table[] }
 function Client:cmek(id)
-  local ok, answer = pcall(call, self, { operation = "GetCMEKClusterInfo", method = "GET", path = path_of(id, "/cmek") })
+  local ok, answer = pcall(call, self, { operation = "GetCMEKClusterInfo", method = "GET", path = path_of(id, "/cmek"), result = CMEK })
   if ok then
+    check_whole(answer)
     answer.region_infos = answer.region_infos or {}
     return answer
   end

@@ -107,6 +107,12 @@ local function foresee(engine, cluster, identity)
   end
 end
 
+-- Keys are made by region, so a cluster without any is not one that is ready, or the answer is not the Cloud's.
+local function need_regions(cluster)
+  if #(cluster.regions or {}) > 0 then return end
+  failure.raise { code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = "the Cloud names no region of it" }
+end
+
 -- What was made can be taken back whatever has become of the cluster since, as long as its keys can be in AWS.
 local function for_destroy(engine, cluster)
   local wrong = {}
@@ -114,6 +120,7 @@ local function for_destroy(engine, cluster)
     if fact.id == "cluster.cloud" and not fact.fits(cluster) then wrong[#wrong + 1] = fact.text(cluster) end
   end
   if wrong[1] then failure.raise { code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = wrong[1] } end
+  need_regions(cluster)
   engine.identity = engine.context:identity()
   foresee(engine, cluster, engine.identity)
 end
@@ -124,6 +131,7 @@ end
 function M.run(engine, cluster)
   if engine.mode == "destroy" then return for_destroy(engine, cluster) end
   check_cluster(engine, cluster)
+  need_regions(cluster)
   if cluster.state == "LOCKED" then
     engine.context:warn(said(cluster) .. " is locked by another job; enabling CMEK will wait until it is free")
   end

@@ -33,10 +33,10 @@ local function lost() return nil, "kms.us-east-1.amazonaws.com: Connection reset
 -- ---- calling ----
 
 test["a function is named after the operation, takes the API's names, and its region apart"] = function()
-  local result, here = ask({ answer { KeyMetadata = { KeyId = "k", Description = "", DeletionDate = json.null } } }, function(session)
+  local result, here = ask({ answer { KeyMetadata = { KeyId = "k", Arn = KEY, Description = "", DeletionDate = json.null } } }, function(session)
     return session.kms.create_key { region = "eu-west-1", Tags = { { TagKey = "a", TagValue = "b" } }, MultiRegion = false }
   end)
-  test.equal(result, { KeyMetadata = { KeyId = "k" } })
+  test.equal(result, { KeyMetadata = { KeyId = "k", Arn = KEY } })
   local sent = here.sent[1]
   test.equal({ sent.service, sent.operation, sent.region, sent.attempt }, { "kms", "CreateKey", "eu-west-1", 1 })
   test.equal(sent.parameters, { Tags = { { TagKey = "a", TagValue = "b" } }, MultiRegion = false })
@@ -59,7 +59,7 @@ test["every operation of the services has its function"] = function()
 end
 
 test["a key's ARN tells its region, and another region beside it is a mistake"] = function()
-  local _, here = ask({ answer { KeyMetadata = { KeyId = "k" } } }, function(session) return session.kms.describe_key { KeyId = KEY } end)
+  local _, here = ask({ answer { KeyMetadata = { KeyId = "k", Arn = KEY } } }, function(session) return session.kms.describe_key { KeyId = KEY } end)
   test.equal(here.sent[1].region, "us-west-2")
   for complaint, given in pairs {
     ["field 'region' is us-east-1, and KeyId is of us-west-2"] = { region = "us-east-1", KeyId = KEY },
@@ -141,7 +141,7 @@ test["an answer of success that cannot be read leaves the outcome of a write ope
   test.contains(raised, "whether it was done is not known")
   test.equal({ raised.kind, #here.sent }, { "lost", 1 })
   local result
-  result, here = ask({ cut, answer { KeyMetadata = { KeyId = "k" } } }, function(session)
+  result, here = ask({ cut, answer { KeyMetadata = { KeyId = "k", Arn = KEY } } }, function(session)
     return session.kms.describe_key { region = "us-east-1", KeyId = "k" }
   end)
   test.equal({ result.KeyMetadata.KeyId, #here.sent }, { "k", 2 })
@@ -237,7 +237,7 @@ test["AWS_MAX_ATTEMPTS counts all attempts; what is no number or no mode is refu
 end
 
 test["CreateKey keeps the pace that KMS allows, region by region"] = function()
-  local here = open { answer { KeyMetadata = { KeyId = "k" } } }
+  local here = open { answer { KeyMetadata = { KeyId = "k", Arn = KEY } } }
   here.run(function()
     here.session.tasks.map({ 1, 2, 3, 4, 5, 6, 7 }, function() return here.session.kms.create_key { region = "us-east-1" } end)
     here.session.kms.create_key { region = "eu-west-1" }
@@ -310,9 +310,10 @@ end
 -- ---- IAM, KMS, STS ----
 
 test["a role's trust comes decoded and its session duration as a number, and a role that is not there is nil"] = function()
-  local role = { RoleName = "r", AssumeRolePolicyDocument = "%7B%22Version%22%3A%222012-10-17%22%7D", MaxSessionDuration = "3600", Tags = "" }
+  local role = { RoleName = "r", Arn = "arn:aws:iam::210987654321:role/r", AssumeRolePolicyDocument = "%7B%22Version%22%3A%222012-10-17%22%7D",
+    MaxSessionDuration = "3600", Tags = "" }
   test.equal(ask({ answer { Role = role } }, function(session) return session.iam.find_role { RoleName = "r" } end),
-    { RoleName = "r", AssumeRolePolicyDocument = '{"Version":"2012-10-17"}', MaxSessionDuration = 3600 })
+    { RoleName = "r", Arn = role.Arn, AssumeRolePolicyDocument = '{"Version":"2012-10-17"}', MaxSessionDuration = 3600 })
   local gone = refused(nil, nil, { status = 404, body = { Error = { Code = "NoSuchEntity" } } })
   test.equal(ask({ gone }, function(session) return session.iam.find_role { RoleName = "r" } end), nil)
   local denied = refused(nil, nil, { status = 403, body = { Error = { Code = "AccessDenied" } } })
@@ -326,7 +327,7 @@ test["an alias is looked for in the whole list, a key that is not there is nil"]
   test.equal(ask(pages, find "alias/b"), { AliasName = "alias/b", TargetKeyId = "k" })
   test.equal(ask(pages, find "alias/B"), nil)
   local function key(session) return session.kms.find_key { region = "us-east-1", KeyId = "k" } end
-  test.equal(ask({ answer { KeyMetadata = { KeyId = "k" } } }, key), { KeyId = "k" })
+  test.equal(ask({ answer { KeyMetadata = { KeyId = "k", Arn = KEY } } }, key), { KeyId = "k", Arn = KEY })
   test.equal(ask({ refused("NotFoundException", "m") }, key), nil)
 end
 

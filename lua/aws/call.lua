@@ -13,6 +13,7 @@ local explain = require "explain"
 local json = require "json"
 local refusal = require "refusal"
 local retry = require "retry"
+local shape = require "shape"
 local time = require "time"
 
 local M = {}
@@ -145,21 +146,19 @@ local function refuse(self, request, outcome, attempts)
   })
 end
 
--- Members that are missing would only be noticed where they are used.
 local function check_result(self, request, answer, outcome, attempts)
-  for _, name in ipairs(request.result or {}) do
-    if answer[name] == nil then
-      outcome.kind, outcome.message = "lost", ("the answer has no %s"):format(name)
-      refuse(self, request, outcome, attempts)
-    end
-  end
+  local wanted = request.list and { [request.list] = shape.list(request.of or {}) } or request.result
+  local fault = wanted and shape.fault(answer, wanted)
+  if not fault then return end
+  outcome.kind, outcome.message = "lost", fault
+  refuse(self, request, outcome, attempts)
 end
 
 --- Calls an operation.
 ---@param request { service: string, operation: string, parameters: table, region: string?, safe: boolean?, rate: number?,
----  list: string?, result: string[]?, credentials: table?, anonymous: boolean?, session_key: any }
+---  list: string?, of: any, result: table?, credentials: table?, anonymous: boolean?, session_key: any }
 ---  safe: may be sent again when its outcome is unknown; rate: requests a second; list: the member that it lists, maybe nothing;
----  result: members that the answer must have; credentials: others than the session's; anonymous: nobody signs
+---  of: the shape of its members; result: the shape of the answer; credentials: others than the session's; anonymous: nobody signs
 ---@return table answer  what the service says, without what is null or empty
 function Caller:call(request)
   self.endpoints:check(request.service, request.region)

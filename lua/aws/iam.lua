@@ -2,21 +2,30 @@
 
 local operations = require "aws.operations"
 local refusal = require "refusal"
+local shape = require "shape"
 
 local M = {}
+
+-- What is used of the answers.
+local TAG <const> = { ["Key!"] = "text", Value = "text" }
+local DOCUMENT <const> = { ["PolicyDocument!"] = "text" }
+local ROLE <const> = { ["Arn!"] = "text", RoleId = "text", ["AssumeRolePolicyDocument!"] = "text", Tags = shape.list(TAG),
+  PermissionsBoundary = { PermissionsBoundaryArn = "text" } }
 
 --- A write that is not `safe` is not known to be harmless when it is done twice.
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
-  GetRole = { safe = true, result = { "Role" } }, GetRolePolicy = { safe = true, result = { "PolicyDocument" } }, GetUser = { safe = true },
-  GetUserPolicy = { safe = true, result = { "PolicyDocument" } }, GetGroupPolicy = { safe = true, result = { "PolicyDocument" } },
-  GetPolicy = { safe = true, result = { "Policy" } }, GetPolicyVersion = { safe = true, result = { "PolicyVersion" } },
-  ListUserPolicies = { list = "PolicyNames" }, ListAttachedUserPolicies = { list = "AttachedPolicies" }, ListGroupsForUser = { list = "Groups" },
-  ListGroupPolicies = { list = "PolicyNames" }, ListAttachedGroupPolicies = { list = "AttachedPolicies" },
-  ListRoles = { list = "Roles" }, ListRoleTags = { list = "Tags" }, ListRolePolicies = { list = "PolicyNames" },
-  ListAttachedRolePolicies = { list = "AttachedPolicies" }, ListInstanceProfilesForRole = { list = "InstanceProfiles" },
+  GetRole = { safe = true, result = { ["Role!"] = ROLE } }, GetUser = { safe = true },
+  GetRolePolicy = { safe = true, result = DOCUMENT }, GetUserPolicy = { safe = true, result = DOCUMENT },
+  GetGroupPolicy = { safe = true, result = DOCUMENT }, GetPolicy = { safe = true, result = { ["Policy!"] = {} } },
+  GetPolicyVersion = { safe = true, result = { ["PolicyVersion!"] = { ["Document!"] = "text" } } },
+  ListUserPolicies = { list = "PolicyNames", of = "text" }, ListAttachedUserPolicies = { list = "AttachedPolicies" },
+  ListGroupsForUser = { list = "Groups" }, ListGroupPolicies = { list = "PolicyNames", of = "text" },
+  ListAttachedGroupPolicies = { list = "AttachedPolicies" }, ListRoles = { list = "Roles" }, ListRoleTags = { list = "Tags", of = TAG },
+  ListRolePolicies = { list = "PolicyNames", of = "text" }, ListAttachedRolePolicies = { list = "AttachedPolicies" },
+  ListInstanceProfilesForRole = { list = "InstanceProfiles" },
   SimulatePrincipalPolicy = { list = "EvaluationResults" }, SimulateCustomPolicy = { list = "EvaluationResults" },
-  CreateRole = { result = { "Role" } }, UpdateRole = {}, DeleteRole = {}, UpdateAssumeRolePolicy = { safe = true },
+  CreateRole = { result = { ["Role!"] = { Arn = "text" } } }, UpdateRole = {}, DeleteRole = {}, UpdateAssumeRolePolicy = { safe = true },
   TagRole = { safe = true }, UntagRole = {}, PutRolePolicy = { safe = true }, DeleteRolePolicy = {},
   AttachRolePolicy = {}, DetachRolePolicy = {}, PutRolePermissionsBoundary = {},
 }

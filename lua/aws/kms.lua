@@ -8,14 +8,18 @@ local M = {}
 --- Rates are KMS's quotas of requests a second and region. A write that is not `safe` is not known to be harmless when it
 --- is done twice; using a key changes nothing.
 ---@type table<string, aws.Operation>
+local METADATA <const> = { ["KeyMetadata!"] = { ["Arn!"] = "text", ["KeyId!"] = "text", KeyState = "text", KeySpec = "text", KeyUsage = "text",
+  Origin = "text", Description = "text", MultiRegion = "truth", Enabled = "truth", CreationDate = "number", DeletionDate = "number" } }
 local OPERATIONS <const> = {
-  DescribeKey = { safe = true, result = { "KeyMetadata" } }, GetKeyPolicy = { safe = true, result = { "Policy" } },
-  GetKeyRotationStatus = { safe = true, result = { "KeyRotationEnabled" } },
-  ListKeys = { list = "Keys" }, ListAliases = { list = "Aliases" }, ListResourceTags = { list = "Tags" },
-  ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames" }, ListGrants = { list = "Grants" },
+  DescribeKey = { safe = true, result = METADATA }, GetKeyPolicy = { safe = true, result = { ["Policy!"] = "text" } },
+  GetKeyRotationStatus = { safe = true, result = { ["KeyRotationEnabled!"] = "truth", RotationPeriodInDays = "number" } },
+  ListKeys = { list = "Keys", of = { ["KeyId!"] = "text", KeyArn = "text" } },
+  ListAliases = { list = "Aliases", of = { ["AliasName!"] = "text", TargetKeyId = "text", AliasArn = "text" } },
+  ListResourceTags = { list = "Tags", of = { ["TagKey!"] = "text", TagValue = "text" } },
+  ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames", of = "text" }, ListGrants = { list = "Grants" },
   Encrypt = { safe = true }, Decrypt = { safe = true }, ReEncrypt = { safe = true }, GenerateDataKey = { safe = true },
   GenerateDataKeyWithoutPlaintext = { safe = true },
-  CreateKey = { rate = 5, result = { "KeyMetadata" } }, CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 },
+  CreateKey = { rate = 5, result = METADATA }, CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 },
   DeleteAlias = { rate = 15 }, PutKeyPolicy = { safe = true, rate = 15 }, UpdateKeyDescription = {},
   TagResource = { safe = true, rate = 10 }, UntagResource = { rate = 5 },
   EnableKeyRotation = { safe = true, rate = 15 }, DisableKeyRotation = { rate = 5 }, RotateKeyOnDemand = {},

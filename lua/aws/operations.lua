@@ -9,7 +9,8 @@ local M = {}
 ---@field safe boolean?     may be repeated when its answer was lost
 ---@field rate number?      requests a second and region
 ---@field list string?      member of the answer that pages add to; a read
----@field result string[]?  members that the answer must have
+---@field of any            shape (lua/shape.lua) of the list's members; nil: objects
+---@field result table?     shape of the answer
 
 local PAGES_MAX <const> = 10000
 
@@ -109,7 +110,7 @@ function M.functions(caller, service, operations, regional, region)
     functions[name] = function(given)
       local parameters, named = take(name, given, regional)
       local request = { service = service, operation = operation, region = regional and named or region, parameters = parameters,
-        safe = spec.safe or spec.list ~= nil, rate = spec.rate, list = spec.list, result = spec.result }
+        safe = spec.safe or spec.list ~= nil, rate = spec.rate, list = spec.list, of = spec.of, result = spec.result }
       if spec.list then return pages(caller, request, spec.list) end
       return caller:call(request)
     end

@@ -6,8 +6,8 @@ local M = {}
 
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
-  GetCallerIdentity = { safe = true, result = { "Account", "Arn" } },
-  DecodeAuthorizationMessage = { safe = true, result = { "DecodedMessage" } },
+  GetCallerIdentity = { safe = true, result = { ["Account!"] = "text", ["Arn!"] = "text", UserId = "text" } },
+  DecodeAuthorizationMessage = { safe = true, result = { ["DecodedMessage!"] = "text" } },
 }
 
 --- The operations as functions, each under its name in snake_case.
@@ -24,7 +24,7 @@ end
 ---@return { AccessKeyId: string, SecretAccessKey: userdata, SessionToken: userdata, Expiration: string }
 function M.assume_role(caller, request)
   return caller:call { service = "sts", operation = "AssumeRole", region = request.region, parameters = request.parameters,
-    credentials = request.credentials, session_key = request.session_key, safe = true, result = { "Credentials" } }.Credentials
+    credentials = request.credentials, session_key = request.session_key, safe = true, result = { ["Credentials!"] = {} } }.Credentials
 end
 
 --- Trades the token of a web identity for a role's session. Nobody signs it.
@@ -33,7 +33,7 @@ end
 ---@return { AccessKeyId: string, SecretAccessKey: userdata, SessionToken: userdata, Expiration: string }
 function M.assume_with_web_identity(caller, request)
   return caller:call { service = "sts", operation = "AssumeRoleWithWebIdentity", region = request.region, parameters = request.parameters,
-    anonymous = true, session_key = request.session_key, safe = true, result = { "Credentials" } }.Credentials
+    anonymous = true, session_key = request.session_key, safe = true, result = { ["Credentials!"] = {} } }.Credentials
 end
 
 return M

@@ -4,9 +4,11 @@ local operations = require "aws.operations"
 
 local M = {}
 
+local RESOURCE <const> = { ["ResourceARN!"] = "text", Tags = require("shape").list { ["Key!"] = "text", Value = "text" } }
+
 ---@param caller aws.Caller
 function M.new(caller)
-  return operations.functions(caller, "tagging", { GetResources = { list = "ResourceTagMappingList" } }, true)
+  return operations.functions(caller, "tagging", { GetResources = { list = "ResourceTagMappingList", of = RESOURCE } }, true)
 end
 
 return M
