@@ -21,6 +21,7 @@ local WORDS <const> = {
 ---@field adopted boolean    the last command was the last one of adopt
 ---@field disks table[]     one a run; the last one belongs to the run that is not finished
 ---@field lost table[]      those of a machine that is gone
+---@field copies torture.Operator?  whose journal this one takes up, on a machine of its own
 ---@field output string[]   everything that was reported
 ---@field status integer?   of the last command
 ---@field report table?     its document
@@ -128,6 +129,18 @@ function M.next_word(operator, crashed)
   if crashed or operator.status == 5 and not M.kept(operator) then return "resume" end
   if operator.adopted then return operator.goal end
   return operator.status ~= 0 and not M.kept(operator) and operator.goal or nil
+end
+
+--- Takes over the journal of somebody else's run as it is on the disk now. False when there is none yet.
+---@return boolean
+function M.copy(operator)
+  local source = operator.copies.disks[#operator.copies.disks]
+  operator.copies = nil
+  if not source or source.text == "" then return false end
+  operator.scene:say("%s: takes a copy of the journal", operator.name)
+  operator.disks[1] = disk.new()
+  operator.disks[1].text = source.text
+  return true
 end
 
 --- The machine is gone, and with it the journals: whoever goes on has none.

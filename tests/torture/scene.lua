@@ -275,6 +275,7 @@ function Scene:live(operators, horizon, delays)
   together(self, operators, function(operator, body) start(self, operator, body, horizon, CRASHES_MAX) end, function(operator)
     if delays and delays[operator] then self:sleep(delays[operator]) end
     local word = operator.goal == "run" and self.chance:chance(0.3) and "plan" or operator.goal
+    if operator.copies and program.copy(operator) then word = "resume" end
     for _ = 1, COMMANDS_MAX do
       program.command(operator, word)
       word = word == "plan" and "run" or program.next_word(operator, false)

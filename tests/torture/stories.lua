@@ -103,6 +103,18 @@ local function adopt(scene)
   enable(scene)
 end
 
+-- The journal of a run is copied to another machine and taken up there, whether its own process is dead or alive.
+local function two_machines(scene)
+  scene:bad_luck()
+  local operators = runners(scene, 2, ENABLE)
+  operators[2].copies = operators[1]
+  scene:live(operators, 20, { [operators[2]] = 2.5 * scene.chance:uniform() })
+  scene:good_luck()
+  scene:recover(operators)
+  scene:drain()
+  scene:judge(invariants.enabled)
+end
+
 -- Another cluster names a key, in a status that says it is not in use.
 local function let_name(scene)
   local region = scene.regions[scene.chance:below(#scene.regions)]
@@ -144,6 +156,7 @@ end
 local STORIES <const> = {
   { name = "enable", weight = 5, play = enable },
   { name = "adopt", weight = 1, play = adopt },
+  { name = "two machines", weight = 1, play = two_machines },
   { name = "destroy", weight = 2, play = destroy },
   { name = "race", weight = 2, play = race },
 }
