@@ -223,9 +223,10 @@ end
 
 -- As programs -----------------------------------------------------------------------------------------------------------------------
 
--- Starts a run in the background and ends it the hard way once its first key is there; $RUN is its ID.
+-- Starts a run of a cluster of one region in the background and ends it the hard way once its key is there; $RUN is its ID. (Of more
+-- regions one's request might not have arrived, and resume would look for its key until the services' lag is over.)
 local KILLED <const> = [[
-  $CMEK run console --cluster orders --yes >/dev/null 2>$D/first & pid=$!
+  $CMEK run console --cluster orders-one --yes >/dev/null 2>$D/first & pid=$!
   until grep -q '"operation":"CreateKey"' $D/log; do sleep 0.01; done
   kill -9 $pid; wait $pid 2>/dev/null
   RUN=$(basename $D/state/simulated-runs/*.jsonl .jsonl); echo "RUN $RUN"
@@ -243,10 +244,10 @@ local function roles_and_keys(result)
 end
 
 test["a run that was killed is finished by another process: cmek resume, without naming it"] = function()
-  local result = killed_and "$CMEK resume --yes; echo status $?; $CMEK plan console --cluster orders --exit-code >/dev/null 2>&1; echo plan $?"
+  local result = killed_and "$CMEK resume --yes; echo status $?; $CMEK plan console --cluster orders-one --exit-code >/dev/null 2>&1; echo plan $?"
   test.contains(result.output, "status 0")
   test.contains(result.output, "plan 0")
-  test.equal({ roles_and_keys(result) }, { 1, 3 })
+  test.equal({ roles_and_keys(result) }, { 1, 1 })
 end
 
 test["and on another machine, by the journal that was copied: by its directory, or by its path"] = function()
@@ -256,22 +257,22 @@ test["and on another machine, by the journal that was copied: by its directory, 
       mkdir $D/copied; mv $D/state/simulated-runs/$RUN.jsonl $D/copied/; rm -r $D/state
       export CMEK_STATE_DIR=$D/elsewhere; ]] .. how .. "; echo status $?; ls $D/elsewhere 2>/dev/null")
     test.contains(result.output, "status 0")
-    test.equal({ roles_and_keys(result) }, { 1, 3 })
+    test.equal({ roles_and_keys(result) }, { 1, 1 })
   end
 end
 
-test["without the journal a plain run finishes it: one role, one key a region"] = function()
+test["without the journal a plain run finishes it: one role, one key"] = function()
   local result = killed_and [[
     rm -r $D/state; sleep 0.3
-    $CMEK run console --cluster orders --yes; echo status $?; $CMEK verify console --cluster orders >/dev/null; echo verify $?]]
+    $CMEK run console --cluster orders-one --yes; echo status $?; $CMEK verify console --cluster orders-one >/dev/null; echo verify $?]]
   test.contains(result.output, "status 0")
   test.contains(result.output, "verify 0")
-  test.equal({ roles_and_keys(result) }, { 1, 3 })
+  test.equal({ roles_and_keys(result) }, { 1, 1 })
 end
 
 test["a run that is alive is not taken up: the process that has it is named"] = function()
   local result = outside.simulated([[
-    $CMEK run console --cluster orders --yes >/dev/null 2>&1 & pid=$!
+    $CMEK run console --cluster orders-one --yes >/dev/null 2>&1 & pid=$!
     until grep -q '"operation":"CreateRole"' $D/log; do sleep 0.01; done
     $CMEK resume $(basename $D/state/simulated-runs/*.jsonl .jsonl); echo status $? of $pid
     wait $pid; echo run $?]], { sim = { "--latency", "60" } })
@@ -304,5 +305,5 @@ test["with other credentials it is refused, by exit status 5 since the run stays
   test.contains(result.output, "and these credentials are of account 345678901234")
   test.contains(result.output, "then cmek resume 2")
   test.contains(result.output, "own 0")
-  test.equal({ roles_and_keys(result) }, { 1, 3 })
+  test.equal({ roles_and_keys(result) }, { 1, 1 })
 end
