@@ -47,7 +47,7 @@ class Pane:
         os.symlink(CMEK, os.path.join(self.scratch, "cmek"))
         self.run("set-option", "-g", "default-terminal", "screen", ";", "new-session", "-d", "-c", self.scratch, "-x", str(width), "-y", str(height),
                  "env", "-i", *(f"{k}={v}" for k, v in environment.items()), f"TERM={variables.get('TERM', 'screen')}",
-                 os.path.join(self.scratch, "cmek"), "sim", *sim.split(), "--", "sh")
+                 os.path.join(self.scratch, "cmek"), "sim", *(sim.split() if isinstance(sim, str) else sim), "--", "sh")
         self.ended()
 
     def run(self, *words):
@@ -173,6 +173,17 @@ def under_way(width, height, name):
         sound_end(pane, f"{name}: after ^C")
 
 
+def failed():
+    fault = "error service=kms operation=CreateKey region=us-west-2 code=LimitExceededException status=400 message=No more keys"
+    with Pane(80, 50, ["--seed", "1", "--fault", fault]) as pane:
+        pane.send(f"./cmek {RUN} --yes --confirm orders; echo status $?", "Enter")
+        pane.wait(r"status 5")
+        text = pane.ended()
+        block = re.search(r"\nPlan: [^\n]*\n(.*?)\n(unfinished|failed) ", text, re.S)
+        golden("failed", block.group(1) if block else text)   # what is told of the failure is not the terminal's
+        sound_end(pane, "after a failure")
+
+
 def resized():
     with Pane(100, 30, SLOW) as pane:
         pane.send(f"./cmek {RUN} --yes --confirm orders", "Enter")
@@ -216,6 +227,7 @@ declined()
 interrupted()
 under_way(80, 24, "wide")
 under_way(40, 24, "narrow")
+failed()
 resized()
 appended("no-color", NO_COLOR="1")
 appended("dumb", TERM="dumb")
