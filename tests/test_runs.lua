@@ -56,7 +56,7 @@ end
 
 test["a run that died says how to go on, by a command that does it, where its journal is too"] = function()
   local result = outside.simulated([[
-    "$CMEK" run console --cluster orders --yes --journal $D/runs >/dev/null 2>&1 & killed=$!
+    "$CMEK" run console --cluster orders-one --yes --journal $D/runs >/dev/null 2>&1 & killed=$!
     while ! grep -qs CreateKey $D/log; do sleep 0.02; done; kill -9 $killed; wait $killed 2>/dev/null
     id=$("$CMEK" runs --journal $D/runs | sed -n 's/^\(2[^ ]*\) .* unfinished$/\1/p'); "$CMEK" runs show $id --journal $D/runs
     cmek() { "$CMEK" "$@"; }
@@ -65,7 +65,7 @@ test["a run that died says how to go on, by a command that does it, where its jo
   test.matches(result.output, "to go on: cmek resume 2[%w-]+ %-%-journal /")
   test.contains(result.output, "resume 0\n")
   test.contains(result.output, "taken up again 2")
-  test.truthy(result:writes "CreateKey" <= 3)
+  test.truthy(result:writes "CreateKey" <= 1)
 end
 
 test["files that are no journals, and journals that cannot be read, do not stop the list and are named in it"] = function()
