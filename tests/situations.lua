@@ -1,6 +1,8 @@
 -- situations.lua -- how each situation of lua/explain/ is produced: with simulated services that have the fault, or a state that somebody
 -- left, or a setting that is wrong. tests/test_explain.lua walks them; tests/peers/explain.py runs the AWS CLI's commands as well.
+local file = require "file"
 local json = require "json"
+local outside = dofile "tests/outside.lua"
 
 local M = {}
 
@@ -75,7 +77,8 @@ local function hostile(fault) return "AWS_ENDPOINT_URL_KMS=$URL/" .. fault .. " 
 
 --- Each with its situation. `state`: what somebody did before; `fault`: of `sim --fault`; `sim`: more of its options; `run`: what meets it;
 --- `script`: what cmek exec runs; `mended`: what goes well after the printed commands, which is `run` where it says true; `answers`:
---- typed at the terminal; `printed`: false where no command of cmek's among them can be run here.
+--- typed at the terminal; `printed`: false where no command of cmek's among them can be run here; `aws`: what goes well after the
+--- commands of the AWS CLI.
 M.CASES = {
   -- CockroachDB Cloud
   { "cloud.no-key", run = "unset COCKROACH_API_KEY; " .. PLAN },
@@ -109,7 +112,8 @@ M.CASES = {
   { "access.key-policy", state = without_use, run = ENABLE, mended = true, answers = "y\n" },
   { "access.unseen", fault = "access.unseen", aged = true, run = ENABLE, printed = false },
   { "access.key-disabled", aged = true, sim = { "--enabling", "1.2" }, script = [[kms.disable_key { region = "us-east-1", KeyId = arg[1] }]],
-    run = "(sleep 0.6; " .. WRITE .. " $KEY) & " .. ENABLE .. "; r=$?; wait; exit $r", printed = false, aws = ENABLE },
+    run = "(sleep 0.6; " .. WRITE .. " $KEY) & " .. ENABLE .. "; r=$?; wait; exit $r", printed = false, aws = ENABLE,
+    answers = "y\norders-one\n" },
 
   -- credentials
   { "aws.no-credentials", run = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; " .. PLAN },
@@ -119,7 +123,8 @@ M.CASES = {
   { "aws.mfa", run = "printf '[profile ops]\\nrole_arn=arn:aws:iam::210987654321:role/x\\nmfa_serial=arn:aws:iam::210987654321:mfa/me\\n"
     .. "source_profile=base\\n[profile base]\\naws_access_key_id=AKIAX\\naws_secret_access_key=x\\n' >$D/config; "
     .. "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; AWS_CONFIG_FILE=$D/config AWS_PROFILE=ops " .. PLAN },
-  { "aws.assume-role", run = "printf '[profile ops]\\nrole_arn=arn:aws:iam::210987654321:role/x\\ncredential_source=Environment\\n' >$D/config; "
+  { "aws.assume-role", aws = "true",
+    run = "printf '[profile ops]\\nrole_arn=arn:aws:iam::210987654321:role/x\\ncredential_source=Environment\\n' >$D/config; "
     .. "AWS_CONFIG_FILE=$D/config " .. PLAN .. " --profile ops" },
   { "aws.other-account", run = PLAN .. " --account 111122223333" },
 
@@ -139,7 +144,7 @@ M.CASES = {
   { "iam.principal-unknown", fault = "iam.principal-unknown", fresh = true, run = RUN },
   { "kms.quota", fault = "kms.quota count=1", fresh = true, run = RUN, mended = PLAN, answers = "y\n" },
   { "kms.lockout", fault = "kms.lockout count=1", fresh = true, run = RUN, mended = PLAN, answers = "y\n" },
-  { "kms.policy-size", fault = "kms.policy-size count=1", state = locked_policy, run = RUN },
+  { "kms.policy-size", aws = "true", fault = "kms.policy-size count=1", state = locked_policy, run = RUN },
 
   -- roles and keys
   { "iam.role-foreign", state = function(state) role_of(state).Tags = json.array {} end, run = PLAN .. " --role crdb-cmek-orders-one-91d3b7a2e5f4",
@@ -150,12 +155,12 @@ M.CASES = {
         if tag.Key == "cmek:cluster" then tag.Value = "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7" end
       end
     end, answers = "y\n" },
-  { "iam.role-exists", fresh = true, run = WRITE, script = [[
+  { "iam.role-exists", fresh = true, aws = "true", run = WRITE, script = [[
       local role = { RoleName = "x", AssumeRolePolicyDocument = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow",'
         .. '"Principal":{"AWS":"210987654321"},"Action":"sts:AssumeRole"}]}' }
       iam.create_role(role) iam.create_role(role)]] },
   { "kms.alias-taken", state = key { Tags = json.array {} }, run = PLAN, aws = PLAN },
-  { "kms.alias-exists", run = WRITE .. " $KEY", script = [[
+  { "kms.alias-exists", aws = "true", run = WRITE .. " $KEY", script = [[
       for _ = 1, 2 do kms.create_alias { region = "us-east-1", AliasName = "alias/twice", TargetKeyId = arg[1] } end]] },
   { "kms.key-disabled", state = key { KeyState = "Disabled", Enabled = false }, run = PLAN, aws = PLAN },
   { "kms.key-pending-deletion", state = key { KeyState = "PendingDeletion", Enabled = false, DeletionDate = 4102444800 }, run = PLAN, aws = PLAN },
@@ -163,7 +168,7 @@ M.CASES = {
   { "kms.policy-unreadable", fault = "error service=kms operation=GetKeyPolicy code=AccessDeniedException message=User: x is not authorized",
     run = PLAN },
   { "kms.orphan-principal", state = with_orphan, run = PLAN, aws = PLAN },
-  { "kms.state", run = WRITE .. " $KEY", script = [[
+  { "kms.state", aws = "true", run = WRITE .. " $KEY", script = [[
       kms.disable_key { region = "us-east-1", KeyId = arg[1] } kms.enable_key_rotation { region = "us-east-1", KeyId = arg[1] }]] },
   { "kms.not-found", run = READ, script = [[kms.describe_key { region = "us-east-1", KeyId = "00000000-0000-4000-8000-000000000001" }]] },
   { "other", fault = "other count=1", fresh = true, run = RUN },
@@ -208,6 +213,93 @@ function M.commands(text)
     end
   end
   return list
+end
+
+-- Running them ---------------------------------------------------------------------------------------------------------
+
+-- The state after `run console` (and `run enable`) of long ago, made once.
+local states = {}
+
+local function base(enabled)
+  if states[enabled] then return json.decode(states[enabled]) end
+  local directory = test.directory()
+  local words = enabled and "--enable --confirm orders-one" or ""
+  local result = outside.simulated('"$CMEK" run console --cluster orders-one --yes ' .. words, { directory = directory,
+    sim = { "--state", directory .. "/state.json" } })
+  test.equal(result.status, 0)
+  local state = json.decode(file.read(directory .. "/state.json"))
+  local account = state.aws[M.ACCOUNT]
+  for _, role in ipairs(account.iam.roles) do role.CreateDate = "2026-01-10T08:00:00Z" end
+  for _, one in ipairs(account.kms["us-east-1"].keys) do one.CreationDate = 1768032000 end
+  states[enabled] = json.encode(state)
+  return json.decode(states[enabled])
+end
+
+local CERTIFICATE
+
+local function options_of(case, directory)
+  local sim, path, state = {}, directory .. "/state.json", nil
+  if not case.fresh and not case.tls then
+    state = not (case.sim and case.sim[1] == "--clusters") and base(case.enabled == true) or nil
+    if state and case.state then case.state(state) end
+    if state then assert(file.write(path, json.encode(state))) end
+  end
+  if case.fault then sim = { "--fault", case.fault } end
+  for _, word in ipairs(case.sim or {}) do sim[#sim + 1] = (word:gsub("%$D", directory)) end
+  if state or case.fresh then table.move({ "--state", path }, 1, 2, #sim + 1, sim) end
+  if case.tls then
+    CERTIFICATE = CERTIFICATE or outside.certificate "IP:127.0.0.1"
+    table.move({ "--tls-cert", CERTIFICATE .. "/cert", "--tls-key", CERTIFICATE .. "/key" }, 1, 4, #sim + 1, sim)
+  end
+  return { directory = directory, sim = sim, environment = { URL = (outside.hostile()) } }, state
+end
+
+--- Produces a situation.
+---@return table result, table options  of outside.simulated: the directory with the state that it leaves
+function M.produce(case)
+  local directory = test.directory()
+  assert(file.write(directory .. "/none.json", "[]"))
+  assert(file.write(directory .. "/two.json", '[{"name":"twin","regions":["us-east-1"]},{"name":"twin","regions":["us-east-1"],"id":"' ..
+    '11111111-2222-4333-8444-555555555555"}]'))
+  if case.script then assert(file.write(directory .. "/script.lua", case.script)) end
+  local options, state = options_of(case, directory)
+  return outside.simulated(M.prelude(state) .. case.run, options), options
+end
+
+-- Runs a command as it is printed, at a terminal where it is answered; its exit status.
+local function as_printed(command, case, options)
+  local path = options.directory .. "/command"
+  assert(file.write(path, ('cmek() { "$CMEK" "$@"; }\n%s\n'):format(command)))
+  local asks = command:find "^cmek run " or command:find "^cmek resume "
+  local at_terminal = ("printf '%s' | script -qec 'sh %s' /dev/null"):format(case.answers or "y\\n", path)
+  local result = outside.simulated(asks and at_terminal or "sh " .. path, options)
+  return result.status, result.text
+end
+
+-- Where the situation is left, the services are as they are without the fault.
+local function without_fault(options)
+  local sim, skip = {}, false
+  for _, word in ipairs(options.sim) do
+    if skip or word == "--fault" then skip = word == "--fault" else sim[#sim + 1] = word end
+  end
+  options.sim = sim
+  return options
+end
+
+--- Runs the commands that a text prints, each as it is printed; then what they mend has to go well.
+---@param runs fun(command: string): any  which of them
+---@param mended string|true?             what goes well afterwards; true: what met the situation
+function M.follow(case, result, options, runs, mended)
+  without_fault(options)
+  for _, command in ipairs(M.commands(result.text)) do
+    if runs(command) then
+      local status, text = as_printed(command, case, options)
+      if status ~= 0 then error(("%s: '%s' as printed ends with %d: %s"):format(case[1], command, status, text), 0) end
+    end
+  end
+  if not mended then return end
+  local again = outside.simulated(M.prelude() .. (mended == true and case.run or mended), options)
+  if again.status ~= 0 then error(("%s: not mended by what was printed: %s"):format(case[1], again.text), 0) end
 end
 
 return M

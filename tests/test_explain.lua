@@ -1,7 +1,6 @@
 -- What is behind a refusal: every known situation is produced, seen with its cause, evidence and next step, and mended by what is printed.
 local explain = require "explain"
 local faults = require "sim.faults"
-local file = require "file"
 local json = require "json"
 local operator = dofile "tests/operator.lua"
 local outside = dofile "tests/outside.lua"
@@ -25,96 +24,15 @@ local function told(text, id)
   if text:find("?", 1, true) and text:match "cause: [^\n]*%f[^%s]%?%f[%s]" then error(id .. ": a fact is missing: " .. text, 2) end
 end
 
--- The state after `run console` (and `run enable`) of long ago, made once.
-local states = {}
-
-local function base(enabled)
-  if states[enabled] then return json.decode(states[enabled]) end
-  local directory = test.directory()
-  local words = enabled and "--enable --confirm orders-one" or ""
-  local result = outside.simulated('"$CMEK" run console --cluster orders-one --yes ' .. words, { directory = directory,
-    sim = { "--state", directory .. "/state.json" } })
-  test.equal(result.status, 0)
-  local state = json.decode(file.read(directory .. "/state.json"))
-  local account = state.aws[situations.ACCOUNT]
-  for _, role in ipairs(account.iam.roles) do role.CreateDate = "2026-01-10T08:00:00Z" end
-  for _, key in ipairs(account.kms["us-east-1"].keys) do key.CreationDate = 1768032000 end
-  states[enabled] = json.encode(state)
-  return json.decode(states[enabled])
-end
-
-local CERTIFICATE
-
-local function options_of(case, directory)
-  local sim, path, state = {}, directory .. "/state.json", nil
-  if not case.fresh and not case.tls then
-    state = not (case.sim and case.sim[1] == "--clusters") and base(case.enabled == true) or nil
-    if state and case.state then case.state(state) end
-    if state then assert(file.write(path, json.encode(state))) end
-  end
-  if case.fault then sim = { "--fault", case.fault } end
-  for _, word in ipairs(case.sim or {}) do sim[#sim + 1] = (word:gsub("%$D", directory)) end
-  if state or case.fresh then table.move({ "--state", path }, 1, 2, #sim + 1, sim) end
-  if case.tls then
-    CERTIFICATE = CERTIFICATE or outside.certificate "IP:127.0.0.1"
-    table.move({ "--tls-cert", CERTIFICATE .. "/cert", "--tls-key", CERTIFICATE .. "/key" }, 1, 4, #sim + 1, sim)
-  end
-  return { directory = directory, sim = sim, environment = { URL = (outside.hostile()) } }, state
-end
-
-local function produce(case)
-  local directory = test.directory()
-  assert(file.write(directory .. "/none.json", "[]"))
-  assert(file.write(directory .. "/two.json", '[{"name":"twin","regions":["us-east-1"]},{"name":"twin","regions":["us-east-1"],"id":"' ..
-    '11111111-2222-4333-8444-555555555555"}]'))
-  if case.script then assert(file.write(directory .. "/script.lua", case.script)) end
-  local options, state = options_of(case, directory)
-  return outside.simulated(situations.prelude(state) .. case.run, options), options
-end
-
--- Runs a command as it is printed, at a terminal where it is answered; its exit status.
-local function as_printed(command, case, options)
-  local path = options.directory .. "/command"
-  assert(file.write(path, ('cmek() { "$CMEK" "$@"; }\n%s\n'):format(command)))
-  local asks = command:find "^cmek run " or command:find "^cmek resume "
-  local at_terminal = ("printf '%s' | script -qec 'sh %s' /dev/null"):format(case.answers or "y\\n", path)
-  local result = outside.simulated(asks and at_terminal or "sh " .. path, options)
-  return result.status, result.text
-end
-
--- Where the situation is left, the services are as they are without the fault.
-local function without_fault(options)
-  local sim, skip = {}, false
-  for _, word in ipairs(options.sim) do
-    if skip or word == "--fault" then skip = word == "--fault" else sim[#sim + 1] = word end
-  end
-  options.sim = sim
-  return options
-end
-
-local CMEK <const> = "^cmek "
-
-local function follow(case, result, options)
-  without_fault(options)
-  for _, command in ipairs(situations.commands(result.text)) do
-    if command:find(CMEK) and not command:find "^cmek sim " then
-      local status, text = as_printed(command, case, options)
-      if status ~= 0 then error(("%s: '%s' as printed ends with %d: %s"):format(case[1], command, status, text), 0) end
-    end
-  end
-  if not case.mended then return end
-  local again = outside.simulated(situations.prelude() .. (case.mended == true and case.run or case.mended), options)
-  if again.status ~= 0 then error(("%s: not mended by what was printed: %s"):format(case[1], again.text), 0) end
-end
-
 for _, case in ipairs(situations.CASES) do
   test["told from outside, and mended by the command as printed: " .. case[1]] = function()
-    local result, options = produce(case)
+    local result, options = situations.produce(case)
     test.truthy(result.status ~= 0, case[1] .. " ends well:\n" .. result.text)
     local id = case.or_else and not result.text:find(by_id[case[1]].cause, 1, true) and case.or_else or case[1]
     told(result.text, id)
     outside.plain(result.text)
-    if case.printed ~= false and not case[1]:find "^way%." then follow(case, result, options) end
+    if case.printed == false then return end
+    situations.follow(case, result, options, function(command) return command:find "^cmek " and not command:find "^cmek sim " end, case.mended)
   end
 end
 
