@@ -299,6 +299,41 @@ test["a cluster without CMEK, in the middle of a rotation, or with several roles
   test.raises(function() adopt(who) end, "uses two keys in us-west-2")
 end
 
+-- Somebody of the account with a policy of his own beside all that he may do.
+local function somebody(who, action)
+  local statement = { Sid = "No", Effect = "Deny", Action = action, Resource = "*" }
+  local user = who.simulation:add_user { account = ACCOUNT, name = "somebody", secret_access_key = "simulated/secret/not-a-real-one/00000009",
+    policies = { { Version = "2012-10-17", Statement = json.array { { Effect = "Allow", Action = "*", Resource = "*" }, statement } } } }
+  user.secret_access_key = "simulated/secret/not-a-real-one/00000009"
+  return operators.beside(who, { who = user })
+end
+
+test["what adopting takes and these credentials may not do is refused before anything is tagged"] = function()
+  for action, step in pairs { ["iam:TagRole"] = 1, ["kms:TagResource"] = 2, ["kms:CreateAlias"] = 2 } do
+    local who = operators.open()
+    local made = by_hand(who)
+    local report, status = adopt(somebody(who, action))
+    test.equal({ action, status, report.steps[step].action }, { action, 1, "refuse" })
+    test.contains(report.steps[step].reason, "may not do " .. action)
+    test.equal({ aliases_of(who, made.keys["us-west-2"]), tags(operators.role(who, "crdb-by-hand").Tags) }, { {}, {} })
+  end
+end
+
+test["tags that may not be read do not say whose a thing is: it is left alone, naming the right"] = function()
+  for action, step in pairs { ["kms:ListResourceTags"] = 2, ["kms:DescribeKey"] = false } do
+    local who = operators.open()
+    by_hand(who)
+    local other = somebody(who, action)
+    if step then
+      local report, status = adopt(other)
+      test.equal({ status, report.steps[step].action }, { 1, "refuse" })
+      test.contains(report.steps[step].reason, "allow " .. action)
+    else
+      test.raises(function() adopt(other) end, "kms DescribeKey us-east-1")
+    end
+  end
+end
+
 -- What happens on the way ----------------------------------------------------------------------------------------------------
 
 test["a key that somebody tags for another cluster after the plan is left alone"] = function()
