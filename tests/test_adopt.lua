@@ -3,6 +3,7 @@ local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
 local policies = require "policy"
+local verifier = dofile "tests/verifier.lua"
 
 local ACCOUNT <const>, CLUSTER <const> = operators.ACCOUNT, operators.CLUSTER
 local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
@@ -214,6 +215,44 @@ test["a wrong trust is told and not changed by adopt; console shows its field an
   test.contains(operators.role(who, "crdb-by-hand").AssumeRolePolicyDocument, made.organization)
 end
 
+-- The policy that the console's wizard writes for a key with a role as its user.
+local function wizard(role)
+  return json.encode { Version = "2012-10-17", Id = "key-consolepolicy-3", Statement = json.array {
+    { Sid = "Enable IAM User Permissions", Effect = "Allow", Principal = { AWS = ("arn:aws:iam::%s:root"):format(ACCOUNT) }, Action = "kms:*",
+      Resource = "*" },
+    { Sid = "Allow use of the key", Effect = "Allow", Principal = { AWS = role }, Resource = "*",
+      Action = { "kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey" } },
+    { Sid = "Allow attachment of persistent resources", Effect = "Allow", Principal = { AWS = role }, Resource = "*",
+      Action = { "kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant" }, Condition = { Bool = { ["kms:GrantIsForAWSResource"] = "true" } } },
+  } }
+end
+
+test["keys with the policy of the console's wizard: what lets the role do more is named, with the command; then run repairs"] = function()
+  local who = operators.open()
+  local made = by_hand(who)
+  local hand = operators.beside(who, { who = who.simulation.accounts[1] })
+  hand.door:permit_writes "?"
+  operators.within(hand, function(session)
+    for region, arn in require("sorted")(made.keys) do
+      session.door:region(region)
+      session.kms.put_key_policy { region = region, KeyId = arn, Policy = wizard(made.role) }
+    end
+  end)
+  test.equal(select(2, adopt(who)), 0)
+  local plan, status = console(who, made, { mode = "plan" })
+  test.equal({ status, plan.summary.create, plan.summary.refused }, { 1, 0, 3 })
+  test.contains(plan.steps[2].reason, "Statement[Allow attachment of persistent resources] lets the role")
+  test.contains(plan.steps[2].reason, "remove it (cmek verify prints the command)")
+  for _, finding in ipairs(console(who, made, { mode = "verify" }).findings) do
+    if finding.id == "key.policy.foreign" then verifier.mend(who, finding.mend) end
+  end
+  local report
+  report, status = console(who, made)
+  test.equal({ status, report.error, report.summary.change }, { 0, nil, 3 })
+  test.contains(key_of(who, made.keys["us-east-1"]).Policy, "Allow use of the key for CMEK")
+  test.equal(console(who, made, { mode = "verify" }).findings, {})
+end
+
 -- What is not adopted --------------------------------------------------------------------------------------------------------
 
 -- The key that the Cloud says a region uses.
@@ -400,7 +439,6 @@ test["a key or role that is named by its ARN and is not there, or is of another 
 end
 
 -- Does a command of the AWS CLI as it was printed, on the simulated services.
-local verifier = dofile "tests/verifier.lua"
 local function type_in(who, reason) verifier.mend(who, reason:match "say whose it is: (aws .*)$") end
 
 test["a role and a key that were made by hand and are not in use become the cluster's by the commands that are printed"] = function()

@@ -85,7 +85,7 @@ end
 local function beyond(context, document)
   for _, statement in ipairs(statements_of(document)) do
     local text = M.excess(context, statement)
-    if text then return ("%s %s"):format(foreign.label(statement), text) end
+    if text then return ("%s %s: remove it (cmek verify prints the command)"):format(foreign.label(statement), text) end
   end
 end
 
