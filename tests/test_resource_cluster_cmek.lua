@@ -151,6 +151,20 @@ test["access that is right and old fails and says what cannot be seen"] = functi
   test.truthy(world.now - before < 10)
 end
 
+test["a request that the Cloud finds wrong is no lack of access, although it names keys of KMS: it fails at once"] = function()
+  for _, message in ipairs { "invalid argument: invalid key uri 'arn:aws:kms:us-east-1:210987654321:key/x'",
+    "invalid argument: key type AWS_KMS is not valid for a GCP cluster" } do
+    local world = fakes.world()
+    fakes.run(world, "console")
+    world.on_enable = function() return { code = "INVALID_ARGUMENT", message = message, status = 400 } end
+    local before = world.now
+    local report, status = fakes.run(world, "enable", { confirm = "orders" })
+    test.equal({ status, report.error.code }, { 1, "INVALID_ARGUMENT" })
+    test.contains(report.error.message, message)
+    test.truthy(world.now - before < 10)
+  end
+end
+
 test["a region that fails shows the Cloud's own words, and resume asks again"] = function()
   local world = fakes.world { enable_fails = "key is in the wrong account" }
   local report, status = fakes.run(world, "console", ENABLE)

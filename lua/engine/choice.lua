@@ -112,7 +112,7 @@ end
 
 -- Whether such a key can be gone on with, by what KMS itself shows of it.
 local function fit(key, want)
-  if not key or (key.metadata.MultiRegion or false) ~= (want.multi_region or false) then return false end
+  if not key or keys.is_multi_region(key) ~= (want.multi_region or false) then return false end
   return not keys.foreign(key, want.cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil and not keys.unusable(key)
 end
 

@@ -110,6 +110,14 @@ function M.find(context, region, id, known)
   return (context:try({ NotFoundException = true }, function() return M.describe(context, region, id, known) end))
 end
 
+--- Whether it is a multi-Region key. An older KMS does not say so; its ID does.
+---@param key engine.Key
+---@return boolean
+function M.is_multi_region(key)
+  if key.metadata.MultiRegion ~= nil then return key.metadata.MultiRegion end
+  return key.id:find "^mrk%-" ~= nil
+end
+
 --- Whether a key was made so lately that its tags may not show yet.
 ---@param context engine.Context
 ---@param key engine.Key

@@ -169,7 +169,7 @@ end
 -- What a refusal of the POST means: "busy", "access", "already", or nil for what is final or unknown.
 local function meaning(refused)
   if refused.kind ~= nil and refused.kind ~= "refused" then return nil end
-  local message = tostring(refused.message or ""):lower()
+  local message = tostring(refused.message or ""):lower():gsub("arn:[^%s']+", ""):gsub("aws_kms", "")   -- names are not what is wrong
   if refused.status == 503 or message:find "%f[%a]lock" then return "busy" end
   if refused.status == 409 or message:find "already .*enabled" then return "already" end
   local key_access = message:find "permission" or message:find "assume" or message:find "kms"
@@ -202,7 +202,8 @@ local function judge_access(context, want, refused, first)
   local new = now - newest < ACCESS_BOUND
   if fault and now - newest > context.LAG then no_access(context, want, refused, fault, told) end
   if new and now - first < ACCESS_BOUND then
-    local seen = context.spec and "role and key are new" or "role and key are right, as far as can be seen, and new"
+    local seen = context.spec and ("role and key are new, and the Cloud says '%s'"):format(refused.message or "")
+      or "role and key are right, as far as can be seen, and new"
     local reason = seen .. "; CockroachDB does not see them yet (it may take some minutes)"
     context:wait(fault and "what is read may be old: " .. fault or reason, math.min(10, 2 + (now - first) / 4))
     return

@@ -119,7 +119,7 @@ local function taken_away(context, want, have)
 end
 
 local function single(want, have)
-  if want.multi_region and have.metadata.MultiRegion == false then
+  if want.multi_region and not keys.is_multi_region(have) then
     return ("%s is a single-Region key, and no key becomes a multi-Region key later: leave --multi-region-key out, or make another key "
       .. "by a rotation"):format(have.arn)
   end

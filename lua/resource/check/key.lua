@@ -70,7 +70,7 @@ local function kind(list, want, have)
         text = "it is fixed for the key's life: another key is needed" })
     end
   end
-  if want.multi_region and have.metadata.MultiRegion == false then
+  if want.multi_region and not keys.is_multi_region(have) then
     list:finding("key.spec", { field = "MultiRegion", have = false, want = true, text = "it is fixed for the key's life: another key is needed" })
   end
   if list:sound "key.spec" then list:ok "key.spec" end
