@@ -69,7 +69,7 @@ function WRITES.kms.CreateKey(self, p, request)
   local id = unknown.text(unknown.new(("ID of key %s in %s"):format(self.key_name(), request.region)))
   local metadata = { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, request.region, self.account, id), KeyState = "Enabled",
     KeyManager = "CUSTOMER", KeySpec = p.KeySpec, KeyUsage = p.KeyUsage, Origin = p.Origin, Description = p.Description, MultiRegion = p.MultiRegion,
-    Enabled = true, CreationDate = time.text(self.clock.now()) }
+    Enabled = true, CreationDate = self.clock.now() }
   self.keys[id], self.policies[id], self.rotations[id] = metadata, p.Policy, { KeyRotationEnabled = false }
   for _, tag in ipairs(p.Tags or {}) do changes_of(self, id)[tag.TagKey] = tag.TagValue end
   return { KeyMetadata = metadata }
