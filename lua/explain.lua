@@ -17,7 +17,7 @@ local quote = require "quote"
 
 local M = {}
 
-local FILES <const> = { "explain.cloud", "explain.cluster", "explain.things", "explain.aws", "explain.way" }
+local FILES <const> = { "explain.cloud", "explain.cluster", "explain.things", "explain.destroy", "explain.aws", "explain.way" }
 
 local situations, by_id   -- loaded when something is refused
 

@@ -121,6 +121,7 @@ test["a chain that its cluster uses is refused, with the cluster, the region and
   test.equal({ status, report.run.status, report.summary.refused, report.summary.delete }, { 1, "failed", 4, 0 })
   test.contains(report.steps[1].reason, "cluster orders (8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7) names it for us-east-1, ENABLED")
   test.contains(report.error.message, "CMEK cannot be switched off")
+  test.equal({ report.error.situation, report.error.commands }, { "destroy.in-use", { "cmek verify console --cluster orders" } })
   untouched(who)
 end
 
@@ -174,7 +175,7 @@ test["when one cluster's CMEK may not be read nothing is deleted, and that clust
   end }
   closed = true
   local raised = test.raises(function() destroy(who) end, "cluster orders-one (5e0c94f3-27ab-4d18-8c66-91d3b7a2e5f4) does not say")
-  test.equal(require("engine").status_of(raised, false), 1)
+  test.equal({ require("engine").status_of(raised, false), raised.situation }, { 1, "destroy.unasked" })
   untouched(who)
   closed = false
   test.equal(select(2, destroy(who)), 0)   -- the control
@@ -270,13 +271,16 @@ local HANGS_ON <const> = {
 }
 
 for _, case in ipairs(HANGS_ON) do
-  test["a role with " .. case[1] .. " is refused, and that is named"] = function()
+  test["a role with " .. case[1] .. " is refused, that is named, and what is printed takes it off"] = function()
     local who = made()
     operators.within(who, case[2])
     local report, status = destroy(who)
     test.equal({ status, report.summary.refused }, { 1, 1 })
     test.contains(report.steps[4].reason, case[3])
     untouched(who)
+    test.matches(report.steps[4].told.situation, "^destroy%.")
+    verifier.mend(who, table.concat(report.steps[4].told.commands, " && "))
+    test.equal(select(2, destroy(who)), 0)
   end
 end
 

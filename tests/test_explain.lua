@@ -100,7 +100,8 @@ end
 -- All of them ------------------------------------------------------------------------------------------------------------------
 
 local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-unknown", "cluster.locked", "way.proxy-login", "way.connection",
-  "way.no-libcurl", "way.refused", "aws.clock", "cmek.enable-failed", "cmek.other-key", "access.key-missing", "access.key-pending-deletion" }
+  "way.no-libcurl", "way.refused", "aws.clock", "cmek.enable-failed", "cmek.other-key", "access.key-missing", "access.key-pending-deletion",
+  "destroy.in-use", "destroy.unasked", "destroy.attached", "destroy.trusted" }   -- the last four: tests/test_destroy.lua
 
 test["every situation that is known is produced by a sentence above, and there are more than thirty"] = function()
   local produced = { other = true }

@@ -239,7 +239,7 @@ test["from outside: without a terminal nothing is cleaned but what --confirm nam
 END
     "$CMEK" exec --write --yes $D/make.lua; echo "status $?"
     "$CMEK" orphans --clean </dev/null; echo "status $?"
-    ID=$("$CMEK" orphans --json=lines | sed 's/.*"id":"\([0-9a-f-]*\)","kind":"key".*/\1/')
+    ID=$("$CMEK" orphans --json=lines | sed -n 's/.*"id":"\([0-9a-f-]*\)","kind":"key".*/\1/p')
     "$CMEK" orphans --clean --confirm $ID --yes; echo "status $?"
     "$CMEK" orphans --clean --confirm 00000000-0000-4000-8000-000000000000; echo "status $?"
     "$CMEK" orphans --clean --confirm $ID --json; echo "status $?"

@@ -5,6 +5,7 @@
 -- What one kind asks and does stands in lua/resource/delete/KIND.lua:
 --   collect(context, want)        the things that are there: { { want =, have = } … }
 --   refusal(context, want, have)  why it stays              about(want, have)  what becomes of it
+--   told(engine, want, have)      the situation behind that
 --   warnings(want, have)          what is worth a word      irreversible       why it cannot be made the same again
 --   delete(context, want, have, guard)  deletes it, calling guard() right before; what it is afterwards
 --   finish(context, want, have)   once all of its kind are deleted
@@ -63,7 +64,7 @@ local function add(engine, resource, deletion, thing)
   end
   local reason = deletion.refusal(context, want, have)
   if reason then
-    step.action, step.reason = "refuse", reason
+    step.action, step.reason, step.told = "refuse", reason, deletion.told and deletion.told(engine, want, have)
     return
   end
   step.reason, step.irreversible = deletion.about(want, have), deletion.irreversible ~= nil
@@ -95,7 +96,7 @@ local function judge(engine, uses)
   for _, step in ipairs(engine.steps) do
     local by = step.kind ~= "cluster_cmek" and uses:by(step.arn)
     used = used or by
-    if by then step.used, step.action, step.irreversible, step.reason = true, "refuse", nil, IN_USE:format(by, step.kind) end
+    if by then step.used, step.action, step.irreversible, step.reason = by, "refuse", nil, IN_USE:format(by, step.kind) end
   end
   for _, step in ipairs(used and engine.steps or {}) do
     if step.deletion.retired and step.deletion.retired(step.have) then
@@ -210,14 +211,14 @@ local function question(engine, plan)
 end
 
 local function refused(engine)
-  local list, back, used = {}, false, false
+  local list, back, used, told = {}, false, nil, nil
   for _, step in ipairs(engine.steps) do
-    back, used = back or step.take_back, used or step.used
+    back, used, told = back or step.take_back, used or step.used, told or step.told
     if step.action == "refuse" then list[#list + 1] = ("%s %s: %s"):format(step.kind, step.name, step.reason) end
   end
   if #list == 0 then return nil, back end
-  return { what = "planning", code = "refused", message = table.concat(list, "\n"),
-    next = used and "what is in use stays; this tells whether it is as it should be: " .. mend.cmek(engine, "verify") or nil }, back
+  if used then told = require("explain").tell("destroy.in-use", { uses = used, verify = mend.cmek(engine, "verify") }) end
+  return failure.with({ what = "planning", code = "refused", message = table.concat(list, "\n") }, told), back
 end
 
 local function done(engine)

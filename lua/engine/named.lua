@@ -31,11 +31,11 @@ local function ask(context, cluster)
   if ok then return info end
   if not refusal.is(info) or info.kind == "credentials" or info.kind == "stopped" then error(info, 0) end
   if info.status == 400 and cluster.network_visibility == "PUBLIC" then return {} end
-  failure.raise {
-    code = "refused", service = info.service, operation = info.operation, request_id = info.request_id, what = WHAT,
+  local fields = { code = "refused", service = info.service, operation = info.operation, request_id = info.request_id, what = WHAT,
     message = ("cluster %s (%s) does not say: %s. What it may depend on is left as it is"):format(cluster.name, cluster.id, refusal.line(info)),
-    next = info.next or "run this again when the Cloud answers",
-  }
+    next = info.next or "run this again when the Cloud answers" }
+  local closed = info.status == 403 or info.status == 404
+  failure.raise(fields, closed and "destroy.unasked" or nil, { cluster = cluster.name, said = refusal.line(info) })
 end
 
 local function note(self, arn, use)

@@ -247,7 +247,7 @@ function M.judge(engine)
     engine:checked_as { id = "rights." .. action, result = result }
     if result == "unknown" then untold[#untold + 1] = action end
   end
-  if #untold > 0 and engine.mode ~= "destroy" then   -- there nothing is done by halves that cannot be done later
+  if #untold > 0 and engine.mode ~= "destroy" then   -- where each right is tried one after the other, and what is left is found again
     local why = simulated.refused and (" (%s)"):format(refusal.line(simulated.refused)) or ""
     engine:checked_as { id = "rights", result = "unknown",
       text = ("whether these credentials may do %s is not known before it is tried%s"):format(table.concat(untold, ", "), why) }

@@ -1,6 +1,7 @@
 --- Deleting the role, once no key is left that it is for. What somebody else has hung on it, or who else may assume it, keeps it.
 local failure = require "engine.failure"
 local foreign = require "engine.foreign"
+local mend = require "engine.mend"
 local policies = require "policy"
 local role = require "resource.role"
 
@@ -42,8 +43,33 @@ end
 
 local function others(want, have)
   for _, statement in ipairs(policies.foreign(want.trust, have.trust)) do
-    if statement.Effect == "Allow" then return foreign.label(statement) end
+    if statement.Effect == "Allow" then return statement end
   end
+end
+
+-- The commands that take off what hangs on the role.
+local function detach(engine, want, have)
+  local list = {}
+  local function aws(operation, ...) list[#list + 1] = mend.aws(engine, "iam", operation, "--role-name", want.name, ...) end
+  for _, name in ipairs(have.permissions or {}) do
+    if name:find "^arn:" then aws("detach-role-policy", "--policy-arn", name) else aws("delete-role-policy", "--policy-name", name) end
+  end
+  for _, name in ipairs(have.profiles or {}) do
+    aws("remove-role-from-instance-profile", "--instance-profile-name", name:match "%S+$")
+  end
+  return table.concat(list, " && ")
+end
+
+--- What is behind a refusal; nil where it is no known situation.
+---@return table?  of lua/explain.lua
+function M.told(engine, want, have)
+  local list, statement = attached(have), others(want, have)
+  if role.refusal(engine.context, want, have) then return nil end
+  if #list > 0 then
+    return require("explain").tell("destroy.attached", { role = have.arn, attached = table.concat(list, ", "), detach = detach(engine, want, have) })
+  end
+  return statement and require("explain").tell("destroy.trusted", { role = have.arn, statement = foreign.label(statement),
+    put = mend.trust(engine, { name = want.name, trust = have.trust }, statement) })
 end
 
 --- Why the role is not deleted; nil when it is this cluster's and nobody else's.
@@ -58,7 +84,8 @@ function M.refusal(context, want, have)
   end
   local statement = others(want, have)
   if statement then
-    return ("%s also trusts what its %s says, so somebody else may use the role: remove that statement first"):format(have.arn, statement)
+    return ("%s also trusts what its %s says, so somebody else may use the role: remove that statement first"):format(have.arn,
+      foreign.label(statement))
   end
 end
 
