@@ -27,8 +27,7 @@ return {
   { id = "aws.no-credentials", title = "no AWS credentials",
     cause = "role and keys are made with the credentials of an account of yours, and none were found",
     evidence = "{seen}",
-    next = "export AWS_PROFILE=NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile NAME; to try cmek without any: "
-      .. "cmek sim -- cmek plan console --cluster orders",
+    next = "export AWS_PROFILE=NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile NAME; to try cmek without any",
     commands = { "cmek sim -- cmek plan console --cluster orders" } },
 
   { id = "aws.unknown-key", title = "AWS does not know the access key ID", exit = "credentials",

@@ -5,7 +5,7 @@ return {
   { id = "cloud.no-key", title = "no API key for CockroachDB Cloud",
     cause = "cmek asks CockroachDB Cloud about the cluster with the key of a service account, and none is set",
     evidence = "neither COCKROACH_API_KEY nor COCKROACH_API_JWT is in the environment",
-    next = "export COCKROACH_API_KEY=… (" .. KEYS .. "); to try cmek without any: cmek sim -- cmek plan console --cluster orders",
+    next = "export COCKROACH_API_KEY=… (" .. KEYS .. "); to try cmek without any",
     commands = { "cmek sim -- cmek plan console --cluster orders" } },
 
   { id = "cloud.key-refused", title = "the Cloud does not know the API key",

@@ -27,7 +27,7 @@ M.irreversible = "CMEK stays enabled for the life of the cluster, and managed ba
 
 local SETTLE <const> = { 0.25, 0.25, 0.5, 0.5, 1, 1, 2, 4, 8, 10 }   -- seconds between looks while it is being enabled
 local SETTLE_BOUND <const> = 7200     -- seconds until every region is enabled
-local BUSY_PAUSE <const> = 5          -- seconds between two requests to a Cloud that says so
+local BUSY_PAUSE <const> = 10         -- seconds between two requests to a Cloud that says so
 local BUSY_BOUND <const> = 7200       -- seconds until the cluster is not locked any more
 local ACCESS_BOUND <const> = 600      -- seconds that a new role and key may need to be seen by CockroachDB
 

@@ -72,6 +72,16 @@ end
 
 local INDENT <const> = "       "
 
+-- What is behind a refused step: prose that fits the terminal, commands as they can be pasted.
+local function told_lines(told, output)
+  local lines = {}
+  for line in (present(told) and require("explain").text(told) or ""):gmatch "[^\n]+" do
+    local command = line:find "^  "
+    for _, part in ipairs(command and { INDENT .. line } or output:wrap(line, INDENT)) do lines[#lines + 1] = part end
+  end
+  return lines
+end
+
 local function explanation(step, output)
   local lines = {}
   if present(step.reason) and step.reason ~= "" then
@@ -80,7 +90,7 @@ local function explanation(step, output)
       lines[i] = output:paint(colour, line)
     end
   end
-  for line in (present(step.told) and require("explain").text(step.told) or ""):gmatch "[^\n]+" do lines[#lines + 1] = INDENT .. line end
+  for _, line in ipairs(told_lines(step.told, output)) do lines[#lines + 1] = line end
   for _, line in ipairs(difference_lines(step.differences or {})) do lines[#lines + 1] = INDENT .. paint_line(line, output) end
   return lines
 end
