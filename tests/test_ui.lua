@@ -110,6 +110,13 @@ test["a plan that makes something says how to see it in full"] = function()
   test.truthy(not require("ui.plan").render(report(), (sink()), true):find("--requests", 1, true))
 end
 
+test["a plan that is kept in a file has the warnings, which a terminal has shown already"] = function()
+  local warned = report()
+  warned.warnings = { { text = "a statement is kept", region = "us-east-1" }, { text = "mind", region = json.null } }
+  test.contains(require("ui.plan").render(warned, (sink())), "\nwarning: us-east-1: a statement is kept\nwarning: mind\nPlan: ")
+  test.truthy(not require("ui.plan").render(warned, (sink { terminal = true })):find("warning", 1, true))
+end
+
 test["what is not there is said to be none"] = function()
   test.equal(require("ui.diff").lines(nil, "x"), { "(none) → x" })
   test.equal(require("ui.diff").lines(json.null, "x"), { "(none) → x" })

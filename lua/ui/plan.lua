@@ -153,23 +153,31 @@ function M.pending(summary)
   return summary.create + summary.change + summary.delete > 0
 end
 
+-- What is said between the steps and the sum of a plan that no run follows at once.
+local function notices(report, output)
+  local lines = {}
+  if not M.pending(report.summary) and report.summary.refused == 0 then lines[1] = M.calm(report.summary) end
+  if not report.requests and report.summary.create > 0 then
+    lines[1] = output:paint("dim", "with --requests: what is made in full, policies and all, as it would be sent") .. "\n"
+  end
+  -- at a terminal they have been seen on stderr; a plan that is kept has them too
+  for _, warning in ipairs(output.terminal.is_terminal "stdout" and {} or report.warnings or {}) do
+    local place = present(warning.region) and warning.region .. ": " or ""
+    lines[#lines + 1] = ("warning: %s%s\n"):format(place, warning.text)
+  end
+  return table.concat(lines)
+end
+
 --- The whole plan.
 ---@param report table  cmek.plan/1
 ---@param output ui.Output
 ---@param leads_to_run boolean?  the run itself will say when there is nothing to do
 ---@return string
 function M.render(report, output, leads_to_run)
-  local notice = ""
-  if not leads_to_run and not M.pending(report.summary) and report.summary.refused == 0 then
-    notice = M.calm(report.summary)
-  end
   local steps = M.steps(report.steps, output)
   if report.requests then steps = steps .. "\n" .. require("ui.requests").render(report.requests, output) end
-  if not leads_to_run and not report.requests and report.summary.create > 0 then
-    notice = output:paint("dim", "with --requests: what is made in full, policies and all, as it would be sent") .. "\n"
-  end
-  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. notice .. rights(report, output)
-    .. output:paint("bold", M.sum(report.summary)) .. "\n"
+  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. (leads_to_run and "" or notices(report, output))
+    .. rights(report, output) .. output:paint("bold", M.sum(report.summary)) .. "\n"
 end
 
 return M
