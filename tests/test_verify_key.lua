@@ -210,3 +210,19 @@ test["a role that was made again is a finding of every key's policy, whose princ
   verifier.mend(who, report.findings[1].mend)
   test.equal((verifier.found(who)), {})
 end
+
+test["a KMS that has no grants is no finding, whichever way it says so; one that does not let us look is unknown"] = function()
+  local refusal = require "refusal"
+  for _, case in ipairs { { status = 501 }, { status = 400, code = "UnknownOperationException" } } do
+    local who = verifier.enabled()
+    who.session.kms.list_grants = function() refusal.raise { service = "kms", operation = "ListGrants", status = case.status, code = case.code,
+      kind = "refused", message = "not implemented" } end
+    local found, report = verifier.found(who)
+    test.equal({ found, #verifier.rows(report, "key.grants") }, { {}, 0 })
+  end
+  local who = verifier.enabled()
+  who.session.kms.list_grants = function() refusal.raise { service = "kms", operation = "ListGrants", status = 400,
+    code = "AccessDeniedException", kind = "refused", message = "no" } end
+  local _, report = verifier.found(who)
+  test.equal(verifier.rows(report, "key.grants")[1].result, "unknown")
+end
