@@ -130,10 +130,9 @@ function M.check_writable(flag, path)
   local found = files.stat(path)
   local message = found and found.kind == "directory" and "it is a directory" or nil
   if not message and not found then
-    local probe = path .. ".part"
     local done
-    done, message = files.write(probe, "")
-    if done then files.remove(probe) end
+    done, message = files.write(path, "")
+    if done then files.remove(path) end
   end
   if message then failure.usage(("cannot write %s '%s': %s"):format(flag, path, message), "name another file; nothing was made") end
 end

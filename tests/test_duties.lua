@@ -66,7 +66,7 @@ test["three people, each with own credentials alone: facts, role and keys, CMEK 
       $CMEK verify console --facts $D/facts; say verify $?)
     (]] .. NO_AWS .. [[$CMEK plan enable --spec $D/spec --json >$D/plan; say plan $?
       $CMEK run enable --spec $D/spec --yes --confirm orders; say enable $?
-      $CMEK verify enable --cluster orders --spec $D/spec; say verify $?)]])
+      $CMEK verify --cluster orders --spec $D/spec; say verify $?)]])
   test.equal((file.read(result.directory .. "/said")), "status 0\nplan 0\nrun 0\nverify 0\nplan 0\nenable 0\nverify 0\n")
   for _, name in ipairs { "facts", "spec", "run", "plan" } do
     local document = assert(json.decode((file.read(result.directory .. "/" .. name))))

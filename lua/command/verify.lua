@@ -5,8 +5,11 @@ local operation = require "operation"
 
 local M = {}
 
--- The recipe when none is named.
-local function usual()
+-- The recipe when none is named; a hand-over is for the one that enables.
+local function usual(arguments)
+  for _, argument in ipairs(arguments) do
+    if argument == "--spec" or argument:find "^%-%-spec=" then return "enable" end
+  end
   for _, word in ipairs(require "words") do
     if word[1] == "verify" then return word.usual end
   end
@@ -17,7 +20,7 @@ local function with_recipe(arguments)
   local name, _, position = flags.first("verify", arguments)
   local flag = position and (arguments[position - 1] or ""):match "^%-%-([^=]+)$"
   if name and (not flag or flags.reserved()[flag:gsub("-", "_")]) then return arguments end
-  return { usual(), table.unpack(arguments) }
+  return { usual(arguments), table.unpack(arguments) }
 end
 
 ---@param arguments string[]
