@@ -74,6 +74,16 @@ test["a session ends with its role"] = function()
   test.equal(aws:refusal("sts", "GetCallerIdentity", {}, { who = who }):match("^%w+"), "InvalidClientTokenId")
 end
 
+test["a call in a session whose role is gone is refused, also one of another simulated service's"] = function()
+  local aws = client.new()
+  local who = aws:assume(aws:role("worker"))
+  local function call() return aws.simulation:call { session = who.id, service = "sts", operation = "GetCallerIdentity" } end
+  test.truthy(call())   -- the control
+  aws:call("iam", "DeleteRole", { RoleName = "worker" })
+  local answer, refusal = call()
+  test.equal({ answer, refusal.code, refusal.status }, { nil, "InvalidClientTokenId", 403 })
+end
+
 test["a session lasts as long as the role allows, in a chain one hour"] = function()
   local aws = client.new()
   local arn = aws:role("worker", { MaxSessionDuration = 7200 })

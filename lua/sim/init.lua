@@ -280,6 +280,9 @@ function Simulation:call(what)
     operation = what.operation, parameters = what.parameters or {}, region = what.region or "us-east-1" }
   local session = what.session and self.state._sessions[what.session]
   call.caller = session and auth.session_caller(self, session) or what.principal
+  if session and not call.caller then   -- its role was deleted since
+    return nil, { code = "InvalidClientTokenId", message = "The security token included in the request is invalid.", status = 403 }
+  end
   if not call.caller then error("simulation:call: neither a principal nor a session", 2) end
   call.caller.identity = call.caller.identity or {}
   local ok, result = pcall(function()
