@@ -4,7 +4,8 @@
 ---@field id string          "kms.lockout"; stays
 ---@field title string       in a few words
 ---@field fits table?        which refusals it is; without it, it is told by name. service, services, status, status_from, kind: as they
----  are; codes, operations: one of these words; message: this, or one of these, stands in it, in lower case; way: nothing came of the service itself
+---  are; codes, operations: one of these words; message: this, or one of these, stands in it, in lower case; way: nothing came of the service
+---  itself; known, open: whether what came of a change is known; not_html: the answer is no page of somebody else
 ---@field facts fun(refusal: table): table  more for the texts
 ---@field exit string?       as Refusal has it
 ---@field other_arguments boolean?  a run that is resumed, with the arguments that it began with, meets it again
@@ -119,6 +120,7 @@ local TESTS <const> = {
   { "operations", function(refusal, want) return among(refusal.operation, want) end },
   { "kind", function(refusal, want) return refusal.kind == want end },
   { "known", function(refusal) return not refusal.unknown end },
+  { "open", function(refusal) return refusal.unknown == true end },
   { "way", on_the_way },
   { "message", function(refusal, want)
     local message = tostring(refusal.message or ""):lower()

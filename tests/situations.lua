@@ -186,6 +186,7 @@ M.CASES = {
   { "way.elsewhere", run = hostile "elsewhere" },
   { "way.no-service", run = hostile "list" },
   { "way.lost", run = hostile "gone" },
+  { "way.lost-write", run = "AWS_ENDPOINT_URL_KMS=$URL/gone/CreateKey " .. WRITE, script = [[kms.create_key { region = "us-east-1" }]] },
 }
 
 --- A script of the shell in which `cmek` is the program; KEY is the cluster's key, DEVELOPER another API key.

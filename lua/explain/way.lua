@@ -74,6 +74,11 @@ for i, entry in ipairs(LIST) do
 end
 
 -- A write whose outcome is open is not to be repeated by hand: the run looks it up.
+situations[#situations + 1] = { id = "way.lost-write", title = "no answer came to a change", facts = from, fits = { kind = "lost", open = true },
+  cause = "the connection broke after the request had left, so nobody here can say whether it was done",
+  evidence = "on the way to {service}{from}: {message}",
+  next = "look whether it was done before it is done again; a run that is resumed does that by itself" }
+
 situations[#situations + 1] = { id = "way.lost", title = "no answer came", facts = from, fits = { kind = "lost", known = true },
   cause = "the connection broke after the request had left, or nothing came in time",
   evidence = "on the way to {service}{from}: {message}",
