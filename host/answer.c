@@ -102,13 +102,17 @@ static void set_body(lua_State *L, const struct transfer *t)
     lua_pushboolean(L, true);
     lua_setfield(L, response, "empty");
     lua_newtable(L);
-  } else if (t->format == ANSWER_JSON) {
+  } else if (t->format == ANSWER_JSON || t->format == ANSWER_VAULT) {
     decoded = json_push(L, data, t->answer.length, t->secrets, t->audience);
   } else {
     decoded = xml_push(L, data, t->answer.length, t->secrets, t->audience);
     if (decoded)
       unwrap_xml(L, t);
   }
+  lua_settop(L, response + 1);
+  if (t->format == ANSWER_VAULT && lua_istable(L, response + 1) && lua_getfield(L, response + 1, "request_id") == LUA_TSTRING
+      && lua_rawlen(L, -1) > 0)
+    lua_setfield(L, response, "request_id");
   lua_settop(L, response + 1);
   lua_setfield(L, response, decoded ? "body" : "fault");
   if (!decoded) {

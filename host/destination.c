@@ -62,7 +62,7 @@ bool destination_is_local(const char *host)
 }
 
 /* Printable, lower-case scheme, http only to this machine and its metadata: what is signed or carried must not travel in clear. */
-static const char *url_fault(const char *url, const char *service)
+static const char *url_fault(const char *url, const char *service, const struct transport *transport)
 {
   char host[256];
   for (const char *c = url; *c != '\0'; c++)
@@ -77,9 +77,23 @@ static const char *url_fault(const char *url, const char *service)
     return "must end in a path";
   if (is_metadata(host, NULL) && !is_metadata(host, service))
     return "is a metadata service, which is for the credentials alone";
-  if (plain && !is_loopback(host) && !is_metadata(host, service))
+  if (plain && !is_loopback(host) && !is_metadata(host, service) && (transport == NULL || !transport->plain))
     return "would carry credentials in clear: http is for this machine alone, use https://";
   return NULL;
+}
+
+/* The way of its own that the options name, kept by the door; NULL without. */
+static const struct transport *take_transport(lua_State *L, const char *service)
+{
+  if (!lua_istable(L, 4) || lua_getfield(L, 4, "transport") == LUA_TNIL)
+    return NULL;
+  if (strcmp(service, "vault") != 0)
+    luaL_error(L, "door: %s is reached as all the others are", service);
+  int options = lua_gettop(L);
+  lua_getiuservalue(L, 1, DOOR_PARTS);
+  const struct transport *t = transport_push(L, options);
+  lua_rawsetp(L, -2, t);
+  return t;
 }
 
 int door_add_endpoint(lua_State *L)
@@ -87,20 +101,30 @@ int door_add_endpoint(lua_State *L)
   struct door *door = door_check(L, 1);
   const char *service = luaL_checkstring(L, 2);
   const char *url = luaL_checkstring(L, 3);
+  lua_settop(L, 4);
   if (door->sealed)
     return luaL_error(L, "door: sealed; no endpoint can be added for '%s'", service);
-  const char *fault = url_fault(url, service);
+  struct endpoint e = {.transport = take_transport(L, service)};
+  const char *fault = url_fault(url, service, e.transport);
   if (fault != NULL)
     return luaL_error(L, "door: the endpoint of %s, '%s', %s", service, url, fault);
   if (door->endpoint_count == DOOR_ENDPOINTS)
     return luaL_error(L, "door: more than %d endpoints", DOOR_ENDPOINTS);
-  struct endpoint e = {0};
   door_copy_text(L, e.service, sizeof e.service, service, "the service's name");
   door_copy_text(L, e.url, sizeof e.url, url, "the endpoint's URL");
   if (lua_istable(L, 4))
     door_copy_text(L, e.signing_region, sizeof e.signing_region, field_string(L, 4, "signing_region", ""), "signing_region");
   door->endpoints[door->endpoint_count++] = e;
   return 0;
+}
+
+const struct transport *door_transport(const struct door *door, const char *service)
+{
+  const struct transport *found = NULL;
+  for (size_t i = 0; i < door->endpoint_count; i++)
+    if (strcmp(door->endpoints[i].service, service) == 0)
+      found = door->endpoints[i].transport;
+  return found;
 }
 
 int door_add_region(lua_State *L)

@@ -35,7 +35,7 @@ static const luaL_Reg functions[] = {
 };
 
 static const luaL_Reg methods[] = {
-  {"endpoint",            door_add_endpoint},         /* door:endpoint(service, url[, {signing_region=}]): before seal */
+  {"endpoint",            door_add_endpoint},         /* door:endpoint(service, url[, {signing_region=, transport={...}}]): before seal */
   {"region",              door_add_region},           /* door:region(name): opens that region's own hosts */
   {"seal",                door_seal},                 /* door:seal(): no endpoint can be added from here on */
   {"touches",             door_touches},              /* door:touches{"kms", "iam.GetRole"}: only these from here on; it can only shrink */
@@ -195,12 +195,12 @@ static int door_gc(lua_State *L)
   return 0;
 }
 
-/* door.http, door.aws, door.cloud, door.identity and door.clock are made when first asked for, and kept. */
+/* door.http, door.aws, door.cloud, door.vault, door.identity and door.clock are made when first asked for, and kept. */
 static int door_index(lua_State *L)
 {
   static const struct { const char *name; void (*push)(lua_State *, int); } parts[] = {
-    {"http", http_push}, {"aws", aws_push}, {"cloud", cloud_push}, {"identity", identity_push},
-    {"clock", clock_push},
+    {"http", http_push}, {"aws", aws_push}, {"cloud", cloud_push}, {"vault", vault_push},
+    {"identity", identity_push}, {"clock", clock_push},
   };
   (void)door_check(L, 1);
   const char *name = luaL_checkstring(L, 2);

@@ -1,5 +1,5 @@
 /* door.h -- the door: a value with rights, destinations, secrets, journal and clock, through which every exchange passes.
- * door.c judges, http.c carries, aws.c, cloud.c and identity.c write the requests of their services. */
+ * door.c judges, http.c carries, aws.c, cloud.c, vault.c and identity.c write the requests of their services. */
 #ifndef DOOR_H
 #define DOOR_H
 
@@ -21,11 +21,24 @@
 struct carrier;   /* http.c: libcurl, its queues, the sleepers */
 struct journal;   /* journal.h */
 
+/* How a service is reached that has ways of its own. Empty fields: as the others are. */
+struct transport {
+  char ca_file[512], ca_directory[512];        /* certificates to trust in the place of the system's */
+  struct bytes ca_text;                        /* owned; the same, in PEM; the file comes first */
+  char client_certificate[512], client_key[512];   /* PEM files; both or none */
+  char server_name[256];                       /* to ask for and to verify, in the place of the host's */
+  char unix_socket[108];                       /* path of the socket to connect to */
+  struct bytes proxy;                          /* owned; URL; may hold a password */
+  bool skip_verify;                            /* whoever answers is believed */
+  bool plain;                                  /* http to other machines is allowed: the user named the address */
+};
+
 /* Where a service is reached. Fixed before the door is sealed. */
 struct endpoint {
   char service[32];
   char url[256];              /* scheme://host[:port][/prefix], `{region}` where the region goes */
   char signing_region[32];    /* empty: the region of the request */
+  const struct transport *transport;   /* a userdata among the door's parts; NULL: as the others are reached */
 };
 
 struct door {
@@ -78,11 +91,17 @@ void door_admit(lua_State *L, struct door *door, int door_index, const struct ex
 const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
                                         char *url, size_t size);
 
+/* How a service is reached; NULL: as the others are. */
+const struct transport *door_transport(const struct door *door, const char *service);
+
 /* destination.c: the door's methods that fix where requests may go. */
 int door_add_endpoint(lua_State *L);
 int door_add_region(lua_State *L);
 int door_seal(lua_State *L);
 int door_ca_bundle(lua_State *L);
+
+/* transport.c: the table at the index as a userdata, on the stack. Raises what is wrong with it. */
+const struct transport *transport_push(lua_State *L, int index);
 
 /* Copies a text into a field of the door; raises, naming what it is, when it is too long. */
 void door_copy_text(lua_State *L, char *to, size_t size, const char *from, const char *what);
@@ -105,10 +124,12 @@ const char *door_stopping(const struct door *door);
 /* Whether a host[:port] is this machine, or the metadata of the one it runs on: what is meant for it is no proxy's business. */
 bool destination_is_local(const char *host);
 
-/* Opens the tables door.http, door.aws, door.cloud, door.identity and door.clock: each pushes one, closed over the door at the index. */
+/* Opens the tables door.http, door.aws, door.cloud, door.vault, door.identity and door.clock: each pushes one, closed over the door at the index. */
 void http_push(lua_State *L, int door_index);
 void aws_push(lua_State *L, int door_index);
 void cloud_push(lua_State *L, int door_index);
+void vault_push(lua_State *L, int door_index);
+int vault_sign_identity(lua_State *L);   /* vault_identity.c: a function of door.vault */
 void identity_push(lua_State *L, int door_index);
 void clock_push(lua_State *L, int door_index);
 
@@ -117,7 +138,7 @@ struct carrier *carrier_new(void);
 void carrier_free(lua_State *L, struct carrier *c);
 void carrier_abandon(lua_State *L, struct carrier *c);   /* what is on its way or asleep is let go */
 
-enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_XML, ANSWER_SECRET /* the whole of it is one */ };
+enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_VAULT /* JSON that says the request's ID */, ANSWER_XML, ANSWER_SECRET /* the whole of it is one */ };
 
 /* What http.c carries. Strings are copied. */
 struct message {
@@ -129,6 +150,7 @@ struct message {
   const void *body;
   size_t body_length;
   bool write;                  /* never resent, waited for even when the process is asked to stop */
+  bool farewell;               /* leaves even then: it gives back what a session was given */
   double timeout;              /* seconds for the whole exchange */
   enum answer_format format;
   const char *const *secrets;  /* members of the answer that come out as secrets */

@@ -125,10 +125,11 @@ static const struct effects_row unknown = {"", "", EFFECT_WRITE, false, NULL, NU
 
 const struct effects_row *effects_named(const char *service, const char *operation)
 {
-  for (size_t i = 0; i < ROWS; i++)
+  const struct effects_row *row = strcmp(service, "vault") == 0 ? effects_vault_named(operation) : NULL;
+  for (size_t i = 0; row == NULL && i < ROWS; i++)
     if (strcmp(rows[i].service, service) == 0 && strcmp(rows[i].operation, operation) == 0)
-      return &rows[i];
-  return &unknown;
+      row = &rows[i];
+  return row != NULL ? row : &unknown;
 }
 
 const struct effects_row *effects_of_operation(const char *service, const char *operation)
@@ -153,9 +154,24 @@ static bool plain_segment(const char *segment, size_t length)
   return true;
 }
 
-static bool path_matches(const char *pattern, const char *path)
+/* Whether all that is left of a path is plain segments, one and more. */
+static bool plain_path(const char *path)
+{
+  for (;;) {
+    size_t length = strcspn(path, "/");
+    if (!plain_segment(path, length))
+      return false;
+    if (path[length] == '\0')
+      return true;
+    path += length + 1;
+  }
+}
+
+bool effects_path_matches(const char *pattern, const char *path)
 {
   while (*pattern != '\0') {
+    if (strcmp(pattern, "**") == 0)
+      return plain_path(path);
     if (*pattern == '*') {
       size_t length = strcspn(path, "/");
       if (!plain_segment(path, length))
@@ -173,7 +189,7 @@ const struct effects_row *effects_of_path(const char *service, const char *metho
 {
   for (size_t i = 0; i < ROWS; i++)
     if (rows[i].path != NULL && strcmp(rows[i].service, service) == 0 && strcmp(rows[i].method, method) == 0
-        && path_matches(rows[i].path, path))
+        && effects_path_matches(rows[i].path, path))
       return &rows[i];
   return &unknown;
 }

@@ -3,6 +3,7 @@
 #define EFFECTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* READ changes nothing. SESSION is what it takes to be somebody. WRITE changes something. DELETION ends a key or role that others
  * may depend on. IRREVERSIBLE cannot be taken back. */
@@ -14,7 +15,7 @@ struct effects_row {
   enum effect effect;
   bool dry_run;                   /* a top-level DryRun:true makes a read of it */
   const char *const *secrets;     /* members of the answer that come out as secrets; NULL: none */
-  const char *method, *path;      /* of REST services: `*` stands for one segment of the path */
+  const char *method, *path;      /* of REST services: `*` stands for one segment of the path, or its end; a last `**` for one and more */
 };
 
 /* The row of an operation; an operation that the table does not know gets a row that says WRITE. Never NULL. */
@@ -23,6 +24,13 @@ const struct effects_row *effects_of_path(const char *service, const char *metho
 
 /* The same by the API's name, for REST services as well. */
 const struct effects_row *effects_named(const char *service, const char *operation);
+
+/* The row of a request to Vault, by its whole path, of which the first `mount` bytes are the mount. NULL: none, which is a write. */
+const struct effects_row *effects_of_vault(const char *method, const char *full, size_t mount);
+const struct effects_row *effects_vault_named(const char *operation);   /* NULL: none */
+extern const char *const effects_vault_secrets[];                       /* of answers that no row speaks of */
+
+bool effects_path_matches(const char *pattern, const char *path);
 
 const char *effect_name(enum effect effect);
 

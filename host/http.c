@@ -125,6 +125,7 @@ static int transfer_close(lua_State *L)
 static const char *fill(struct transfer *t, const struct message *m)
 {
   t->write = m->write;
+  t->farewell = m->farewell;
   t->timeout = m->timeout;
   t->format = m->format;
   t->secrets = m->secrets;
@@ -159,7 +160,7 @@ int http_send(lua_State *L, struct door *door, int door_index, const struct mess
   const char *stopping = door_stopping(door);
   t->state = TRANSFER_QUEUED;
   transfers_add(&door->carrier->queued, t);
-  if (stopping != NULL)
+  if (stopping != NULL && !t->farewell)
     transfer_end(t, OUTCOME_STOPPED, "stopped by %s", stopping);
   lua_pushthread(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, t);   /* removed by http_wait, or by transfer_close */
@@ -202,17 +203,21 @@ static bool push_woken(lua_State *L, struct carrier *c, double now)
   return false;
 }
 
-/* Asked to stop: sleepers wake, reads are given up, what has not left stays here; writes on their way are waited for. */
+/* Asked to stop: sleepers wake, reads are given up, what has not left stays here; writes on their way are waited for, and farewells
+ * leave all the same. */
 static void stop(struct carrier *c, const char *name)
 {
   for (struct sleeper *s = c->sleepers; s != NULL; s = s->next)
     s->due = 0;
-  while (c->queued.first != NULL)
-    transfer_end(c->queued.first, OUTCOME_STOPPED, "stopped by %s", name);
   struct transfer *next;
+  for (struct transfer *t = c->queued.first; t != NULL; t = next) {
+    next = t->next;
+    if (!t->farewell)
+      transfer_end(t, OUTCOME_STOPPED, "stopped by %s", name);
+  }
   for (struct transfer *t = c->flying.first; t != NULL; t = next) {
     next = t->next;
-    if (!t->write)
+    if (!t->write && !t->farewell)
       transfer_end(t, OUTCOME_STOPPED, "stopped by %s", name);
   }
 }

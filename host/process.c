@@ -65,7 +65,8 @@ static const luaL_Reg child_methods[] = {
 /* Variables that hold secrets: Lua gets at them by secret.environment alone. */
 static const char *const secret_names[] = {
   "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-  "COCKROACH_API_KEY", "COCKROACH_API_JWT", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID",
+  "COCKROACH_API_KEY", "COCKROACH_API_JWT", "VAULT_TOKEN", "BAO_TOKEN", "VAULT_SECRET_ID", "BAO_SECRET_ID", "VAULT_JWT", "BAO_JWT",
+  "VAULT_PASSWORD", "BAO_PASSWORD", "VAULT_PROXY_ADDR", "BAO_PROXY_ADDR", "VAULT_HTTP_PROXY", "BAO_HTTP_PROXY",
 };
 
 /* ---- arguments ---- */

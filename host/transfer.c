@@ -48,9 +48,10 @@ void transfer_detach(struct transfer *t)
     (void)c->curl->curl_multi_remove_handle(c->multi, t->easy);   /* fails only for handles it does not know */
     c->curl->curl_easy_cleanup(t->easy);
     c->curl->curl_slist_free_all(t->headers);
+    c->curl->curl_slist_free_all(t->connect_to);
   }
   t->easy = NULL;
-  t->headers = NULL;
+  t->headers = t->connect_to = NULL;
   if (c != NULL && t->state == TRANSFER_FLYING && transfers_remove(&c->flying, t))
     c->flying_count--;
   if (c != NULL && t->state == TRANSFER_QUEUED)
@@ -179,6 +180,60 @@ static bool set_body(struct transfer *t)
   return ok && curl->curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method) == CURLE_OK;
 }
 
+/* The server is asked for, and verified, by another name than that of the host which the connection goes to. */
+static bool set_server_name(struct transfer *t, const char *name)
+{
+  const struct curl_api *curl = t->carrier->curl;
+  char host[256], url[1024], connect_to[600], line[300];
+  host_of(t->url, host, sizeof host);
+  const char *colon = strrchr(host, ':'), *bracket = strrchr(host, ']');
+  bool has_port = colon != NULL && (bracket == NULL || bracket < colon);
+  const char *port = has_port ? colon + 1 : "443";
+  const char *rest = strstr(t->url, "://") + 3;
+  rest += strcspn(rest, "/?");
+  int lengths[] = {
+    snprintf(url, sizeof url, "https://%s:%s%s", name, port, rest),
+    snprintf(connect_to, sizeof connect_to, "%s:%s:%.*s:%s", name, port, has_port ? (int)(colon - host) : (int)strlen(host), host, port),
+    snprintf(line, sizeof line, "Host: %s", host),
+  };
+  t->connect_to = curl->curl_slist_append(NULL, connect_to);
+  struct curl_slist *longer = curl->curl_slist_append(t->headers, line);
+  if (longer != NULL)
+    t->headers = longer;
+  return lengths[0] < (int)sizeof url && lengths[1] < (int)sizeof connect_to && t->connect_to != NULL && longer != NULL
+      && curl->curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to) == CURLE_OK
+      && curl->curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK;
+}
+
+/* Certificates to trust that are the service's own: a file, else a text, else a directory. */
+static bool set_own_trust(struct transfer *t, const struct transport *own)
+{
+  const struct curl_api *curl = t->carrier->curl;
+  struct curl_blob blob = {.data = own->ca_text.data, .len = own->ca_text.length, .flags = CURL_BLOB_COPY};
+#define SET(option, value) (curl->curl_easy_setopt(t->easy, option, value) == CURLE_OK)
+  if (own->ca_file[0] != '\0')
+    return SET(CURLOPT_CAINFO, own->ca_file) && SET(CURLOPT_CAPATH, NULL);
+  if (own->ca_text.length > 0)
+    return SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, NULL) && SET(CURLOPT_CAINFO_BLOB, &blob);
+  return own->ca_directory[0] == '\0' || (SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, own->ca_directory));
+}
+
+static bool set_transport(struct transfer *t, const struct transport *own)
+{
+  const struct curl_api *curl = t->carrier->curl;
+  bool ok = set_own_trust(t, own);
+  if (ok && own->client_certificate[0] != '\0')
+    ok = SET(CURLOPT_SSLCERT, own->client_certificate) && SET(CURLOPT_SSLKEY, own->client_key);
+  if (ok && own->skip_verify)
+    ok = SET(CURLOPT_SSL_VERIFYPEER, 0L) && SET(CURLOPT_SSL_VERIFYHOST, 0L);
+  if (ok && own->unix_socket[0] != '\0')
+    ok = SET(CURLOPT_UNIX_SOCKET_PATH, own->unix_socket);
+  if (ok && own->proxy.length > 0)
+    ok = SET(CURLOPT_PROXY, own->proxy.data);
+#undef SET
+  return ok && (own->server_name[0] == '\0' || strncmp(t->url, "https", 5) != 0 || set_server_name(t, own->server_name));
+}
+
 static bool is_local(const char *url)
 {
   char host[256];
@@ -206,7 +261,8 @@ static bool set_options(struct transfer *t, const struct door *door)
   if (ok && is_local(t->url))   /* what is meant for this machine or its metadata is no proxy's business */
     ok = SET(CURLOPT_PROXY, "");
 #undef SET
-  return ok && set_trust(t, door) && set_body(t) && set_headers(t);
+  const struct transport *own = door_transport(door, t->service);
+  return ok && set_trust(t, door) && set_body(t) && (own == NULL || set_transport(t, own)) && set_headers(t);
 }
 
 /* ---- the multi handle ---- */

@@ -21,13 +21,13 @@ struct transfer {
   struct carrier *carrier;     /* borrowed; NULL once the door is gone */
   struct transfer *next;       /* in the list of its state */
   CURL *easy;                  /* owned while flying over the network */
-  struct curl_slist *headers;  /* owned; curl only borrows it */
+  struct curl_slist *headers, *connect_to;  /* owned; curl only borrows them */
   char *method, *url;          /* owned */
   char *service, *operation, *region;  /* owned; region may be NULL */
   struct bytes lines;          /* owned; the request's headers, each "Name: value" and a NUL */
   struct bytes body;           /* owned; the request's */
   size_t sent;                 /* bytes of the body that were read for sending */
-  bool write;
+  bool write, farewell;
   double timeout;              /* seconds */
   enum answer_format format;
   const char *const *secrets;  /* static */
