@@ -139,6 +139,12 @@ test["drawing again leaves one block, and never touches what stands above it"] =
   test.contains(there.text, "\27[J\r\27[6A")
 end
 
+test["what a service says moves no cursor and breaks no line"] = function()
+  local block = under_way(80, 24, { NO_COLOR = "1" })
+  block:wait("kms: \27[2Jno\nkeys \xff", 2)
+  test.equal(block:frame(80)[7], "    waiting 0.0 s: kms:  [2Jno keys ?")
+end
+
 test["at the end the steps stay as they are, and what did not come to its end is marked"] = function()
   local block, there = under_way(80, 24, { NO_COLOR = "1" })
   block:draw()
@@ -183,6 +189,10 @@ test["on a terminal the cursor is moved and never hidden"] = function()
   test.equal(daemons, 1)
   test.contains(text, "\27[2A")
   test.truthy(not text:find("\27[?", 1, true))
+end
+
+test["a NO_COLOR that is set and empty means nothing"] = function()
+  test.equal(select(2, told(80, { NO_COLOR = "" })), 1)
 end
 
 test["elsewhere, and with NO_COLOR or TERM=dumb, lines are appended without any control character"] = function()

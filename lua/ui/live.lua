@@ -50,6 +50,12 @@ local function fit(text, width)
 end
 M.fit = fit
 
+-- A text of a service's in one line, without what would move the cursor.
+local function clean(text)
+  text = text:gsub("%c+", " ")
+  return utf8.len(text) and text or (text:gsub("[\128-\255]", "?"))
+end
+
 local function spinner(self) return SPINNER[math.floor((self.clock.now() - self.began) / TICK) % #SPINNER + 1] end
 
 -- Columns of the kinds and of the regions; 0 where the terminal is narrow.
@@ -82,7 +88,7 @@ local function plain_line(self, text, width, colour)
 end
 
 local function wait_line(self, wait, width, indent)
-  local text = ("%swaiting %s: %s"):format(indent, duration(self.clock.now() - wait.since), (wait.reason:gsub("^waiting ", "")))
+  local text = ("%swaiting %s: %s"):format(indent, duration(self.clock.now() - wait.since), (clean(wait.reason):gsub("^waiting ", "")))
   if columns.width(text) > width then text = text:sub(1, utf8.offset(text, width) - 1) .. "…" end
   return plain_line(self, text, width, "dim")
 end
@@ -204,7 +210,7 @@ end
 -- What happens -----------------------------------------------------------------------------------------------------------
 
 local function same(step, other)
-  return step.kind == other.kind and step.name == other.name and step.region == (type(other.region) == "string" and other.region or "")
+  return step.kind == other.kind and step.name == clean(other.name) and step.region == (type(other.region) == "string" and other.region or "")
 end
 
 -- The step of an event; one whose name was not known in the plan takes the first of its kind and region that is to come.
@@ -214,11 +220,11 @@ local function find(self, event)
   end
   for _, step in ipairs(self.steps) do
     if step.kind == event.kind and step.state == "to come" and step.region == (type(event.region) == "string" and event.region or "") then
-      step.name = event.name
+      step.name = clean(event.name)
       return step
     end
   end
-  local step = { kind = event.kind, name = event.name, region = type(event.region) == "string" and event.region or "", state = "to come" }
+  local step = { kind = event.kind, name = clean(event.name), region = type(event.region) == "string" and event.region or "", state = "to come" }
   table.insert(self.steps, step)
   return step
 end

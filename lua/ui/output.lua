@@ -19,7 +19,7 @@ local COLOURS <const> = { bold = "1", dim = "2", red = "31", green = "32", yello
 function M.new(options)
   local terminal = options.terminal or require "terminal"
   local environment = options.environment or require("process").environment
-  local plain = environment "NO_COLOR" or environment "TERM" == "dumb"
+  local plain = (environment "NO_COLOR" or "") ~= "" or environment "TERM" == "dumb"   -- set and empty means nothing: no-color.org
   local live = terminal.is_terminal "stderr" and not plain
   return setmetatable({
     json = options.json,
