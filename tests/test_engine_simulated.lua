@@ -46,6 +46,23 @@ test["a run says whether the cluster uses the keys already, and what to type whe
   test.truthy(not table.concat(shown):find("run enable", 1, true))
 end
 
+test["a role that was deleted while the cluster uses it is made again and the keys let it in; nothing is asked of the Cloud"] = function()
+  local operator = open()
+  run(operator, "console", ENABLE)
+  local first = operators.role(operator).RoleId
+  operators.within(operator, function(session) session.iam.delete_role { RoleName = names.role(operators.CLUSTER) } end)
+  operator.world:after(600, function() end)
+  while operator.world:step() do end
+  local log = operators.log(operator)
+  local report, status = run(operator, "console", { arguments = { enable = "true" }, run_id = "run-2" })
+  test.equal({ status, report.error }, { 0 })
+  test.equal({ report.summary.create, report.summary.change, report.summary.refused }, { 1, 3, 0 })
+  test.truthy(operators.role(operator).RoleId ~= first)
+  test.truthy(not table.concat(log, "\n"):find("EnableCMEKSpec", 1, true))
+  local verified, fine = run(operator, "console", { mode = "verify", arguments = { enable = "true" } })
+  test.equal({ fine, #verified.findings }, { 0, 0 })
+end
+
 test["a role that is slow to be known is waited for by KMS and by the Cloud"] = function()
   local operator = open { sim = { propagation = 25 } }
   local report, status = run(operator, "console", ENABLE)

@@ -1,5 +1,6 @@
 --- What the Cloud says of a cluster's CMEK, taken apart: CMEKClusterInfo in, answers out.
 local sorted = require "sorted"
+local unknown = require "unknown"
 
 local M = {}
 
@@ -30,6 +31,15 @@ function M.live(info, region)
   return list
 end
 
+--- Whether a key of the Cloud's is the wanted one: same ARN, same role. A role that is yet to be made has no ARN in a plan; the
+--- run, which knows it, compares again.
+---@param have { uri: string?, auth_principal: string? }
+---@param wanted { uri: string, auth_principal: string }  the key_spec
+---@return boolean
+function M.same(have, wanted)
+  return have.uri == wanted.uri and (have.auth_principal == wanted.auth_principal or unknown.has(wanted.auth_principal))
+end
+
 --- The latest info of one wanted key: same ARN, same role.
 ---@param info table
 ---@param spec { region: string, key_spec: { uri: string, auth_principal: string } }
@@ -37,9 +47,7 @@ end
 function M.key(info, spec)
   local found
   for _, key in ipairs((M.region(info, spec.region) or {}).key_infos or {}) do
-    local have = key.spec or {}
-    local same = have.uri == spec.key_spec.uri and have.auth_principal == spec.key_spec.auth_principal
-    if same and (not found or (key.updated_at or "") >= (found.updated_at or "")) then found = key end
+    if M.same(key.spec or {}, spec.key_spec) and (not found or (key.updated_at or "") >= (found.updated_at or "")) then found = key end
   end
   return found
 end

@@ -79,8 +79,7 @@ end
 -- The key that a region uses although another one is wanted.
 local function other_key(info, spec)
   for _, key in ipairs(cmek.live(info, spec.region)) do
-    local same = key.uri == spec.key_spec.uri and key.auth_principal == spec.key_spec.auth_principal
-    if not same or key.status:find "^REVOK" then return key end
+    if not cmek.same(key, spec.key_spec) or key.status:find "^REVOK" then return key end
   end
 end
 
