@@ -302,22 +302,26 @@ void transfer_start(struct transfer *t, const struct door *door)
   c->flying_count++;
 }
 
-/* Whether the service can have seen anything of a request that ended so. */
+/* Whether the service cannot have seen anything of a request that ended so. An answer that is no HTTP ends like an unknown protocol. */
 static bool never_left(const struct transfer *t, CURLcode code)
 {
+  double sending = 0;   /* when it began; 0: never */
+  long proxy = 0;       /* the status with which one refused to connect us */
+  (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME, &sending);
+  (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+  if (proxy >= 300)
+    return true;
+  if (sending > 0)
+    return false;
   switch (code) {
   case CURLE_COULDNT_RESOLVE_HOST: case CURLE_COULDNT_RESOLVE_PROXY: case CURLE_COULDNT_CONNECT:
   case CURLE_SSL_CONNECT_ERROR: case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE:
   case CURLE_SSL_CERTPROBLEM: case CURLE_URL_MALFORMAT: case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_PROXY:
+  case CURLE_OPERATION_TIMEDOUT:
     return true;
   default:
-    break;
+    return false;
   }
-  double sending = 0;
-  long proxy = 0;   /* the status with which one refused to connect us */
-  (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME, &sending);
-  (void)t->carrier->curl->curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
-  return proxy >= 300 || (code == CURLE_OPERATION_TIMEDOUT && sending <= 0);
 }
 
 static void finish(struct transfer *t, CURLcode code)

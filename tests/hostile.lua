@@ -14,7 +14,8 @@ local function log(line)
 end
 
 local NOTHING <const> = { ListAliases = '{"Aliases":[],"Truncated":false}', ListKeys = '{"Keys":[],"Truncated":false}',
-  CreateKey = '{"KeyMetadata":{"KeyId":"00000000-0000-4000-8000-000000000001","KeyState":"Enabled"}}' }
+  CreateKey = '{"KeyMetadata":{"KeyId":"00000000-0000-4000-8000-000000000001","KeyState":"Enabled",'
+    .. '"Arn":"arn:aws:kms:us-east-1:210987654321:key/00000000-0000-4000-8000-000000000001"}}' }
 
 local XML <const> = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account>"
 

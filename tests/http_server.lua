@@ -33,7 +33,7 @@ function answers.redirect() return { status = 302, headers = { { "Location", "/e
 
 --- A key, as CreateKey and DescribeKey answer, after so many seconds.
 local function key(delay)
-  return { status = 200, delay = delay, body = '{"KeyMetadata":{"KeyId":"key-after-all"}}' }
+  return { status = 200, delay = delay, body = '{"KeyMetadata":{"KeyId":"key-after-all","Arn":"arn:aws:kms:us-east-1:210987654321:key/k"}}' }
 end
 
 --- /slow/SECONDS/ANYTHING

@@ -63,7 +63,8 @@ test["what no simulated service does: a proxy that wants a name, a connection th
     end })
   end
   local cases = { ["way.proxy-login"] = "CONNECT tunnel failed, response 407", ["way.connection"] = "connect reset by peer",
-    ["way.no-libcurl"] = "libcurl cannot be used: libcurl.so.4: no such file", ["way.refused"] = "Connection refused" }
+    ["way.no-libcurl"] = "libcurl cannot be used: libcurl.so.4: no such file", ["way.refused"] = "Connection refused",
+    ["way.no-http"] = "Received HTTP/0.9 when not allowed" }
   for id, words in require("sorted")(cases) do told(on_the_way(words), id) end
   told(ended "error service=kms operation=ListAliases code=InvalidSignatureException message=Signature expired: 20260101T000000Z is now earlier",
     "aws.clock")
@@ -99,8 +100,9 @@ end
 
 -- All of them ------------------------------------------------------------------------------------------------------------------
 
-local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-unknown", "cluster.locked", "way.proxy-login", "way.connection",
-  "way.no-libcurl", "way.refused", "aws.clock", "cmek.enable-failed", "cmek.other-key", "access.key-missing", "access.key-pending-deletion",
+local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-unknown", "cluster.locked", "way.proxy-login",
+  "way.connection", "way.no-libcurl", "way.refused", "way.no-http", "aws.clock", "cmek.enable-failed", "cmek.other-key",
+  "access.key-missing", "access.key-pending-deletion",
   "destroy.in-use", "destroy.unasked", "destroy.attached", "destroy.trusted" }   -- the last four: tests/test_destroy.lua
 
 test["every situation that is known is produced by a sentence above, and there are more than thirty"] = function()

@@ -34,6 +34,10 @@ local LIST <const> = {
     cause = "the proxy of HTTPS_PROXY refuses to connect to this host",
     next = "the proxy does not let us through to this host: have it allowed there, or name the host in NO_PROXY" },
 
+  { id = "way.no-http", title = "what answers speaks no HTTP", message = "http/0.9",
+    cause = "another kind of service listens there, or one that speaks TLS was asked without it",
+    next = "whatever answers there speaks another protocol: check the endpoint{from}, its port and https:// or http://" },
+
   { id = "way.refused", title = "nothing listens there", message = "refused",
     cause = "the host answers that nobody takes connections at this port",
     next = "nothing listens there: check the endpoint{from}" },

@@ -1,6 +1,6 @@
 """libcurl resends a request by itself when a reused connection turns out closed. A write must reach the service once.
 
-HTTP/1.1: a server of a few lines reads the whole second request and closes without an answer.
+HTTP/1.1: a server of a few lines reads the whole second request and closes without an answer, or with one that is no HTTP.
 HTTP/2: nghttp2's nghttpd, with a relay before it that drops the connection once the second request went through.
 usage: resend.py CMEK; the last line is the tally.
 """
@@ -44,8 +44,9 @@ def read_request(connection):
 class Closing(threading.Thread):
     """Answers the first request of each connection, reads the second and closes. Counts the targets it read whole."""
 
-    def __init__(self):
+    def __init__(self, last_words=b""):
         super().__init__(daemon=True)
+        self.last_words = last_words
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.seen = []
@@ -67,6 +68,7 @@ class Closing(threading.Thread):
                     self.first = False
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: 2\r\n\r\n{}")
                 else:
+                    connection.sendall(self.last_words)
                     return
 
 
@@ -76,6 +78,14 @@ def http1():
     said = cmek(f"http://127.0.0.1:{server.port}", "write")
     judge("HTTP/1.1: the write reached the server once", server.seen.count("CreateKey") == 1, server.seen)
     judge("HTTP/1.1: its outcome is lost, not unsent", said.startswith("lost"), said)
+
+
+def no_http():
+    server = Closing(b"220 another protocol altogether\r\n")
+    server.start()
+    said = cmek(f"http://127.0.0.1:{server.port}", "write")
+    judge("what answers no HTTP has read the write, and is not asked again", server.seen.count("CreateKey") == 1, server.seen)
+    judge("its outcome is lost as well", said.startswith("lost") and "HTTP/0.9" in said, said)
 
 
 def relay(listener, port, dropped):
@@ -168,6 +178,7 @@ def http2():
 
 
 http1()
+no_http()
 if shutil.which("nghttpd"):
     http2()
 elif os.environ.get("CI") == "true":
