@@ -161,6 +161,20 @@ test["colour is for terminals, and neither NO_COLOR nor TERM=dumb has any"] = fu
   test.equal((sink {}):paint("red", "x"), "x")
 end
 
+test["what steers a terminal is taken out of what is written, but for what is ours"] = function()
+  local evil = "a\27]0;title\7b\27[2Jc\27[5Ad\re\1\2\127\xC2\x9B31m\r\n\tz\n"
+  local plain, there = sink {}
+  plain:result(evil)
+  plain:note(evil)
+  local tamed = "a?]0;title?b?[2Jc?[5Ad?e????31m\n\tz\n"
+  test.equal(there, { stdout = tamed, stderr = tamed })
+  local shown, screen = sink { terminal = true }
+  shown:result("\27[31mred\27[0m " .. evil)
+  test.equal(screen.stdout, "\27[31mred\27[0m " .. tamed)
+  shown:note "\r\27[2A\27[32mx\27[0m\27[K\n\27[J\27]52;c;x\7"
+  test.equal(screen.stderr, "\r\27[2A\27[32mx\27[0m\27[K\n\27[J?]52;c;x?")
+end
+
 test["a failure names the service, the code, the request and what to do next"] = function()
   local text = require("ui.result").failure {
     what = "making the key in us-east-1", service = "kms", operation = "CreateKey", region = "us-east-1",

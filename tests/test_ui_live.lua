@@ -125,7 +125,7 @@ test["a block that is higher than the terminal leaves out what is done, then wha
 end
 
 test["drawing again leaves one block, and never touches what stands above it"] = function()
-  local block, there = under_way(100, 24, { NO_COLOR = "1" })
+  local block, there = under_way(100, 24)
   there.text = "$ cmek run\n"
   block:draw()
   block:draw()
@@ -146,7 +146,7 @@ test["what a service says moves no cursor and breaks no line"] = function()
 end
 
 test["at the end the steps stay as they are, and what did not come to its end is marked"] = function()
-  local block, there = under_way(80, 24, { NO_COLOR = "1" })
+  local block, there = under_way(80, 24)
   block:draw()
   block:step(STEPS[2], "failed")
   block:close()

@@ -12,6 +12,21 @@ local mask = require("secret").mask   -- a service may quote in its answer what 
 
 local M = {}
 
+local CONTROL <const> = "[\0-\8\11-\31\127]"
+local C1 <const> = "\xC2[\x80-\x9F]"   -- control characters beyond ASCII
+
+-- The text with "?" for what would steer a terminal, since a service or a file may have brought it: all control characters but tab and
+-- the end of a line. own: the letters that end the sequences which are ours here.
+local function tame(text, own)
+  if not (text:find(CONTROL) or text:find(C1)) then return text end
+  text = text:gsub("[\1\2]", "?"):gsub("\27(%[[%d;]*)(%a)", function(body, letter)
+    return own:find(letter, 1, true) and "\1" .. body .. letter or nil
+  end)
+  if own:find("A", 1, true) then text = text:gsub("\r", "\2") end   -- where lines are drawn again
+  text = text:gsub("\r\n", "\n"):gsub("[\0\3-\8\11-\31\127]", "?"):gsub(C1, "?")
+  return (text:gsub("\1", "\27"):gsub("\2", "\r"))
+end
+
 local COLOURS <const> = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
 
 ---@param options { json: string?, terminal: table?, environment: (fun(name: string): string?)? }  the last two stand in for the host in tests
@@ -40,7 +55,7 @@ end
 
 --- Text of the result, for stdout; under --json it is left out, since only the document may stand there.
 function Output:result(text)
-  if not self.json then self:write(text) end
+  if not self.json then self:write(tame(text, self.colour and "m" or "")) end
 end
 
 --- Text that was asked for as help.
@@ -51,7 +66,7 @@ end
 
 --- Text about what goes on, for stderr.
 function Output:note(text)
-  self.terminal.write_error(mask(text))
+  self.terminal.write_error(mask(tame(text, self.live and "mKJA" or "")))
 end
 
 --- The one document of --json, or the last line of --json=lines. After it there is no other: a failure that comes later is told on
