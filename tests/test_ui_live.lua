@@ -223,6 +223,7 @@ end
 test["prose wraps between words on a terminal, and only there"] = function()
   local output = terminal(20)
   test.equal(output:wrap("cannot be undone: CMEK stays enabled", "   "), { "   cannot be undone:", "   CMEK stays", "   enabled" })
+  test.equal(output:wrap("a\27[2Jb c", ""), { "a?[2Jb c" })
   test.equal(output:wrap("arn:aws:kms:us-east-1:1:key/x", " "), { " arn:aws:kms:us-east-1:1:key/x" })
   test.equal(terminal(false):wrap("cannot be undone: CMEK stays enabled", "   "), { "   cannot be undone: CMEK stays enabled" })
 end

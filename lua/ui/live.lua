@@ -48,7 +48,6 @@ local function fit(text, width)
   local head = width - 1 - tail
   return text:sub(1, utf8.offset(text, head + 1) - 1) .. "…" .. (tail > 0 and text:sub(utf8.offset(text, -tail)) or "")
 end
-M.fit = fit
 
 -- A text of a service's in one line, without what would move the cursor.
 local function clean(text)
@@ -266,7 +265,7 @@ end
 --- Draws as time goes by, until it is closed; a task of its own that nobody waits for.
 function Live:tick()
   while not self.closed do
-    if not self.held then self:draw() end
+    self:draw()
     self.clock.sleep(TICK)
   end
 end

@@ -92,13 +92,13 @@ function Output:width()
 end
 
 --- Prose in lines that fit the terminal, between words, each indented; one line where there is no terminal. What does not fit by
---- itself, such as an ARN, is left whole.
+--- itself, such as an ARN, is left whole. Nothing in it steers a terminal: questions are asked with it.
 ---@param text string
 ---@param indent string
 ---@return string[]
 function Output:wrap(text, indent)
   local width, columns, lines, line = self:width(), require "ui.table", {}, nil
-  for word in text:gmatch "%S+" do
+  for word in tame(text, ""):gmatch "%S+" do
     local longer = line and line .. " " .. word or indent .. word
     if line and columns.width(longer) > width then
       lines[#lines + 1], longer = line, indent .. word
