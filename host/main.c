@@ -1,11 +1,13 @@
 /* main.c -- start-up of cmek: what must be true before the first line of Lua runs.
  * No core dumps, a memory cap, the secure heap, and the right to write as the command word allows it. Then lua/cli.lua. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -288,8 +290,20 @@ static void forbid_core_dumps(void)
 #endif
 }
 
+/* A file that is opened where one of these was closed would get what is written to it: the journal the progress. Writing still fails. */
+static void hold_standard_files(void)
+{
+  int fd;
+  do
+    fd = open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0)
+    (void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
+  hold_standard_files();
   forbid_core_dumps();
   /* A closed pipe and a file that may not grow are errors of the write, told where they happen. */
   if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)

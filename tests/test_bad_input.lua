@@ -381,6 +381,16 @@ test["a journal that somebody changed is not taken up, and resume says whose it 
   end
 end
 
+test["a run whose input and outputs were closed writes nothing but its journal into its journal"] = function()
+  for _, closed in ipairs { "2>&-", "<&- >&- 2>&-", ">&- 2>&-", "<&- 2>&-", ">&-" } do
+    local result = simulated(("$CMEK run console --cluster orders-one --yes %s; $CMEK runs; cat $D/state/simulated-runs/*.jsonl >$D/journal")
+      :format(closed))
+    local entries = assert(require("journal").read(assert(file.read(result.directory .. "/journal"))))
+    test.equal({ closed, entries[#entries].kind, entries[#entries].status, result:writes "CreateKey" }, { closed, "end", "done", 1 })
+    test.matches(result.output, "console +orders%-one +done\n$")
+  end
+end
+
 -- ---- signals ----
 
 --- A run with a slow service gets the signal when the service has seen the operation; then it is resumed.
