@@ -47,7 +47,7 @@ static const luaL_Reg methods[] = {
   {"permit_deletion", door_permit_deletion},          /* door:permit_deletion(text, name, whose) -> true | nil, reason */
   {"read_only",           door_read_only},            /* door:read_only(): gives up every right to write, for good */
   {"ca_bundle",           door_ca_bundle},            /* door:ca_bundle(path): certificates to trust; before seal */
-  {"stopping",            door_is_stopping},          /* door:stopping() -> "SIGINT" | "SIGTERM" | nil */
+  {"stopping",            door_is_stopping},          /* door:stopping() -> "SIGINT" | "SIGTERM" | "SIGHUP" | nil */
   {"shut",                door_shut},                 /* door:shut(): nothing passes any more */
   {NULL, NULL}
 };
@@ -110,20 +110,24 @@ static void on_stop(int number)
   stop_signal = number;
 }
 
+/* A terminal that goes away ends a run as orderly as the others do, unless nohup was asked to keep it. */
 static void watch_signals(lua_State *L)
 {
+  struct sigaction hangup;
   struct sigaction action = {0};
   action.sa_handler = on_stop;
   (void)sigemptyset(&action.sa_mask);
   if (sigaction(SIGINT, &action, NULL) != 0 || sigaction(SIGTERM, &action, NULL) != 0)
     luaL_error(L, "door: cannot watch for SIGINT and SIGTERM");
+  if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN && sigaction(SIGHUP, &action, NULL) != 0)
+    luaL_error(L, "door: cannot watch for SIGHUP");
 }
 
 const char *door_stopping(const struct door *door)
 {
   if (door->authority->simulated || stop_signal == 0)
     return NULL;
-  return stop_signal == SIGTERM ? "SIGTERM" : "SIGINT";
+  return stop_signal == SIGTERM ? "SIGTERM" : stop_signal == SIGHUP ? "SIGHUP" : "SIGINT";
 }
 
 static int door_is_stopping(lua_State *L)
@@ -336,7 +340,8 @@ static const char *ask(const struct door *door, const char *question, char *answ
     return NULL;
   const char *stopping = door_stopping(door);
   if (stopping != NULL)
-    return strcmp(stopping, "SIGTERM") == 0 ? "stopped by SIGTERM" : "stopped by SIGINT";
+    return strcmp(stopping, "SIGTERM") == 0 ? "stopped by SIGTERM"
+         : strcmp(stopping, "SIGHUP") == 0 ? "stopped by SIGHUP" : "stopped by SIGINT";
   return length == TERMINAL_NONE ? nobody : "no answer was given";
 }
 

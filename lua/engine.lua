@@ -278,7 +278,7 @@ end
 
 local function stopped(self)
   local signal = self.session.door.stopping and self.session.door:stopping()
-  return signal and (signal == "SIGTERM" and 143 or 130) or nil
+  return signal and require("ui.failure").SIGNALS[signal] or nil
 end
 
 -- The report and exit status of a run that did not come to its end.

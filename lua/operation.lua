@@ -166,7 +166,7 @@ end
 -- The exit status of a command that a signal ended before anything was made; nil without a signal.
 local function signalled(door)
   local signal = door:stopping()
-  return signal and (signal == "SIGTERM" and failure.TERMINATED or failure.INTERRUPTED) or nil
+  return failure.SIGNALS[signal]
 end
 
 --- Runs the engine as a task. Returns its report and status; raises what stopped it before anything was made.

@@ -402,9 +402,9 @@ local function stopped(signal, operation)
     $CMEK resume --yes --confirm orders-one; echo "resumed $?"]]):format(operation, signal), { sim = { "--latency", "120", "--enabling", "0" } })
 end
 
-test["SIGINT and SIGTERM among writes: they come back, are in the journal, and resume ends the run"] = function()
+test["SIGINT, SIGTERM and SIGHUP among writes: they come back, are in the journal, and resume ends the run"] = function()
   local cases, runs = { { "INT", "CreateRole", "role" }, { "TERM", "CreateKey", "key" }, { "INT", "CreateAlias", "key" },
-    { "TERM", "EnableCMEKSpec", "cluster_cmek" } }, {}
+    { "TERM", "EnableCMEKSpec", "cluster_cmek" }, { "HUP", "CreateKey", "key" } }, {}
   for i, case in ipairs(cases) do runs[i] = stopped(case[1], case[2]) end
   for i, case in ipairs(cases) do
     local result = runs[i]()
@@ -427,13 +427,21 @@ test["SIGINT and SIGTERM among writes: they come back, are in the journal, and r
   end
 end
 
-test["a signal before anything was made ends the run with 130 or 143, and there is nothing to resume"] = function()
-  for signal, status in pairs { INT = 130, TERM = 143 } do
+test["a signal before anything was made ends the run with 130, 143 or 129, and there is nothing to resume"] = function()
+  for signal, status in pairs { INT = 130, TERM = 143, HUP = 129 } do
     local result = stopped(signal, "GetCallerIdentity")()
     test.matches(result.output, ("^status %d\nresumed 2\n$"):format(status))
     test.contains(result.errors, ("stopped by SIG%s: nothing was made"):format(signal))
     test.equal(result:writes(), 0)
   end
+end
+
+test["a run that nohup keeps goes on when its terminal goes away"] = function()
+  local result = simulated([[
+    trap "" HUP; $CMEK run console --cluster orders-one --yes & run=$!
+    while ! grep -qs '"operation":"CreateRole"' $D/log; do sleep 0.01; done
+    kill -HUP $run; wait $run; echo "status $?"]], { sim = { "--latency", "60" } })
+  test.matches(result.output, "status 0\n$")
 end
 
 -- ---- what takes long ----

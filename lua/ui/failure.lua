@@ -14,7 +14,7 @@ local M = {}
 
 --- The exit statuses that scripts rely on.
 M.DONE, M.FAILED, M.USAGE, M.PENDING, M.CREDENTIALS, M.UNFINISHED, M.FINDINGS = 0, 1, 2, 3, 4, 5, 6
-M.INTERRUPTED, M.TERMINATED = 130, 143   -- by SIGINT, by SIGTERM
+M.SIGNALS = { SIGHUP = 129, SIGINT = 130, SIGTERM = 143 }
 
 --- Ends the command.
 ---@param failure { status: integer, message: string, what: string?, next: string? }
@@ -43,7 +43,7 @@ function M.status(value)
   if M.is(value) then return value.status end
   if value.kind == "credentials" or value.exit == "credentials" then return M.CREDENTIALS end
   if value.exit == "usage" then return M.USAGE end
-  if value.kind == "stopped" then return value.message:find("SIGTERM", 1, true) and M.TERMINATED or M.INTERRUPTED end
+  if value.kind == "stopped" then return M.SIGNALS[value.message:match "SIG%u+"] or M.SIGNALS.SIGINT end
   return M.FAILED
 end
 
