@@ -13,6 +13,7 @@ int luaopen_embedded(lua_State *L);
 int luaopen_file(lua_State *L);
 int luaopen_journal(lua_State *L);
 int luaopen_json(lua_State *L);
+int luaopen_material(lua_State *L);
 int luaopen_process(lua_State *L);
 int luaopen_secret(lua_State *L);
 int luaopen_server(lua_State *L);

@@ -41,6 +41,7 @@ static const luaL_Reg modules[] = {
   {"file",     luaopen_file},
   {"journal",  luaopen_journal},
   {"json",     luaopen_json},
+  {"material", luaopen_material},
   {"process",  luaopen_process},
   {"secret",   luaopen_secret},
   {"server",   luaopen_server},

@@ -25,6 +25,8 @@ local OPERATIONS <const> = {
   EnableKeyRotation = { safe = true, rate = 15 }, DisableKeyRotation = { rate = 5 }, RotateKeyOnDemand = {},
   EnableKey = { safe = true, rate = 5 }, DisableKey = { safe = true, rate = 5 },
   ScheduleKeyDeletion = { rate = 15 }, CancelKeyDeletion = { rate = 5 },
+  GetParametersForImport = { safe = true, rate = 0.25, result = { ["PublicKey!"] = "text" } },   -- each asking gives a new pair
+  ImportKeyMaterial = { rate = 15 }, DeleteImportedKeyMaterial = { rate = 15 },
 }
 
 --- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
