@@ -168,7 +168,8 @@ function M.complete(refusal)
   local situation = find(refusal)
   local ends = situation or refusal.kind == "refused" and OTHER
   if ends and not refusal.next then add(refusal, ends, facts_of(refusal, ends)) end
-  if situation and situation.exit == "credentials" then refusal.exit, refusal.kind = "credentials", "credentials" end
+  if situation and situation.exit then refusal.exit = situation.exit end
+  if refusal.exit == "credentials" then refusal.kind = "credentials" end
   refusal.about, refusal.other_arguments = nil, situation and situation.other_arguments
   return refusal
 end

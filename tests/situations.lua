@@ -119,6 +119,7 @@ M.CASES = {
   { "aws.no-credentials", run = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY; " .. PLAN },
   { "aws.unknown-key", run = "AWS_ACCESS_KEY_ID=AKIANOBODY " .. PLAN },
   { "aws.expired", fault = "aws.expired", run = PLAN },
+  { "aws.region", run = PLAN .. " --region nowhere" },
   { "aws.signature", run = "AWS_SECRET_ACCESS_KEY=nonsense " .. PLAN },
   { "aws.mfa", run = "printf '[profile ops]\\nrole_arn=arn:aws:iam::210987654321:role/x\\nmfa_serial=arn:aws:iam::210987654321:mfa/me\\n"
     .. "source_profile=base\\n[profile base]\\naws_access_key_id=AKIAX\\naws_secret_access_key=x\\n' >$D/config; "

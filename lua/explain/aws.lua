@@ -55,6 +55,12 @@ return {
     evidence = "AWS's clock and this machine's are {span} apart",
     next = "set the clock", commands = { "timedatectl set-ntp true" } },
 
+  { id = "aws.region", title = "the region is none of AWS's", exit = "usage",
+    fits = { codes = SIGNATURE, message = "scoped to a valid region" },
+    cause = "requests are signed for a region, and AWS has none of this name",
+    evidence = "{service} was asked in the region {region}",
+    next = "name another with --region or AWS_REGION; which one is in force, and why", commands = { "cmek whoami" } },
+
   { id = "aws.signature", title = "the secret access key does not fit, or something changes the request", exit = "credentials",
     fits = { codes = SIGNATURE },
     cause = "the secret access key does not belong to this access key ID, or something on the way changes the request",
