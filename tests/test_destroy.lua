@@ -236,6 +236,17 @@ test["a key that was scheduled and is named after all is taken back by the next 
   untouched(who)
 end
 
+test["one whose taking back was cut short, cancelled and not enabled yet, is taken back to the end"] = function()
+  local who = verifier.enabled()
+  local key = operators.key(who, "us-east-1")
+  operators.within(who, function(session)
+    session.kms.tag_resource { region = "us-east-1", KeyId = key.KeyId, Tags = { { TagKey = names.TAG_STATE, TagValue = names.RETIRED } } }
+    session.kms.disable_key { region = "us-east-1", KeyId = key.KeyId }
+  end)
+  local report, status = destroy(who)
+  test.equal({ status, report.steps[1].action, report.steps[1].result, key.KeyState }, { 5, "change", "done", "Enabled" })
+end
+
 -- What is not ours -------------------------------------------------------------------------------------------------------
 
 test["a key under the alias that bears another cluster's tag, or none, is refused"] = function()

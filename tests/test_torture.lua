@@ -51,6 +51,11 @@ test["in some histories operators adopt what was made by hand, and in some a mac
   test.truthy(not text:find("CreateKey", 1, true))   -- adopting makes no key
 end
 
+test["in some histories a cluster begins to use what is being destroyed, and keeps it"] = function()
+  local _, text = finish(start "--seed 17 --runs 1 --tell all")
+  for _, line in ipairs { "the story: race", "ScheduleKeyDeletion", "CancelKeyDeletion", "1 runs, 0 failed" } do test.contains(text, line) end
+end
+
 -- What a fault does: without bad luck nothing that shows, and with it one of its invariants breaks.
 local function caught(name)
   local file = ("tests/faults/%s.lua"):format(name)

@@ -143,7 +143,7 @@ end
 -- One makes and enables what the other destroys; often it is there already, and its use and its end begin in the same moment.
 local function race(scene)
   if scene.chance:chance(0.6) then scene:recover(runners(scene, 1)) end
-  scene:bad_luck()
+  if scene.chance:chance(0.5) then scene:bad_luck() end   -- without, the two are never far apart
   local maker, destroyer = runners(scene, 1, ENABLE)[1], destroyers(scene, 1)[1]
   scene:live({ maker, destroyer }, 20, { [maker] = 1.5 * scene.chance:uniform(), [destroyer] = 1.5 * scene.chance:uniform() })
   scene:good_luck()

@@ -200,9 +200,11 @@ end
 
 -- Taking it back -------------------------------------------------------------------------------------------------------
 
---- Whether a scheduled key is one that cmek has scheduled.
+--- Whether a key is one that cmek has scheduled, or has taken back by half: what is cancelled is Disabled at first.
 ---@return boolean
-function M.retired(have) return not have.refused and M.scheduled(have) and have.tags[names.TAG_STATE] == names.RETIRED end
+function M.retired(have)
+  return not have.refused and (M.scheduled(have) or have.state == "Disabled") and have.tags[names.TAG_STATE] == names.RETIRED
+end
 
 -- One more step towards a key that can be used; true when it is.
 local function step_back(context, want, have)
