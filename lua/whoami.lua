@@ -18,7 +18,7 @@ end
 local function failed(found, raised)
   if not refusal.is(raised) and not failure.is(raised) then error(raised, 0) end
   local status = failure.status(raised)
-  if status > 128 then error(raised, 0) end
+  if status > 128 then error(raised, 0) end   -- ended by a signal
   local weight = { [failure.CREDENTIALS] = 3, [failure.USAGE] = 2, [failure.FAILED] = 1 }
   if (weight[status] or 1) > (weight[found.status] or 0) then found.status = status end
   return failure.document(raised)
