@@ -36,6 +36,8 @@ static int secret_equal(lua_State *L);
 static int secret_length(lua_State *L);
 static int secret_fingerprint(lua_State *L);
 static int secret_masked(lua_State *L);
+static int secret_reference(lua_State *L);
+static int secret_access_key_id(lua_State *L);
 static int secret_gc(lua_State *L);
 static int secret_tostring(lua_State *L);
 
@@ -47,6 +49,8 @@ static const luaL_Reg functions[] = {
   {"equal",       secret_equal},         /* secret.equal(a, b) -> boolean; a and b: secret or string */
   {"length",      secret_length},        /* secret.length(secret) -> bytes */
   {"fingerprint", secret_fingerprint},   /* secret.fingerprint(secret) -> 16 hex digits that are its own and do not tell it */
+  {"reference",   secret_reference},     /* secret.reference(secret) -> text | nil: "vault:…#…", which says where a secret is and is none */
+  {"access_key_id", secret_access_key_id},   /* secret.access_key_id(secret) -> text | nil: an ID of AWS, which is none either */
   {"mask",        secret_masked},        /* secret.mask(text) -> text with '*' over every live secret */
   {NULL, NULL}
 };
@@ -460,6 +464,29 @@ static int secret_masked(lua_State *L)
   memcpy(copy, text, length);
   (void)secret_mask(L, copy, length);
   luaL_pushresultsize(&buffer, length);
+  return 1;
+}
+
+/* Printable, and in two parts around one #. */
+static int secret_reference(lua_State *L)
+{
+  const struct secret *s = secret_check(L, 1);
+  const char *text = (const char *)s->data;
+  bool is = s->length < 1024 && strncmp(text, "vault:", 6) == 0 && strchr(text, '#') != NULL;
+  for (size_t i = 0; is && i < s->length; i++)
+    is = text[i] > ' ' && text[i] <= '~';
+  lua_pushstring(L, is ? text : NULL);
+  return 1;
+}
+
+/* As IAM writes them: capitals and digits, 16 to 128, of which the first is an A. */
+static int secret_access_key_id(lua_State *L)
+{
+  const struct secret *s = secret_check(L, 1);
+  const char *text = (const char *)s->data;
+  bool is = s->length >= 16 && s->length <= 128 && text[0] == 'A'
+         && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == s->length;
+  lua_pushstring(L, is ? text : NULL);
   return 1;
 }
 

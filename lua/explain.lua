@@ -18,7 +18,7 @@ local quote = require "quote"
 
 local M = {}
 
-local FILES <const> = { "explain.cloud", "explain.cluster", "explain.things", "explain.destroy", "explain.aws", "explain.way" }
+local FILES <const> = { "explain.cloud", "explain.cluster", "explain.things", "explain.destroy", "explain.vault", "explain.aws", "explain.way" }
 
 local situations, by_id   -- loaded when something is refused
 
@@ -149,12 +149,14 @@ local OTHER <const> = { id = "other", cause = "cmek knows no more of this than t
   evidence = "{service} {operation} answered {status} {code}", next = "run this again; {where}",
   commands = { "aws cloudtrail lookup-events --region {trail} --lookup-attributes AttributeKey=EventName,AttributeValue={operation}" } }
 
+local WHERE <const> = { cloud = "support wants the cluster's ID and the organization's", vault = "the server's audit log tells more of it" }
+
 local function facts_of(refusal, situation)
   local facts = { source = "the credentials", attempts = 1, code = "", message = "",
-    where = refusal.service == "cloud" and "support wants the cluster's ID and the organization's" or "CloudTrail tells more of it" }
+    where = WHERE[refusal.service] or "CloudTrail tells more of it" }
   for name, value in pairs(refusal.about or {}) do facts[name] = value end   -- order cannot be seen
   for name, value in pairs(refusal) do facts[name] = value end
-  if refusal.service ~= "cloud" then facts.trail = refusal.region or "us-east-1" end
+  if not WHERE[refusal.service] then facts.trail = refusal.region or "us-east-1" end
   for name, value in pairs(situation.facts and situation.facts(refusal) or {}) do facts[name] = value end
   if facts.source == "" then facts.source = "the credentials" end
   return facts

@@ -26,6 +26,8 @@ local COMMON <const> = {
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = WITH_AWS },
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = WITH_AWS },
+  { "vault_auth", "log in to Vault: token, approle, aws, cert, jwt, kubernetes or userpass (cmek help vault)", value = "METHOD", words = WITH_AWS },
+  { "vault_auth_mount", "the mount of that login; default: its name", value = "PATH", words = WITH_AWS },
   { "account",   "the AWS account that the credentials must be of", value = "ID", words = WITH_AWS },
   { "clean",     "ask about each, and delete it: keys with the longest window", words = "orphans" },
   { "write",     "let the script write", words = "exec" },

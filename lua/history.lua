@@ -92,7 +92,8 @@ end
 -- The flags of the run that a command to go on repeats, and where its journal is, when that was said.
 local function repeated(begin, journal)
   local words = {}
-  for _, pair in ipairs { { "profile", str(begin.profile) }, { "region", str(begin.region) }, { "journal", journal } } do
+  for _, pair in ipairs { { "profile", str(begin.profile) }, { "region", str(begin.region) }, { "vault-auth", str(begin.vault_auth) },
+    { "vault-auth-mount", str(begin.vault_auth_mount) }, { "journal", journal } } do
     if pair[2] then words[#words + 1] = ("--%s %s"):format(pair[1], mend.quote(pair[2])) end
   end
   return #words > 0 and " " .. table.concat(words, " ") or ""

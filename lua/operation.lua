@@ -113,7 +113,7 @@ function M.connect(common, run_id, journal, output, tolerant)
   if journal then door:record(journal) end
   local session = require("session").open {
     door = door, environment = require("process").environment, profile = common.profile, region = common.region,
-    run_id = run_id, tolerant = tolerant,
+    run_id = run_id, tolerant = tolerant, vault_auth = common.vault_auth, vault_auth_mount = common.vault_auth_mount,
   }
   session:seal()
   if common.files and common.files.facts then session:know(common.files.facts) end
@@ -149,7 +149,7 @@ end
 --- The command's own flags that a command to be typed next repeats.
 local function repeated(common)
   return { profile = common.profile, region = common.region, account = common.account, journal = common.journal,
-    facts = common.facts, spec = common.spec }
+    vault_auth = common.vault_auth, vault_auth_mount = common.vault_auth_mount, facts = common.facts, spec = common.spec }
 end
 
 --- The engine's options for what a command does.
@@ -233,7 +233,8 @@ function M.act(word, order, output, resumed)
   local door, session, progress = M.connect(order.common, id, journal, output)
   runs.begin(door, journal, directory, {
     run = id, command = word, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
-    profile = order.common.profile, region = order.common.region, resumed = resumed ~= nil, out = absolute(order.common.out),
+    profile = order.common.profile, region = order.common.region, vault_auth = order.common.vault_auth,
+    vault_auth_mount = order.common.vault_auth_mount, resumed = resumed ~= nil, out = absolute(order.common.out),
     facts = files.facts and files.facts.document, spec = files.spec and files.spec.document,
   })
   local engine = engine_for(word, order, session, progress, {

@@ -11,7 +11,7 @@
 ---@field client string     whose budget of retries is used: "kms us-east-1"
 ---@field rules retry.Rules
 ---@field safe boolean      may be sent again although nobody knows whether it was done
----@field pace { key: string, rate: number }?   requests a second
+---@field pace { key: string, rate: number, burst: number? }?   requests a second; and at once, when that is another number
 ---@field send fun(attempt: integer): retry.Outcome
 ---@field mend (fun(outcome: retry.Outcome): boolean?)?  true: what was wrong is put right, which it can be once
 ---@class retry.Rules
@@ -97,13 +97,17 @@ local function classify_cloud(outcome, safe)
   if outcome.kind == "lost" or outcome.status >= 500 and outcome.status ~= 501 then return "transient" end
 end
 
+-- Seconds of a Retry-After, which is a number or a date; nil without one.
+local function asked_for(asked, outcome, now)
+  local date = time.http(asked)
+  local seconds = tonumber(tostring(asked or ""):match "^%d+$") or date and date - (time.http(outcome.response.date) or now)
+  return seconds and math.max(0.0, math.min(300.0, seconds))
+end
+
 local function delay_cloud(_, count, outcome, _, now)
   local delay = math.min(30.0, 2.0 ^ (count - 1))
   if outcome.status ~= 429 and outcome.status ~= 503 then return delay end
-  local asked = outcome.response.headers and outcome.response.headers["retry-after"]
-  local date = time.http(asked)
-  local seconds = tonumber(tostring(asked or ""):match "^%d+$") or date and date - (time.http(outcome.response.date) or now)
-  return seconds and math.max(0.0, math.min(300.0, seconds)) or delay
+  return asked_for(outcome.response.headers and outcome.response.headers["retry-after"], outcome, now) or delay
 end
 
 ---@type retry.Rules
@@ -112,12 +116,36 @@ M.CLOUD = { attempts = 5, classify = classify_cloud, delay = delay_cloud }
 --- Requests a second that the Cloud allows a user.
 M.CLOUD_RATE = 10
 
+-- Vault ------------------------------------------------------------------------------------------------------------
+
+-- As Vault's own client does it: 412 (this node has not caught up), 429 and what is 5xx, but 501. The first two, and a sealed Vault, say
+-- that nothing was done, so a write may follow them as well.
+local function classify_vault(outcome, safe)
+  if not outcome.response then return broken(outcome, safe) end
+  if outcome.kind == "answered" or hopeless(outcome) then return nil end
+  if outcome.status == 412 or outcome.status == 429 then return "throttling" end
+  local sealed = outcome.status == 503 and tostring(outcome.message):find("Vault is sealed", 1, true)
+  if outcome.status == 501 or not safe and not sealed then return nil end
+  if outcome.kind == "lost" or outcome.status >= 500 then return "transient" end
+end
+
+local function delay_vault(_, count, outcome, chance, now)
+  local headers = outcome.response and (outcome.status == 429 or outcome.status == 503) and outcome.response.headers or {}
+  return asked_for(headers["retry-after"], outcome, now) or count * (1.0 + 0.5 * chance)
+end
+
+--- The rules of one who is asked so often in total.
+---@param attempts integer
+---@return retry.Rules
+function M.vault(attempts) return { attempts = attempts, classify = classify_vault, delay = delay_vault } end
+
 --- What stands for a code where an answer has none.
 ---@param status integer
 ---@return string?
 function M.status_text(status)
-  local texts = { [400] = "BadRequest", [403] = "Forbidden", [404] = "NotFound", [413] = "PayloadTooLarge", [429] = "TooManyRequests",
-    [500] = "InternalServerError", [502] = "BadGateway", [503] = "ServiceUnavailable", [504] = "GatewayTimeout" }
+  local texts = { [400] = "BadRequest", [401] = "Unauthorized", [403] = "Forbidden", [404] = "NotFound", [405] = "MethodNotAllowed",
+    [412] = "PreconditionFailed", [413] = "PayloadTooLarge", [429] = "TooManyRequests",
+    [500] = "InternalServerError", [501] = "NotImplemented", [502] = "BadGateway", [503] = "ServiceUnavailable", [504] = "GatewayTimeout" }
   return texts[status]
 end
 
@@ -140,8 +168,9 @@ end
 --- Waits until one more request of this pace may leave. As many as may leave in a second may leave at once.
 ---@param key string
 ---@param rate number  requests a second
-function Retry:keep_pace(key, rate)
-  local now, burst = self.clock.now(), math.max(1.0, rate)
+---@param at_once number?  as many without `rate`
+function Retry:keep_pace(key, rate, at_once)
+  local now, burst = self.clock.now(), math.max(1.0, at_once or rate)
   local pace = self.paces[key] or { left = burst, at = now }
   pace.left = math.min(burst, pace.left + (now - pace.at) * rate) - 1
   pace.at = now
@@ -200,7 +229,7 @@ function Retry:run(call)
   local paid
   for count = 1, math.huge do
     self.tasks.check()
-    if call.pace then self:keep_pace(call.pace.key, call.pace.rate) end
+    if call.pace then self:keep_pace(call.pace.key, call.pace.rate, call.pace.burst) end
     local outcome = call.send(count)
     outcome.kind = outcome.kind or "answered"
     if outcome.kind == "answered" then

@@ -7,7 +7,7 @@ local M = {}
 
 local SIZE_MAX <const> = 16 << 20   -- bytes of a file
 local SCHEMA <const> = "cmek.saved_plan/1"
-local FLAGS <const> = { "profile", "region", "account", "facts", "spec" }
+local FLAGS <const> = { "profile", "region", "account", "facts", "spec", "vault_auth", "vault_auth_mount" }
 
 local function digest(document)
   local crypto = require "crypto"

@@ -7,6 +7,8 @@
 ---@field region string?            of calls that have none of their own
 ---@field partition string          "aws", "aws-cn" …
 ---@field cloud table<string, function>
+---@field vault table<string, function>
+---@field vault_client vault.Client
 ---@field facts carried.File?       what answers instead of the Cloud
 ---@field iam table<string, function>
 ---@field kms table<string, function>
@@ -27,7 +29,7 @@ local variables = require "variables"
 local M = {}
 
 local OPTIONS <const> = { door = true, environment = true, profile = true, region = true, run_id = true, listener = true, ask = true,
-  tolerant = true }
+  tolerant = true, vault_auth = true, vault_auth_mount = true }
 local MODES <const> = { legacy = true, standard = true, adaptive = true }   -- of AWS_RETRY_MODE; cmek has one, which is standard
 
 local function misset(message) refusal.raise { kind = "configuration", exit = "usage", message = message } end
@@ -84,14 +86,14 @@ local function attempt(self, name, fn, ...)
   self.faults[name] = results[2]
 end
 
-local function open_aws(self, options, environment)
+local function open_aws(self, options, environment, session_key)
   local known, profile, explicit = attempt(self, "profile", choose_profile, options, environment)
   local endpoints = attempt(self, "endpoints", open_endpoints, self, options, environment, profile)
   self.profile, self.endpoints = profile, endpoints
   if not known or not endpoints then return end
   self.endpoints, self.region, self.partition = endpoints, endpoints.region, endpoints.partition.id
   self.retry.attempts = attempt(self, "attempts", attempts, environment, profile)
-  local session_key, caller = self.door:session_key(), nil
+  local caller
   self.credentials = credentials.new {
     environment = environment, profiles = known, profile = profile, explicit = explicit, clock = self.clock, tasks = self.tasks,
     run_id = options.run_id, ask = options.ask or ask_at_terminal, listen = self.listen,
@@ -112,14 +114,46 @@ local function open_aws(self, options, environment)
   caller = open_services(self, self.door)
 end
 
+-- Vault ------------------------------------------------------------------------------------------------------------
+
+-- The login to Vault lasts as long as the tasks that use it: a token that it made is given back when they are done, however they end.
+local function lasting(run, client)
+  return function(...)
+    local results = table.pack(pcall(run, ...))
+    client:close(run)
+    if not results[1] then error(results[2], 0) end
+    return table.unpack(results, 2, results.n)
+  end
+end
+
+local function open_vault(self, options, environment, session_key)
+  local client = require("vault.client").open { door = self.door, retry = self.retry, environment = environment, listen = self.listen,
+    tasks = self.tasks, session_key = session_key, method = options.vault_auth, mount = options.vault_auth_mount,
+    identity = function()
+      local id = environment.text "AWS_ACCESS_KEY_ID" or ""
+      local key = environment.secret("AWS_SECRET_ACCESS_KEY", "aws")
+      if not options.profile and (id:find "^vault:" or key and require("secret").reference(key)) then
+        misset "the login to Vault by aws needs AWS keys that are kept in Vault: log in by another method, or name a profile (--profile)"
+      end
+      for _, fault in ipairs { "profile", "endpoints", "attempts" } do
+        if self.faults and self.faults[fault] then error(self.faults[fault], 0) end
+      end
+      return self.credentials:get(), self.partition, self.region
+    end }
+  self.vault_client, self.vault = client, client.functions
+  self.tasks.run = lasting(self.tasks.run, client)
+end
+
 -- The value --------------------------------------------------------------------------------------------------------
 
 --- A session on a door that is not sealed yet. Raises what is wrong with the settings; whether there are credentials shows
 --- when they are first needed.
 ---@param options { door: table, environment: table|function?, profile: string?, region: string?, run_id: string?,
----  listener: (fun(event: table))?, ask: (fun(prompt: string): string?)?, tolerant: boolean? }
+---  listener: (fun(event: table))?, ask: (fun(prompt: string): string?)?, tolerant: boolean?, vault_auth: string?,
+---  vault_auth_mount: string? }
 ---  environment: what stands for the process's; profile, region: explicit ones; run_id: named in role sessions; ask: for MFA codes;
----  tolerant: what is wrong with the settings is kept in `faults` (profile, endpoints, attempts, cloud), and what it breaks is nil
+---  vault_auth, vault_auth_mount: how to log in to Vault, and where; tolerant: what is wrong with the settings is kept in `faults`
+---  (profile, endpoints, attempts, cloud), and what it breaks is nil
 ---@return Session
 function M.open(options)
   for name in require("sorted")(options) do
@@ -130,9 +164,13 @@ function M.open(options)
     listener = options.listener or function() end, faults = options.tolerant and {} or nil }, Session)
   self.listen = function(event) self.listener(event) end
   self.retry = retry.new { clock = self.clock, tasks = self.tasks, listen = self.listen }
+  local session_key = door:session_key()
+  open_vault(self, options, environment, session_key)
+  environment = require("vault.kv").over(environment, function() return self.vault_client end)
+  self.environment = environment
   self.cloud = attempt(self, "cloud", require("cloud").open,
     { door = door, retry = self.retry, environment = environment, listen = self.listen })
-  open_aws(self, options, environment)
+  open_aws(self, options, environment, session_key)
   return self
 end
 
@@ -143,6 +181,8 @@ function Session:through(door)
   local other = setmetatable({ door = door }, { __index = self })
   other.cloud = require("cloud").open { door = door, retry = self.retry, environment = self.environment }
   if self.facts then other.cloud = self.cloud end   -- which asks nobody
+  other.vault_client = self.vault_client:through(door)
+  other.vault = other.vault_client.functions
   open_services(other, door)
   return other
 end

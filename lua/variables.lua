@@ -3,6 +3,8 @@
 ---@field text fun(name: string): string?
 ---@field secret fun(name: string, audience: string): userdata?
 ---@field switch fun(name: string): boolean?   raises when the value is neither true nor false
+---@field set fun(name: string): boolean       whether it is there, maybe empty
+---@field reference fun(name: string, audience: string): string?  where in Vault a secret stands, when the variable says that (vault/kv.lua)
 
 local refusal = require "refusal"
 
@@ -37,7 +39,11 @@ function M.of(source)
     if value == nil or type(value) ~= "string" then return value end
     return require("secret").new(value, audience)
   end
-  return { text = text, secret = secret, switch = function(name) return M.switch(text(name), name) end }
+  local function set(name)
+    if real then return require("process").inherited(name) == true end
+    return lookup(name) ~= nil
+  end
+  return { text = text, secret = secret, set = set, reference = function() end, switch = function(name) return M.switch(text(name), name) end }
 end
 
 return M

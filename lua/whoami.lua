@@ -148,9 +148,9 @@ local function cloud(found, session)
   local text = session.environment.text
   local part = { server = text "COCKROACH_SERVER" or require("cloud").SERVER, server_source = text "COCKROACH_SERVER" and "COCKROACH_SERVER"
     or "the default", credential = json.null, clusters = json.array {}, clusters_seen = json.null }
-  local secret = session.environment.secret
+  local environment = session.environment
   for _, name in ipairs { "COCKROACH_API_KEY", "COCKROACH_API_JWT" } do
-    if secret(name, "cloud") then part.credential = name end
+    if environment.reference(name, "cloud") or environment.secret(name, "cloud") then part.credential = name end
   end
   local ok, organization = pcall(function()
     if session.faults.cloud then error(session.faults.cloud, 0) end

@@ -45,8 +45,12 @@ function M.new(answer, latency)
     return answer(entry, number)
   end
   door.aws, door.cloud = { request = request }, { request = request }
+  door.vault = { request = request, sign_identity = function(what)
+    here.signed = what
+    return { iam_http_request_method = "POST", iam_request_url = "dXJs", iam_request_body = "Ym9keQ==", iam_request_headers = "c2lnbmVk" }
+  end }
   function door.endpoint(_, service, url, options)
-    here.endpoints[service] = { url = url, signing_region = options and options.signing_region }
+    here.endpoints[service] = { url = url, signing_region = options and options.signing_region, transport = options and options.transport }
   end
   function door.region(_, name) here.regions[name] = true end
   function door.ca_bundle(_, path) here.ca_bundle = path end

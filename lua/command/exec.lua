@@ -7,7 +7,7 @@ local M = {}
 
 local SCRIPT_MAX <const> = 1 << 20
 
-local SERVICES <const> = { "cloud", "iam", "kms", "sts", "tagging" }
+local SERVICES <const> = { "cloud", "iam", "kms", "sts", "tagging", "vault" }
 
 local function load_script(path, environment)
   local text, message = require("file").read(path, SCRIPT_MAX)

@@ -15,7 +15,7 @@ local function order_of(run, common, output)
     output:note(("the recipe '%s' has changed since run %s began\n"):format(begin.recipe, run.id))
   end
   local arguments, given = require("arguments").resolve(recipe.args, { { origin = "run " .. run.id, values = begin.arguments } })
-  common.profile, common.region = common.profile or begin.profile, common.region or begin.region
+  for _, name in ipairs { "profile", "region", "vault_auth", "vault_auth_mount" } do common[name] = common[name] or begin[name] end
   common.out, common.files = begin.out, { facts = begin.facts and require("facts").of("run " .. run.id, begin.facts),
     spec = begin.spec and require("handover").of("run " .. run.id, begin.spec) }
   return { recipe = recipe, arguments = arguments, given = given, common = common }

@@ -18,7 +18,7 @@ local function join(words)
 end
 
 local FILES <const> = { "facts", "spec" }   -- what the same recipe takes again
-local COMMON <const> = { "profile", "region", "account", "journal" }
+local COMMON <const> = { "profile", "region", "account", "journal", "vault_auth", "vault_auth_mount" }
 
 -- Arguments that were given, as flags, in the order of the recipe's `args`.
 local function flags(args, given, only)
@@ -39,7 +39,7 @@ end
 local function with_common(words, common)
   for _, name in ipairs(COMMON) do
     local value = common[name]
-    if value then table.move({ "--" .. name, value }, 1, 2, #words + 1, words) end
+    if value then table.move({ "--" .. name:gsub("_", "-"), value }, 1, 2, #words + 1, words) end
   end
   return words
 end

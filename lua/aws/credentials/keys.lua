@@ -5,18 +5,27 @@ local M = {}
 
 local fail = common.fail
 
+-- An ID that may stand in Vault: it is no secret, and is one there.
+local function id_of(self, id)
+  if not id:find "^vault:" then return id end
+  local kept = self.environment.secret("AWS_ACCESS_KEY_ID", "aws")
+  return require("secret").access_key_id(kept) or fail(("what %s holds is no AWS access key ID"):format(id))
+end
+
 --- The keys of the environment; nil when there are none.
 ---@param self aws.Credentials
 ---@return aws.Source?
 function M.environment(self)
   local id = self.environment.text "AWS_ACCESS_KEY_ID"
-  local key = self.environment.secret("AWS_SECRET_ACCESS_KEY", "aws")
+  local reference = self.environment.reference("AWS_SECRET_ACCESS_KEY", "aws")
+  local key = reference or self.environment.secret("AWS_SECRET_ACCESS_KEY", "aws")
   if not id and not key then return nil end
   if not key then fail("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not", "set both, or unset both and use a profile") end
   if not id then fail("AWS_SECRET_ACCESS_KEY is set and AWS_ACCESS_KEY_ID is not", "set both, or unset both and use a profile") end
-  return { kind = "environment", source = "the environment", place = "AWS_ACCESS_KEY_ID", load = function()
+  local kept = reference or id:find "^vault:"
+  return { kind = "environment", source = "the environment", place = "AWS_ACCESS_KEY_ID", waits = kept and true or nil, load = function()
     return {
-      access_key_id = id, secret_access_key = key,
+      access_key_id = kept and id_of(self, id) or id, secret_access_key = self.environment.secret("AWS_SECRET_ACCESS_KEY", "aws"),
       session_token = self.environment.secret("AWS_SESSION_TOKEN", "aws") or self.environment.secret("AWS_SECURITY_TOKEN", "aws"),
       expiration = common.check_expiration(self, self.environment.text "AWS_CREDENTIAL_EXPIRATION", "the environment"),
     }

@@ -1,0 +1,125 @@
+--- What Vault and OpenBao refuse, and what is between here and them.
+local CERTIFICATE <const> = { "certificate", "ssl", "tls" }
+
+return {
+  { id = "vault.no-token", title = "no token for Vault",
+    cause = "cmek talks to Vault with a token, and none is at hand",
+    evidence = "neither VAULT_TOKEN (or BAO_TOKEN) nor a token helper nor ~/.vault-token gives one for {address}",
+    next = "vault login, or export VAULT_TOKEN=…, or log in by --vault-auth approle, aws, cert, jwt, kubernetes or userpass" },
+
+  { id = "vault.token-refused", title = "Vault does not know the token",
+    cause = "the token has ended, was revoked, is mistyped, or is of another cluster or namespace",
+    evidence = "{address} refuses the token of {source} also when it is asked about itself",
+    next = "get a new token (vault login), or log in by --vault-auth; cmek whoami tells how long a token lasts", commands = { "cmek whoami" } },
+
+  { id = "vault.login", title = "Vault refuses the login",
+    cause = "the role, the name or the secret of the login is wrong, used up or ended, or the method is mounted elsewhere",
+    evidence = "{mount} of {address} refuses the login by {method}",
+    next = "check role and secret of the login by {method}; --vault-auth-mount names another mount than {mount}" },
+
+  { id = "vault.mfa", title = "the login wants a second factor",
+    cause = "the login is bound to a second factor, for which somebody has to be at hand",
+    evidence = "the answer to the login by {method} at {mount} asks for it",
+    next = "take a method without one for machines: approle, kubernetes, jwt, cert or aws" },
+
+  { id = "vault.wrapped", title = "the wrapped secret_id cannot be unwrapped",
+    cause = "a wrapping token serves once and for a short time: it has ended, or somebody else has used it",
+    evidence = "Vault does not know the wrapping token of {variable}",
+    next = "ask for a new one; when nobody of yours has used this one, its secret_id is somebody else's now: have it destroyed" },
+
+  { id = "vault.reference", title = "a reference into Vault leads nowhere",
+    cause = "{variable} says where in Vault a secret is kept, and it is not there",
+    evidence = "{place} has no '{field}'",
+    next = "check the path and the field: vault kv get shows them without `data/`; a deleted version has to be written anew" },
+
+  { id = "vault.sealed", title = "Vault is sealed",
+    fits = { service = "vault", status = 503, message = "sealed" },
+    cause = "a Vault that was started or sealed anew answers nobody before it is unsealed",
+    evidence = "{address} answers '{words}', {attempts} times",
+    next = "have it unsealed (vault operator unseal), then run this again" },
+
+  { id = "vault.uninitialised", title = "Vault is not initialised",
+    fits = { service = "vault", message = { "not initialized", "not yet initialized" } },
+    cause = "nobody has initialised this Vault: it holds nothing",
+    evidence = "{address} answers '{words}'",
+    next = "check {source_of_address}: a Vault that serves others is initialised" , facts = function(refusal)
+      return { source_of_address = refusal.endpoint_source or "VAULT_ADDR" }
+    end },
+
+  { id = "vault.standby", title = "this Vault is a standby",
+    fits = { service = "vault", message = "sends us to" },
+    cause = "a standby that does not pass requests on sends its clients to the active node; cmek takes its token to no other host than the named one",
+    evidence = "{words}",
+    next = "name the active node, or the load balancer before both: export VAULT_ADDR=https://…" },
+
+  { id = "vault.denied", title = "a policy does not allow this path",
+    fits = { service = "vault", status = 403, message = "permission denied" },
+    facts = function(refusal)
+      return refusal.about and refusal.about.policy and {} or { policy = "the path", have = "not known", wanted = "more" }
+    end,
+    cause = "none of the token's policies gives {wanted} on {path}",
+    evidence = "the token of {source} has there: {have} (namespace: {namespace})",
+    next = "have this line added to a policy of the token: {policy}" },
+
+  { id = "vault.namespace", title = "there is no such namespace",
+    fits = { service = "vault", status = 404, message = "namespace not found" },
+    cause = "the namespace is mistyped, or is below another",
+    evidence = "{address} answers '{words}' to the namespace {namespace}",
+    next = "check VAULT_NAMESPACE: vault namespace list; HCP's is admin, Vault's community edition has none" },
+
+  { id = "vault.no-engine", title = "this Vault does not have the engine",
+    fits = { service = "vault", message = { "plugin not found in the catalog", "unknown backend type" } },
+    cause = "the engine is part of other editions: keymgmt of Vault Enterprise (Advanced Data Protection) and HCP alone",
+    evidence = "{address} answers '{words}'",
+    next = "use the recipe vault-transit, which every Vault and OpenBao can serve" },
+
+  { id = "vault.no-route", title = "nothing is mounted there",
+    fits = { service = "vault", status = 404, message = { "no handler for route", "unsupported path" } },
+    cause = "no engine of that name is enabled in the namespace, or it is another kind of engine",
+    evidence = "{address} knows no {path} (namespace: {namespace})",
+    next = "check the mount and VAULT_NAMESPACE: vault secrets list" },
+
+  { id = "vault.throttled", title = "Vault asks for fewer requests",
+    fits = { service = "vault", status = 429 },
+    cause = "a rate limit quota of this Vault is used up",
+    evidence = "{operation} was refused {attempts} times, with waits between",
+    next = "run this again, set VAULT_RATE_LIMIT, or have the quota raised" },
+
+  { id = "vault.trouble", title = "Vault has trouble of its own",
+    fits = { service = "vault", status_from = 500, not_html = true },
+    cause = "the request was well-formed and Vault failed to do it",
+    evidence = "{operation} answers {status}, {attempts} times: {words}",
+    next = "run this again; the server's log tells more" },
+
+  { id = "vault.plain", title = "HTTP where TLS is spoken",
+    fits = { service = "vault", message = { "http request to an https server", "received http/0.9" } },
+    cause = "the address says http and the server speaks TLS",
+    evidence = "{address} answers in TLS",
+    next = "export VAULT_ADDR=https://… in the place of {address}" },
+
+  { id = "vault.not-tls", title = "TLS where HTTP is spoken",
+    fits = { service = "vault", kind = "unsent", message = { "wrong version number", "packet length too long", "record overflow" } },
+    cause = "the address says https and the server speaks plain HTTP, as a development server does",
+    evidence = "{message}",
+    next = "export VAULT_ADDR=http://… in the place of {address}, where it is this machine" },
+
+  { id = "vault.client-certificate", title = "Vault wants a client certificate",
+    fits = { service = "vault", message = { "certificate required", "alert bad certificate", "alert unknown ca", "handshake failure" } },
+    cause = "the server takes connections of those alone that show a certificate which it knows",
+    evidence = "{message}",
+    next = "export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },
+
+  { id = "vault.certificate", title = "Vault's certificate is not trusted here",
+    fits = { service = "vault", kind = "unsent", message = CERTIFICATE },
+    cause = "the certificate is of an authority that this machine does not know, or is for another name, or a file of it cannot be read",
+    evidence = "{message}",
+    next = "export VAULT_CACERT=FILE.pem with the authority's certificate; VAULT_TLS_SERVER_NAME where its name is another than the address's" },
+
+  { id = "vault.unreachable", title = "Vault cannot be reached",
+    fits = { service = "vault", kind = "unsent" },
+    cause = "nothing answers at Vault's address from here: it is mistyped, behind a network of its own, or Vault is down",
+    evidence = "{message}",
+    next = "check {where_from} ({address}): vault status", facts = function(refusal)
+      return { where_from = refusal.endpoint_source == "the default" and "VAULT_ADDR, which is not set" or refusal.endpoint_source or "VAULT_ADDR" }
+    end },
+}

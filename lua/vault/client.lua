@@ -1,0 +1,264 @@
+--- Vault and OpenBao for one operator: an operation becomes a request, through limits and retries, and an answer a value or a refusal. Nothing
+--- is asked before the first call: neither settings nor token matter to who does not use Vault.
+---@class vault.Client
+---@field door table
+---@field settings vault.Settings?   once they are read
+---@field wrong Refusal?             what is wrong with them; raised by each that uses Vault
+---@field token vault.Token
+local Client = { __name = "vault.Client" }
+Client.__index = Client
+
+local clean = require "clean"
+local explain = require "explain"
+local json = require "json"
+local operations = require "vault.operations"
+local refusal = require "refusal"
+local retry = require "retry"
+local settings = require "vault.settings"
+local shape = require "shape"
+
+local M = {}
+
+-- Reading the answer -----------------------------------------------------------------------------------------------
+
+local PARTS <const> = { warnings = shape.list "text", errors = shape.list "text", data = {}, auth = {}, wrap_info = {} }
+
+-- A service's words in one line: "1 error occurred:\n\t* permission denied\n\n" says "permission denied".
+local function plain(text)
+  text = text:gsub("^%d+ errors? occurred:%s*", ""):gsub("%s*\n%s*%* ", "; "):gsub("^%* ", ""):gsub("%s+$", "")
+  return explain.plain(text)
+end
+
+local function unreadable(response)
+  if response.fault then
+    return ("the answer is not the JSON that was expected (%s): %s"):format(response.fault, explain.glimpse(response.text))
+  end
+  if response.body == json.null then return nil end
+  local kind = json.is_array(response.body) and "a list" or type(response.body)
+  if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
+end
+
+local function words_of(response, envelope)
+  if response.fault then return explain.glimpse(response.text) end
+  local words = {}
+  for _, text in ipairs(type(envelope.errors) == "table" and envelope.errors or {}) do
+    if type(text) == "string" then words[#words + 1] = plain(text) end
+  end
+  return #words > 0 and table.concat(words, "; ") or nil
+end
+
+local function read(request, response, message, kind)
+  if not response then return { kind = kind, message = message } end
+  local outcome = { response = response, status = response.status }
+  local fault = unreadable(response)
+  local envelope = not fault and clean(response.body) or {}
+  outcome.envelope = envelope
+  if response.status < 300 or request.whole and envelope.initialized ~= nil then
+    outcome.message = fault or not request.whole and shape.fault(envelope, PARTS) or nil
+    if envelope.wrap_info and not request.wrap_ttl then outcome.message = "the answer came wrapped, and nobody asked for that" end
+    outcome.kind = outcome.message and "lost" or "answered"
+    return outcome
+  end
+  outcome.kind, outcome.message = "refused", words_of(response, envelope)
+  outcome.foreign = type(response.body) ~= "table" or not response.body.errors   -- not Vault's own form
+  local elsewhere = response.status < 400 and (response.headers or {}).location
+  if elsewhere then outcome.message = ("the answer sends us to %s, where no request of cmek goes"):format(explain.glimpse(elsewhere)) end
+  return outcome
+end
+
+-- Refusing -----------------------------------------------------------------------------------------------------------
+
+local CAPABILITY <const> = { GET = { "read" }, LIST = { "list" }, POST = { "create", "update" }, PUT = { "create", "update" }, PATCH = { "patch" },
+  DELETE = { "delete" } }
+
+-- One request that finds out why another was refused; nil where it finds out nothing.
+local function probe(self, request)
+  request.namespace, request.timeout = self:namespace(request.namespace), self.settings.timeout
+  local response = self.door.vault.request(request)
+  return response and response.status, response and type(response.body) == "table" and clean(response.body) or {}
+end
+
+-- Why 403: the token itself, or what its policies say of this path.
+local function diagnose(self, request, outcome)
+  if outcome.status ~= 403 or not request.used or request.situation then return {} end
+  local status = probe(self, { method = "GET", mount = "auth/token", path = "lookup-self", token = request.used })
+  if status == 403 then return { bad_token = true } end
+  local path = request.mount .. "/" .. request.path
+  local ok, answer = probe(self, { method = "POST", mount = "sys", path = "capabilities-self", token = request.used,
+    namespace = request.namespace, body = { paths = json.array { path } } })
+  local have = ok == 200 and ((answer.data or {})[path] or answer[path])
+  local wanted = CAPABILITY[request.method]
+  return { have = type(have) == "table" and table.concat(have, ", ") or "not known", wanted = table.concat(wanted, " or "),
+    policy = ('path "%s" { capabilities = ["%s"] }'):format(path, table.concat(wanted, '", "')) }
+end
+
+local function where(self, request)
+  local namespace = self:namespace(request.namespace)
+  return ("%s %s/%s%s"):format(request.method, request.mount, request.path, namespace and (" in namespace %s"):format(namespace) or "")
+end
+
+local function refuse(self, request, outcome, attempts)
+  local found = diagnose(self, request, outcome)
+  local fields = {
+    service = "vault", operation = request.operation, status = outcome.status,
+    code = outcome.kind == "refused" and retry.status_text(outcome.status) or nil,
+    message = ("%s: %s"):format(where(self, request), outcome.message or "no word of why"),
+    request_id = outcome.response and outcome.response.request_id,
+    kind = outcome.kind, attempts = attempts, source = self.token.source, endpoint_source = self.settings.source,
+    unknown = outcome.kind == "lost" and not request.safe or nil,
+    about = { address = self.settings.address, path = request.mount .. "/" .. request.path, mount = request.mount,
+      namespace = self:namespace(request.namespace) or "the root", have = found.have, wanted = found.wanted, policy = found.policy,
+      words = outcome.message },
+  }
+  if found.bad_token then
+    fields.kind, fields.exit = "credentials", "credentials"
+    explain.tell("vault.token-refused", { source = self.token.source, address = self.settings.address }, fields)
+  end
+  if request.session and outcome.kind == "refused" and (outcome.status < 500 and outcome.status ~= 429) then
+    fields.exit = "credentials"
+    if request.situation then explain.tell(request.situation, request.facts, fields) end
+  end
+  refusal.raise(explain.complete(fields))
+end
+
+-- Asking -------------------------------------------------------------------------------------------------------------
+
+--- The settings, read once; raises what is wrong with them, and says what has to be said when Vault is used.
+---@return vault.Settings
+function Client:use()
+  if self.wrong then error(self.wrong, 0) end
+  if not self.told then
+    self.told = true
+    for _, text in ipairs(self.settings.warnings) do self.listen { kind = "warning", text = text } end
+  end
+  return self.settings
+end
+
+--- The namespace of a request: the session's own, and one below it.
+---@param below string?
+---@return string?  ends in a slash
+function Client:namespace(below)
+  local parts = {}
+  for _, part in ipairs { self.settings.namespace or "", below or "" } do
+    part = part:gsub("^/+", ""):gsub("/+$", "")
+    if part ~= "" then parts[#parts + 1] = part end
+  end
+  return #parts > 0 and table.concat(parts, "/") .. "/" or nil
+end
+
+local function send(self, request, attempt)
+  local query = request.query
+  local method = request.method
+  if method == "LIST" and request.as_get then
+    method, query = "GET", { list = true }
+  end
+  request.used = nil
+  if not request.anonymous then request.used = request.token or self.token:get() end
+  return read(request, self.door.vault.request({ method = method, mount = request.mount, path = request.path,
+    namespace = self:namespace(request.namespace), query = query, body = request.body, token = request.used, wrap_ttl = request.wrap_ttl,
+    audience = request.audience, attempt = attempt, timeout = request.timeout or self.settings.timeout,
+    session_key = request.session and self.session_key or nil }, request.operation))
+end
+
+-- What stands between does not know LIST: GET with ?list=true says the same.
+local function mend_list(request, outcome)
+  if request.method ~= "LIST" or request.as_get or not outcome.foreign then return false end
+  if outcome.status ~= 400 and outcome.status ~= 405 and outcome.status ~= 501 then return false end
+  request.as_get = true
+  return true
+end
+
+-- A token that a login made, and that has ended, is made anew, once.
+local function mend_token(self, request, outcome)
+  if outcome.status ~= 403 or request.token or request.anonymous or request.token_mended then return false end
+  request.token_mended = true
+  return self.token:renew(request.used)
+end
+
+local function tell_warnings(self, envelope)
+  for _, text in ipairs(envelope.warnings or {}) do
+    if not self.warned[text] then
+      self.warned[text] = true
+      self.listen { kind = "warning", text = "Vault warns: " .. plain(text) }
+    end
+  end
+end
+
+-- Whether a read says that nothing is there, and not that nobody serves the path.
+local function absent(request, outcome)
+  return outcome.status == 404 and request.safe and not outcome.message and not outcome.foreign
+end
+
+--- Calls an operation.
+---@param request { operation: string, method: string, mount: string, path: string, namespace: string?, query: table?, body: table?,
+---  safe: boolean?, whole: boolean?, anonymous: boolean?, session: boolean?, token: userdata?, audience: string?, wrap_ttl: string?,
+---  envelope: boolean?, situation: string?, facts: table? }
+---  safe: may be sent again when its outcome is unknown; whole: there is no envelope; session: only with the credential code's key;
+---  envelope: all of it is the result; situation, facts: what a refusal is explained by
+---@return table? data  nil where a read finds nothing
+function Client:call(request)
+  local here = self:use()
+  request.anonymous = request.anonymous or request.whole and not request.token
+  local outcome, attempts = self.retry:run {
+    name = ("vault %s"):format(request.operation), client = "vault", rules = retry.vault(here.attempts), safe = request.safe or false,
+    pace = here.rate and { key = "vault", rate = here.rate.rate, burst = here.rate.burst } or nil,
+    send = function(attempt) return send(self, request, attempt) end,
+    mend = function(result) return mend_list(request, result) or mend_token(self, request, result) end,
+  }
+  local envelope = outcome.envelope or {}
+  if outcome.kind ~= "answered" then
+    if absent(request, outcome) then return envelope.data end
+    refuse(self, request, outcome, attempts)
+  end
+  tell_warnings(self, envelope)
+  if request.whole or request.envelope then return envelope end
+  return envelope.data or {}
+end
+
+--- Gives back what a login was given. Whatever comes of it is told, not raised.
+---@param run fun(fn: function): any  runs a task
+function Client:close(run)
+  local made = self.token:forget()
+  if not made then return end
+  local ok, response = pcall(run, function()
+    return self.door.vault.request { method = "POST", mount = "auth/token", path = "revoke-self", namespace = self:namespace(),
+      token = made.token, timeout = 5, session_key = self.session_key }
+  end)
+  if ok and response and response.status < 300 then return end
+  self.listen { kind = "warning", text = ("the token of the login to Vault could not be revoked; it ends %s"):format(
+    made.ends and "at " .. require("time").text(made.ends) or "by itself") }
+end
+
+--- Opens the client; registers Vault's endpoint on the door, which is not sealed yet.
+---@param options { door: table, retry: Retry, environment: Variables, listen: fun(event: table), tasks: task.Scheduler, session_key: any,
+---  method: string?, mount: string?, identity: (fun(): aws.Keys, string?)? }
+---  method, mount: of the login (--vault-auth, --vault-auth-mount); identity: keys of AWS, and the partition
+---@return vault.Client
+function M.open(options)
+  local self = setmetatable({ warned = {} }, Client)
+  for _, field in ipairs { "door", "retry", "environment", "listen", "tasks", "session_key", "method", "mount", "identity" } do
+    self[field] = options[field]
+  end
+  local ok, raised = pcall(function()
+    self.settings = settings.read(self.environment)
+    local added, message = pcall(self.door.endpoint, self.door, "vault", self.settings.address, { transport = self.settings.transport })
+    if added then return end
+    refusal.raise { kind = "configuration", exit = "usage", message = ("%s: %s"):format(self.settings.source, tostring(message):gsub("^door: ", "")) }
+  end)
+  if not ok and not refusal.is(raised) then error(raised, 0) end
+  self.wrong = not ok and raised or nil
+  self.token = require("vault.token").new(self)
+  self.functions = operations.functions(function(request) return self:call(request) end)
+  return self
+end
+
+--- The same client at another door.
+---@param door table  with vault.request
+---@return vault.Client
+function Client:through(door)
+  local other = setmetatable({ door = door }, { __index = self })
+  other.functions = operations.functions(function(request) return Client.call(other, request) end)
+  return other
+end
+
+return M
