@@ -179,7 +179,11 @@ test["a proxy is gone through, and past it what NO_PROXY names; one that refuses
     local result = simulated(("export URL=%s AWS_ENDPOINT_URL_KMS=https://0.0.0.0:9; %s $CMEK plan console --cluster orders-one")
       :format(url, environment))
     test.equal({ environment, result.status, result:writes() }, { environment, 1, 0 })
-    return result.errors, table.concat(seen(), "\n")
+    local asked = {}
+    for _, line in ipairs(seen()) do
+      if line:find "0%.0%.0%.0" then asked[#asked + 1] = line end   -- the slow ones ask there meanwhile
+    end
+    return result.errors, table.concat(asked, "\n")
   end
   for _, name in ipairs { "HTTPS_PROXY", "https_proxy", "ALL_PROXY" } do
     local errors, asked = plan(name .. "=$URL")
