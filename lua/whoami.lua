@@ -178,6 +178,10 @@ function M.tell(session, common)
     function() document.aws = aws(found, session, common) end,
     function() document.cloud = cloud(found, session) end,
   }
+  local vault = require "vault.describe"
+  document.vault = vault.wanted(session) and vault.part(session, function(raised)
+    return failed(common.vault_auth and found or {}, raised)   -- who has VAULT_ADDR set and does not use Vault is told, and no more
+  end) or json.null
   document.endpoints, document.network = endpoints_of(session), network_of(session)
   document.organization, document.cloud.organization = null(document.cloud.organization), nil
   return document, found.status

@@ -130,13 +130,29 @@ local function cloud_part(document, output)
   return table.concat(lines)
 end
 
+local function vault_part(document, output, now)
+  local vault, lines = document.vault, part "Vault"
+  if not has(vault) then return nil end
+  if has(vault.address) then lines:line("address", ("%s (%s)"):format(vault.address, vault.address_source)) end
+  if has(vault.version) then lines:line("version", ("%s, %s"):format(vault.version, vault.edition)) end
+  if vault.error then lines:fault(output, vault.error) end
+  if has(vault.namespace) then lines:line("namespace", vault.namespace) end
+  if has(vault.source) then
+    lines:line("by", vault.source .. (has(vault.display_name) and (", as %s"):format(vault.display_name) or ""))
+    lines:line("policies", #vault.policies > 0 and table.concat(vault.policies, ", ") or "none are known")
+    lines:line("until", not has(vault["until"]) and "it does not end" or at(vault["until"], now) .. (vault.renewable and "; renewed before" or ""))
+  end
+  return table.concat(lines)
+end
+
 --- The document of whoami as text.
 ---@param document table  cmek.whoami/1
 ---@param output ui.Output
 ---@param now number      seconds since the epoch
 ---@return string
 function M.text(document, output, now)
-  local parts = { aws_part(document, output, now), network_part(document) or false, cloud_part(document, output) }
+  local parts = { aws_part(document, output, now), network_part(document) or false, cloud_part(document, output),
+    vault_part(document, output, now) or false }
   local texts = {}
   for _, text in ipairs(parts) do
     if text then texts[#texts + 1] = text end
