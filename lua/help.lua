@@ -211,6 +211,34 @@ JSON
   Times are RFC 3339 in UTC. More members may stand beside those listed; what has a "?" may be missing.
   cmek help json plan prints the JSON Schema of cmek.plan/1, and so for each of these:
 ]],
+  material = [[
+Material from Vault
+  cmek run vault-transit --cluster X imports key material that Vault's transit engine has made into a KMS key of each region (origin
+  EXTERNAL). It needs no Vault Enterprise; OpenBao will do. The material never expires: keys whose material does are refused for CMEK.
+
+  --form exportable, the default. Vault keeps the material as an exportable transit key crdb-cmek-NAME-ID-REGION, one a region; its
+    version N is the material of generation N. If it is ever deleted from KMS, run imports the same again. In clear it is in Vault's
+    memory, in KMS, and for some milliseconds in cmek's: as Vault's answer (base64, inside TLS on the way) and as 32 bytes that are
+    wrapped with KMS's public key by RSAES_OAEP_SHA_256. Both are in memory that is not swapped out and is wiped as soon as the wrapped
+    form is there; what libraries have held of the answer is wiped when they free it, at the latest when cmek ends. No file, journal,
+    log or command line sees it. exportable cannot be taken back in Vault: who may read transit/export/encryption-key/… has the key.
+    Backups of Vault hold it too.
+  --form wrapped. Vault makes the material under KMS's public key (a data key of which it gives out nothing else), so it is in clear
+    in Vault and in KMS alone, and cmek never has it. Nobody keeps a copy: if somebody calls kms:DeleteImportedKeyMaterial, which acts at
+    once and has no waiting time, everything that the key encrypts is lost. The public key is in Vault as tmp-… for as long as that takes.
+
+  KMS gives its public key and import token for one key and for a day: RSA_4096, or RSA_2048 where a KMS refuses that. The key's alias
+  is claimed when its material is there, so who has the alias can be used. The tag cmek:material says where it is from. KMS rotates no
+  imported material. Replicas of multi-Region keys are not made.
+
+  Policy of the token, in each region (cmek prints the lines that are missing), for a mount called transit:
+    exportable  transit/keys/crdb-cmek-NAME-ID-REGION                       create, read, update
+                transit/export/encryption-key/crdb-cmek-NAME-ID-REGION/1    read
+    wrapped     transit/keys/tmp-ID-*                                       create, delete, update
+                transit/datakey/wrapped/tmp-ID-*                            create, update
+
+  destroy schedules the KMS keys for deletion and leaves the transit keys: while they are there the material can be imported again.
+]],
   checks = [[
 Checks of verify
   Each has an ID that stays. Its result is ok, finding or unknown (it could not be made); a check that rests on another
@@ -223,6 +251,8 @@ Checks of verify
   cluster.state              it is there and not being made
   cluster.account            the Cloud names the AWS account that uses the keys
   aws.account                the AWS credentials are not of that account
+  vault.open                 Vault can be asked, and is not sealed
+  vault.mount                the transit engine is where it is looked for
   role.exists                the role is there
   role.owner                 its tag cmek:cluster names this cluster
   role.tags                  its tag cmek:run is there, and those that are asked for
@@ -237,11 +267,17 @@ Checks of verify
   role.boundary              its permissions boundary is the one that is asked for, and lets the role use the keys
   role.organization          the organization's service control policies, where IAM tells, do so too
   role.access                all in all, CockroachDB may assume the role
+  transit_key.exists         the material is there in Vault: a transit key of the region's name
+  transit_key.type           it is an aes256-gcm96 key, neither derived nor convergent
+  transit_key.version        the version that KMS has is still there
+  transit_key.exportable     it can be exported, so that its material can be imported again
+  transit_key.kept           Vault does not allow its deletion
   key.exists                 the alias is there and points to a key
   key.owner                  its tag cmek:cluster names this cluster
   key.state                  it is Enabled: neither disabled nor to be deleted
   key.spec                   it is a symmetric key of the customer's, for encrypting and decrypting
-  key.origin                 its material was made by KMS
+  key.origin                 its material was made by KMS, or comes from Vault where that is asked for
+  key.material               material that was imported is there, and does not expire
   key.tags                   its tags cmek:region and cmek:run are there and right, and so are those that are asked for
   key.policy                 its policy can be read, and is cmek's by Version and Id
   key.policy.use             the statement that lets the role use it is as wanted, field by field

@@ -11,6 +11,9 @@ local PREFIX <const> = "crdb-cmek"
 --- The tags that say whose a thing is.
 M.TAG_CLUSTER, M.TAG_REGION, M.TAG_RUN, M.TAG_ATTEMPT, M.TAG_STATE = "cmek:cluster", "cmek:region", "cmek:run", "cmek:attempt", "cmek:state"
 
+--- The tag that says where a key's imported material is from.
+M.TAG_MATERIAL = "cmek:material"
+
 --- The value of cmek:state of a key whose alias another key has.
 M.LOST_RACE = "lost-race"
 
@@ -42,6 +45,19 @@ end
 function M.alias(cluster, generation)
   return ("alias/%s-%s-g%d"):format(PREFIX, stem(cluster, ROLE_MAX), generation or 1)
 end
+
+--- The name in Vault of a cluster's key of one region: crdb-cmek-<name>-<last12>-<region>. Its versions are the generations.
+---@param cluster names.Cluster
+---@param region string
+---@return string
+function M.vault_key(cluster, region) return ("%s-%s-%s"):format(PREFIX, stem(cluster, ROLE_MAX), region) end
+
+--- The name in Vault of a key that lasts as long as an import.
+---@param cluster names.Cluster
+---@param region string
+---@param id string  of its own
+---@return string
+function M.temporary(cluster, region, id) return ("tmp-%s-%s-%s"):format(M.last12(cluster), region, id) end
 
 --- The generation that an alias of this cluster stands for; nil when it is none of them.
 ---@param cluster names.Cluster

@@ -201,9 +201,10 @@ test["zsh completes words, arguments, values behind = and files"] = function()
   local seen = shell("zsh -f tests/completion.zsh $CMEK " .. table.concat(lines, " "))
   for _, want in ipairs { "<<cmek plan >>", "<<cmek plan console --rotation >>", "<<cmek sim -- cmek run console --cluster=orders-one >>",
     "<<cmek plan recipes/console.lua >>", "<<cmek plan console --args=lua/version.lua >>", "<<cmek plan console --journal lua/>>",
-    "enable   -- Enable CMEK with the cluster's role and keys" } do
+    " -- Enable CMEK with the cluster's role and keys" } do
     test.contains(seen, want)
   end
+  test.truthy(seen:find "\nenable +%-%- Enable CMEK")
 end
 
 test["fish completes words, arguments, values behind = and files"] = function()

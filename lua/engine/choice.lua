@@ -2,6 +2,7 @@
 --- alias, or one that a run made for this cluster and left without an alias.
 local cmek = require "engine.cmek"
 local keys = require "engine.keys"
+local material = require "engine.material"
 local names = require "names"
 local refusal = require "refusal"
 local sorted = require "sorted"
@@ -113,7 +114,8 @@ end
 -- Whether such a key can be gone on with, by what KMS itself shows of it.
 local function fit(key, want)
   if not key or keys.is_multi_region(key) ~= (want.multi_region or false) then return false end
-  return not keys.foreign(key, want.cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil and not keys.unusable(key)
+  local usable = material.fits(want, key) and (#material.differences(want, key) > 0 or not keys.unusable(key))
+  return usable and not keys.foreign(key, want.cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil
 end
 
 -- The oldest key that a run made for this cluster and did not claim. Its maker may be dead, or alive: going on with the key is safe

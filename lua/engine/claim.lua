@@ -117,6 +117,22 @@ local function change(context, attempt, fn)
   end
 end
 
+-- Whether a key has no material, and so can be used by nobody; KMS disables no such key.
+local function is_empty(context, attempt)
+  local answer = context:try({ NotFoundException = true }, function()
+    return context.session.kms.describe_key { region = attempt.region, KeyId = attempt.key }
+  end)
+  return answer ~= nil and answer.KeyMetadata.KeyState == "PendingImport"
+end
+
+local function disable(context, attempt)
+  local _, refused = context:try({ KMSInvalidStateException = true }, function()
+    return context:write(function() return context.session.kms.disable_key { region = attempt.region, KeyId = attempt.key } end)
+  end)
+  if not refused or is_empty(context, attempt) then return end
+  change(context, attempt, function() return context.session.kms.disable_key { region = attempt.region, KeyId = attempt.key } end)
+end
+
 --- Sets the key of an own attempt aside, because another key has its alias: tags it, disables it, says so.
 ---@param context engine.Context
 ---@param cluster table
@@ -144,7 +160,7 @@ function M.set_aside(context, cluster, attempt, holder)
       names.LOST_RACE), region)
     return
   end
-  change(context, attempt, function() return kms.disable_key { region = region, KeyId = key } end)
+  disable(context, attempt)
   context.attempts:settle(attempt, "lost-race")
   context:warn(("%s was made for %s, which key %s already has: it is tagged %s=%s and disabled; it is used by nothing"):format(
     key, attempt.alias, holder, names.TAG_STATE, names.LOST_RACE), region)

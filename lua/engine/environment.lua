@@ -137,8 +137,10 @@ function M.of(engine)
   local world = {
     ensure = function(kind, want) return ensure.ensure(engine, kind, want) end,
     read = function(kind, what) return read(engine, kind, what) end,
-    preflight = function(cluster)
-      if engine.phase ~= "do" then require("preflight").run(engine, cluster) end
+    preflight = function(cluster, more)
+      if engine.phase == "do" then return end
+      require("preflight").run(engine, cluster)
+      if more and more.transit then require("engine.transit").check(engine, cluster, more) end
     end,
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
     go_on = function(recipe, arguments) engine.going_on = { recipe = recipe, arguments = arguments } end,

@@ -82,11 +82,25 @@ local function cloud_request(self, real, request)
   return answer(self.world:cloud(request))
 end
 
+-- A request of Vault: what writes, and what gives a key away, is written down.
+local function vault_request(self, real, request, operation)
+  local effect = door.effect("vault", operation)
+  if effect == "read" then
+    local body = self.world:vault(operation, request)
+    if body then return answer(body) end
+    return real.vault.request(request)
+  end
+  record(self, { service = "vault", operation = operation, method = request.method,
+    path = unknown.show(("%s/%s"):format(request.mount, request.path)), parameters = request.body or {} })
+  return answer(self.world:vault(operation, request) or {})
+end
+
 local function recording(self, real)
   return {
     clock = self.clock, http = real.http,
     aws = { request = function(request) return aws_request(self, real, request) end },
     cloud = { request = function(request) return cloud_request(self, real, request) end },
+    vault = { request = function(request, operation) return vault_request(self, real, request, operation) end },
     endpoint = function() end, region = function(_, name) real:region(name) end, note = function() end,
   }
 end

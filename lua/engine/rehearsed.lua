@@ -14,7 +14,7 @@ local M = {}
 ---@param options { account: string, partition: string, clock: table, key_name: fun(): string }  key_name: of the key that is being made
 ---@return engine.Rehearsed
 function M.new(options)
-  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {} }
+  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, transit = {} }
   for name, value in pairs(options) do self[name] = value end   -- order cannot be seen
   return setmetatable(self, Rehearsed)
 end
@@ -67,12 +67,22 @@ end
 
 function WRITES.kms.CreateKey(self, p, request)
   local id = unknown.text(unknown.new(("ID of key %s in %s"):format(self.key_name(), request.region)))
-  local metadata = { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, request.region, self.account, id), KeyState = "Enabled",
-    KeyManager = "CUSTOMER", KeySpec = p.KeySpec, KeyUsage = p.KeyUsage, Origin = p.Origin, Description = p.Description, MultiRegion = p.MultiRegion,
-    Enabled = true, CreationDate = self.clock.now() }
+  local metadata = { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, request.region, self.account, id),
+    KeyState = p.Origin == "EXTERNAL" and "PendingImport" or "Enabled", KeyManager = "CUSTOMER", KeySpec = p.KeySpec, KeyUsage = p.KeyUsage,
+    Origin = p.Origin, Description = p.Description, MultiRegion = p.MultiRegion, Enabled = p.Origin ~= "EXTERNAL", CreationDate = self.clock.now() }
   self.keys[id], self.policies[id], self.rotations[id] = metadata, p.Policy, { KeyRotationEnabled = false }
   for _, tag in ipairs(p.Tags or {}) do changes_of(self, id)[tag.TagKey] = tag.TagValue end
   return { KeyMetadata = metadata }
+end
+
+function WRITES.kms.GetParametersForImport(_, p)
+  local function of(what) return unknown.text(unknown.new(("%s of KMS for %s"):format(what, id_of(p)))) end
+  return { KeyId = p.KeyId, PublicKey = of "public key", ImportToken = of "import token" }
+end
+
+function WRITES.kms.ImportKeyMaterial(self, p)
+  local key = self.keys[id_of(p)]
+  if key then key.KeyState, key.Enabled, key.ExpirationModel = "Enabled", true, p.ExpirationModel end
 end
 
 function WRITES.kms.CreateAlias(self, p, request)
@@ -166,6 +176,28 @@ function Rehearsed:read(request, pass)
   local body = read and read(self, request.parameters, request, pass)
   if body == nil and unknown.has(request.parameters) then return {} end   -- about what is not there
   return body
+end
+
+-- Vault: what transit would show of a key that was made, and what it would give out.
+local VAULT <const> = {
+  TransitCreateKey = function(self, place, body)
+    self.transit[place] = { type = body.type, exportable = body.exportable, keys = { ["1"] = self.clock.now() } }
+  end,
+  TransitReadKey = function(self, place) return self.transit[place] end,
+  TransitExport = function(_, place)
+    local version = place:match "[^/]+$"
+    return { keys = { [version] = unknown.text(unknown.new("the material " .. place)) } }
+  end,
+  TransitWrappedDataKey = function() return { ciphertext = unknown.text(unknown.new "the material, wrapped by Vault for KMS") } end,
+}
+
+--- A request of Vault: its envelope; nil where Vault itself may answer.
+---@param operation string
+---@param request { mount: string, path: string, body: table? }
+---@return table?
+function Rehearsed:vault(operation, request)
+  local data = VAULT[operation] and VAULT[operation](self, ("%s/%s"):format(request.mount, request.path), request.body or {})
+  return data and { data = data }
 end
 
 --- A request of the Cloud: CMEK that was asked for is enabled at once.

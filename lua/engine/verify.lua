@@ -123,7 +123,8 @@ function M.known()
   local list = {}
   local function add(rows) table.move(rows, 1, #rows, #list + 1, list) end
   add(require("preflight").checks)
-  for _, kind in ipairs { "role", "key", "cluster_cmek" } do add(require("resource." .. kind).checks) end
+  add(require("engine.transit").checks)
+  for _, kind in ipairs { "role", "transit_key", "key", "cluster_cmek" } do add(require("resource." .. kind).checks) end
   return list
 end
 

@@ -6,6 +6,7 @@ local failure = require "engine.failure"
 local guard = require "engine.guard"
 local json = require "json"
 local keys = require "engine.keys"
+local material = require "engine.material"
 local names = require "names"
 local policies = require "policy"
 local principal = require "engine.principal"
@@ -21,7 +22,7 @@ M.kind = "key"
 M.actions = {
   kms = { "ListAliases", "ListKeys", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus",
     "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey", "ListGrants",
-    "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "DeleteAlias" },
+    "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "DeleteAlias", "GetParametersForImport", "ImportKeyMaterial" },
   tagging = { "GetResources" }, iam = { "GetRole" }, cloud = { "GetCMEKClusterInfo" },
 }
 
@@ -31,7 +32,8 @@ M.checks = {
   { id = "key.owner", severity = "high", text = "its tag cmek:cluster names this cluster" },
   { id = "key.state", severity = "high", text = "it is Enabled: neither disabled nor to be deleted" },
   { id = "key.spec", severity = "high", text = "it is a symmetric key of the customer's, for encrypting and decrypting" },
-  { id = "key.origin", severity = "medium", text = "its material was made by KMS" },
+  { id = "key.origin", severity = "medium", text = "its material was made by KMS, or comes from Vault where that is asked for" },
+  { id = "key.material", severity = "high", text = "material that was imported is there, and does not expire" },
   { id = "key.tags", severity = "low", text = "its tags cmek:region and cmek:run are there and right, and so are those that are asked for" },
   { id = "key.policy", severity = "high", text = "its policy can be read, and is cmek's by Version and Id" },
   { id = "key.policy.use", severity = "high", text = "the statement that lets the role use it is as wanted, field by field" },
@@ -52,14 +54,16 @@ local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to lea
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
 ---@param want { cluster: table, region: string, arn: string|string[]|nil, generation: integer?, policy: table|string, rotation: integer?,
----  tags: string[]|table?, multi_region: boolean? }
----  arn: of a key that is there, or a list in which the one of this region counts; rotation: days; multi_region: what is made is one
+---  tags: string[]|table?, multi_region: boolean?, material: engine.Material? }
+---  arn: of a key that is there, or a list in which the one of this region counts; rotation: days; multi_region: what is made is one;
+---  material: what is made has its material from Vault
 ---@param context engine.Context
 function M.defaults(want, context)
   want.arn = existing.key(want)
   want.alias = names.alias(want.cluster, want.generation)
   want.tags = shapes.tags(want.tags, "key")
   want.run = context:run_tag()
+  want.origin = want.material and "EXTERNAL" or nil
 end
 
 function M.name(want) return want.alias end
@@ -70,8 +74,12 @@ function M.region(want) return want.region end
 --- Starts what `find` and `look_around` read, before it is asked for.
 M.foresee = choice.foresee
 
---- Tells of keys of this cluster that no alias points to.
-M.look_around = choice.look_around
+--- Tells of keys of this cluster that no alias points to, and what the way that its material takes means.
+function M.look_around(context, want, have)
+  choice.look_around(context, want, have)
+  local word = material.word(want, have)
+  if word then context:warn(word) end
+end
 
 -- Attempts whose key is the one that has the alias are done; a crash may have come before that was written down.
 local function settle_claimed(context, want, key)
@@ -157,7 +165,10 @@ function M.refusal(context, want, have)
     return foreign .. (untagged and existing.advice(want.cluster, have) or ""), "owner"
   end
   if foreign then return ("the alias %s points to a key that is not ours: %s"):format(want.alias, foreign), "owner" end
-  local reason = keys.unusable(have) or single(want, have)
+  local reason = material.refusal(want, have)
+  if reason then return reason, "material" end
+  if #material.differences(want, have) == 0 then reason = keys.unusable(have) end
+  reason = reason or single(want, have)
   if reason then return reason, "state" end
   if have.policy == nil then
     return ("the policy of %s may not be read: allow kms:GetKeyPolicy on it"):format(have.arn), "policy"
@@ -192,6 +203,7 @@ end
 function M.differences(want, have)
   local list = {}
   if have.unclaimed then list[1] = { check = "alias", field = "alias", want = want.alias } end
+  for _, difference in ipairs(material.differences(want, have)) do list[#list + 1] = difference end
   for _, difference in ipairs(want.policy and policies.differences(want.policy, have.policy) or {}) do
     list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
@@ -210,7 +222,8 @@ function M.warnings(want, have)
   return list
 end
 
-local TAKES <const> = { policy = { "PutKeyPolicy" }, rotation = { "EnableKeyRotation" }, tags = { "TagResource" }, alias = { "CreateAlias" } }
+local TAKES <const> = { policy = { "PutKeyPolicy" }, rotation = { "EnableKeyRotation" }, tags = { "TagResource" }, alias = { "CreateAlias" },
+  material = { "GetParametersForImport", "ImportKeyMaterial" } }
 
 --- The rights that making or repairing it takes: on the key by its policy, on what is beside it by the caller's own policies.
 ---@param context engine.Context
@@ -221,7 +234,7 @@ function M.needs(context, want, have)
   local function need(operation, resource, policy)
     list[#list + 1] = { action = "kms:" .. operation, resource = resource, policy = policy, region = want.region }
   end
-  local checks = have and {} or { alias = true, rotation = want.rotation ~= nil or nil }
+  local checks = have and {} or { alias = true, rotation = want.rotation ~= nil or nil, material = want.material ~= nil or nil }
   for _, difference in ipairs(have and M.differences(want, have) or {}) do checks[difference.check] = true end
   if not have then
     need("CreateKey", "*")
@@ -277,6 +290,7 @@ local function tags(context, want, attempt)
   } do
     list[#list + 1] = { TagKey = tag[1], TagValue = tag[2] }
   end
+  if want.material then list[#list + 1] = { TagKey = names.TAG_MATERIAL, TagValue = material.source(want) } end
   for key, value in require("sorted")(want.tags) do list[#list + 1] = { TagKey = key, TagValue = value } end
   return list
 end
@@ -294,7 +308,8 @@ local function send(context, want, attempt)
       attempt.at = context.clock.now()
       return context:write(function()
         return context.session.kms.create_key {
-          region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = "AWS_KMS", MultiRegion = want.multi_region or nil,
+          region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = want.origin or "AWS_KMS",
+          MultiRegion = want.multi_region or nil,
           Policy = policies.json(want.policy),
           Description = keys.description(want.cluster), Tags = tags(context, want, attempt),
         }
@@ -432,6 +447,7 @@ end
 local function mend(context, want, have)
   local checks = {}
   for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
+  if checks.material then material.fill(context, want, have.id) end
   if checks.policy then put_policy(context, want, have.id) end
   if checks.rotation then rotate(context, want, have.id) end
   if checks.tags then tag(context, want, have) end
@@ -455,6 +471,10 @@ function M.create(context, want, step)
   local attempt = own_attempt(context, want)
   local id, seen, rotated = attempt.key:match "[^/]+$", nil, want.rotation == nil
   step.arn = attempt.key
+  if want.material then   -- before the alias is claimed: who has the alias can be used
+    material.fill(context, want, id)
+    attempt.description = nil
+  end
   local function switch_rotation_on()
     if not rotated then rotate(context, want, id) end
     rotated = true
@@ -478,6 +498,7 @@ end
 function M.update(context, want, have, step)
   step.arn = have.arn
   if have.unclaimed then
+    if #material.differences(want, have) > 0 then material.fill(context, want, have.id) end
     local holder = reclaim(context, want, have)
     if holder ~= have.id then return give_way(context, want, holder, step) end
     have.unclaimed = nil

@@ -4,6 +4,7 @@ local guard = require "engine.guard"
 local json = require "json"
 local key = require "resource.key"
 local keys = require "engine.keys"
+local material = require "engine.material"
 local mend = require "engine.mend"
 local names = require "names"
 local policies = require "policy"
@@ -51,6 +52,7 @@ end
 
 local function state(engine, list, have)
   if have.state == "Enabled" then return list:ok "key.state" end
+  if have.state == "PendingImport" and have.metadata.Origin == "EXTERNAL" then return end   -- told by key.material
   local command, date
   if have.state == "Disabled" then
     command = aws(engine, have, "enable-key")
@@ -82,6 +84,15 @@ local function origin(list, want, have)
   if origin_now == wanted then return list:ok "key.origin" end
   list:finding("key.origin", { field = "Origin", have = origin_now, want = wanted,
     text = "the key's material is not from where it was to come; it is fixed for the key's life" })
+end
+
+-- Material that was imported: KMS has none of its own to fall back on.
+local function imported(engine, list, want, have)
+  if have.metadata.Origin ~= "EXTERNAL" then return end
+  local reason, difference = material.refusal(want, have), material.differences(want, have)[1]
+  if not reason and not difference then return list:ok("key.material", have.tags[names.TAG_MATERIAL]) end
+  list:finding("key.material", { field = difference and difference.field or "KeyState", have = difference and difference.have or have.state,
+    want = difference and difference.want or "Enabled", text = reason, mend = not reason and run(engine) or nil })
 end
 
 local function rotation(engine, list, want, have)
@@ -216,6 +227,7 @@ function M.inspect(engine, list, want, have, mode)
   state(engine, list, have)
   kind(list, want, have)
   origin(list, want, have)
+  imported(engine, list, want, have)
   tags(engine, list, want, have)
   if have.policy == nil then
     list:unknown("key.policy", have.unreadable.policy or "KMS shows no policy")

@@ -1,0 +1,230 @@
+--- Key material of a KMS key that is made in Vault's transit engine: born there, wrapped for AWS, imported, never expiring.
+--
+-- "exportable": the material is a transit key's, which may be exported. It passes through this process, as a secret that host code alone
+-- opens (host/material.c). Vault keeps it, so the same can be imported again when it was deleted from KMS.
+-- "wrapped": Vault makes the material and gives it out under KMS's public key alone, so it is in clear nowhere but in Vault's memory and
+-- KMS's. Nobody keeps it.
+---@class engine.Material
+---@field form "exportable"|"wrapped"
+---@field mount string     where the transit engine is
+---@field name string?     of the transit key; without a copy there is none
+local claim = require "engine.claim"
+local failure = require "engine.failure"
+local host = require "material"
+local names = require "names"
+local unknown = require "unknown"
+
+local M = {}
+
+local IMPORTS_MAX <const> = 3   -- of one run for one key, when it is not known what became of one
+local SPECS <const> = { { "RSA_4096", "rsa-4096" }, { "RSA_2048", "rsa-2048" } }   -- KMS's word and transit's, best first
+local NO_COPY <const> = "no-copy"
+
+local function what(want, id) return ("importing the material of key %s in %s"):format(id, want.region) end
+
+local function not_done(want, id, message, next)
+  failure.raise { code = "not_ready", service = "kms", operation = "ImportKeyMaterial", region = want.region, what = what(want, id),
+    message = message, next = next }
+end
+
+-- Judging ----------------------------------------------------------------------------------------------------------------
+
+-- The version of the transit key that is the material of the wanted generation.
+local function version(want) return names.generation(want.cluster, want.alias) or 1 end
+
+--- The value of the tag that says where a key's material is from: "transit/NAME:1", or "transit/no-copy".
+---@param want table  of a key
+---@return string
+function M.source(want)
+  local material = want.material
+  if material.form == "wrapped" then return material.mount .. "/" .. NO_COPY end
+  return ("%s/%s:%d"):format(material.mount, material.name, version(want))
+end
+
+---- Whether a key's material is from where the wanted one's is to come, as its tag says.
+---@param want table
+---@param have engine.Key
+---@return boolean
+function M.fits(want, have)
+  if not want.material then return (have.metadata.Origin or "AWS_KMS") == "AWS_KMS" end
+  return have.tags[names.TAG_MATERIAL] == M.source(want)
+end
+
+-- Whether an import can put a key right: Vault has its material, or none was ever in use.
+local function can_be_filled(want, have)
+  return want.material ~= nil and M.fits(want, have) and (want.material.form == "exportable" or have.unclaimed ~= nil)
+end
+
+--- Why a key's material is not what CMEK needs, and cannot be made so; nil when it is, or can.
+---@param want table
+---@param have engine.Key
+---@return string?
+function M.refusal(want, have)
+  local origin, state, expires = have.metadata.Origin, have.state, have.metadata.ExpirationModel == "KEY_MATERIAL_EXPIRES"
+  if want.material and origin and origin ~= "EXTERNAL" then
+    return ("%s has material that KMS made (Origin %s), which is fixed for its life: with material of Vault's it is another key, which is "
+      .. "a rotation"):format(have.arn, origin)
+  end
+  if origin ~= "EXTERNAL" or can_be_filled(want, have) then return nil end
+  local source = have.tags[names.TAG_MATERIAL]
+  local copy = source and not source:find("/" .. NO_COPY, 1, true) and ("Vault has it (%s): cmek run vault-transit --cluster %s imports it")
+    :format(source, want.cluster.name) or "import the same material again, if somebody kept it"
+  if state == "PendingImport" then return ("%s has no key material, it was deleted or has expired: %s"):format(have.arn, copy) end
+  if expires then
+    return ("the material of %s expires, and from then on nobody can read what it encrypts: CMEK needs material that does not expire; %s")
+      :format(have.arn, copy)
+  end
+end
+
+--- What of its material an import would put right.
+---@param want table
+---@param have engine.Key
+---@return table[]
+function M.differences(want, have)
+  if not want.material or have.metadata.Origin ~= "EXTERNAL" then return {} end
+  if have.state == "PendingImport" then return { { check = "material", field = "material", have = "none", want = M.source(want) } } end
+  if have.metadata.ExpirationModel ~= "KEY_MATERIAL_EXPIRES" then return {} end
+  return { { check = "material", field = "ExpirationModel", have = "KEY_MATERIAL_EXPIRES", want = "KEY_MATERIAL_DOES_NOT_EXPIRE" } }
+end
+
+--- What is worth a word of the way that is chosen.
+---@param want table
+---@param have engine.Key?
+---@return string?
+function M.word(want, have)
+  local material = want.material
+  if not material or have and have.tags[names.TAG_MATERIAL] == M.source(want) then return nil end
+  if material.form == "wrapped" then
+    return "nobody keeps a copy of the material: if it is ever deleted from KMS (kms:DeleteImportedKeyMaterial, which acts at once), all that "
+      .. "it encrypts is lost; a key of one region, no replica of it can be made (cmek help material)"
+  end
+  return "Vault keeps the material in a key that stays exportable; on its way to KMS it passes through this process, in memory that is wiped "
+    .. "(cmek help material; --form wrapped keeps it inside Vault and KMS)"
+end
+
+-- Wrapping ---------------------------------------------------------------------------------------------------------------
+
+-- The public key of KMS for this import, with its token, and how Vault calls a key of that size. A KMS that does not know the best size
+-- gives the smaller one, which is as safe for an hour.
+local function parameters(context, want, id)
+  local kms, refused = context.session.kms, nil
+  for _, spec in ipairs(SPECS) do
+    local answer
+    answer, refused = context:try({ ValidationException = true, UnsupportedOperationException = true }, function()
+      return kms.get_parameters_for_import { region = want.region, KeyId = id, WrappingAlgorithm = "RSAES_OAEP_SHA_256",
+        WrappingKeySpec = spec[1] }
+    end)
+    if answer then return answer, spec[2] end
+  end
+  error(refused, 0)
+end
+
+-- The exported key, wrapped by this process.
+local function wrap_exported(context, want, id, public_key)
+  local material, number = want.material, tostring(version(want))
+  local answer = context.session.vault.transit_export { mount = material.mount, name = material.name, version = number }
+  local secret = answer and answer.keys and answer.keys[number]
+  if not secret then
+    not_done(want, id, ("Vault's transit key %s/%s has no version %s"):format(material.mount, material.name, number))
+  end
+  if unknown.has(public_key) then return unknown.text(unknown.new "the material, wrapped for KMS") end
+  local wrapped, fault = host.wrap(public_key, secret)
+  if not wrapped then not_done(want, id, fault) end
+  return wrapped
+end
+
+-- KMS's public key is of use to nobody once the material is under it; that it could not be taken away again is told and no failure.
+local function forget(context, want, key)
+  local vault = context.session.vault
+  local _, refused = context:try(function() return true end, function()
+    vault.transit_configure_key { mount = key.mount, name = key.name, deletion_allowed = true }
+    vault.transit_delete_temporary_key(key)
+  end)
+  if not refused then return end
+  context:warn(("the transit key %s/%s, which holds nothing but a public key of KMS's, could not be deleted (%s): "
+    .. "vault write %s/keys/%s/config deletion_allowed=true && vault delete %s/keys/%s"):format(key.mount, key.name,
+    require("refusal").line(refused), key.mount, key.name, key.mount, key.name), want.region)
+end
+
+-- Material that Vault makes and gives out under KMS's public key.
+local function wrap_inside(context, want, id, public_key, kind)
+  local vault, mount = context.session.vault, want.material.mount
+  local pem, fault = public_key, nil
+  if not unknown.has(public_key) then pem, fault = host.pem(public_key) end
+  if not pem then not_done(want, id, fault) end
+  local key = { mount = mount, name = names.temporary(want.cluster, want.region, context.clock.uuid()) }
+  context:write(function()
+    return vault.transit_import_key { mount = mount, name = key.name, type = kind, public_key = pem }
+  end)
+  local ok, answer = pcall(vault.transit_wrapped_data_key, { mount = mount, name = key.name, bits = 256 })
+  forget(context, want, key)
+  if not ok then error(answer, 0) end
+  if unknown.has(answer.ciphertext) then return answer.ciphertext end
+  local wrapped = tostring(answer.ciphertext):match "^vault:v%d+:([%w+/]+=*)$"
+  if not wrapped then not_done(want, id, "Vault's answer holds no wrapped key: it should begin with vault:v1:") end
+  return wrapped
+end
+
+-- Importing ----------------------------------------------------------------------------------------------------------------
+
+-- What KMS says of the key's material, once it shows the key.
+local function look(context, want, id)
+  local metadata = context:poll {
+    reason = ("waiting until KMS shows key %s"):format(id), bound = claim.VISIBLE,
+    check = function()
+      local answer = context:try({ NotFoundException = true }, function()
+        return context.session.kms.describe_key { region = want.region, KeyId = id }
+      end)
+      return answer and answer.KeyMetadata or nil
+    end,
+  }
+  if not metadata then not_done(want, id, ("KMS does not show the key after %d s"):format(claim.VISIBLE)) end
+  return metadata
+end
+
+local function is_filled(metadata)
+  return metadata.KeyState ~= "PendingImport" and metadata.ExpirationModel ~= "KEY_MATERIAL_EXPIRES"
+end
+
+-- Whether the material is seen in the key within so many seconds.
+local function seen(context, want, id, bound)
+  return context:poll {
+    reason = ("waiting until KMS shows the material of key %s"):format(id), bound = bound,
+    check = function() return is_filled(look(context, want, id)) or nil end,
+  }
+end
+
+-- One import. True when KMS took it; false when nobody knows, or other material is there, which only an earlier import of ours can be.
+local function import(context, want, id)
+  local given, kind = parameters(context, want, id)
+  local material = want.material.form == "wrapped" and wrap_inside(context, want, id, given.PublicKey, kind)
+    or wrap_exported(context, want, id, given.PublicKey)
+  local done, refused = context:try({ uncertain = true, IncorrectKeyMaterialException = true }, function()
+    return context:write(function()
+      return context.session.kms.import_key_material { region = want.region, KeyId = id, ImportToken = given.ImportToken,
+        EncryptedKeyMaterial = material, ExpirationModel = "KEY_MATERIAL_DOES_NOT_EXPIRE" }
+    end)
+  end)
+  return done ~= nil, refused
+end
+
+--- Gives a key its material, unless it has it. What an import whose answer was lost has done is looked up before the next one.
+---@param context engine.Context
+---@param want table
+---@param id string  the key's ID or ARN
+function M.fill(context, want, id)
+  if is_filled(look(context, want, id)) then return end
+  local refused
+  for _ = 1, IMPORTS_MAX do
+    local done
+    done, refused = import(context, want, id)
+    if seen(context, want, id, done and context.LAG or claim.VISIBLE) then return end
+  end
+  if refused and refused.code == "IncorrectKeyMaterialException" then
+    not_done(want, id, ("KMS holds the mark of other material for this key than Vault's %s: that transit key was deleted and made again")
+      :format(M.source(want)), "restore the transit key from a backup of Vault; no other material fits this key")
+  end
+  not_done(want, id, ("after %d imports KMS does not show its material"):format(IMPORTS_MAX))
+end
+
+return M

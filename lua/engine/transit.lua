@@ -1,0 +1,132 @@
+--- What Vault must offer before anything is made with transit: it is open, the engine is there, and the token may do what it will be asked.
+local failure = require "engine.failure"
+local json = require "json"
+local names = require "names"
+local refusal = require "refusal"
+local sorted = require "sorted"
+
+local M = {}
+
+--- The checks that verify makes before it looks at anything in Vault.
+M.checks = {
+  { id = "vault.open", severity = "high", text = "Vault can be asked, and is not sealed" },
+  { id = "vault.mount", severity = "high", text = "the transit engine is where it is looked for" },
+}
+
+local EITHER <const> = { create = "update", update = "create" }   -- Vault decides which a POST is; one of them will do
+
+-- What each way does with the paths below the mount, region by region.
+local function wanted(cluster, mount, form)
+  local list = {}
+  local function need(path, ...) list[#list + 1] = { path = mount .. "/" .. path, ... } end
+  for _, region in ipairs(cluster.regions or {}) do
+    if form == "wrapped" then
+      local key = names.temporary(cluster, region.name, "x")
+      need(("keys/%s/import"):format(key), "create", "update")
+      need(("datakey/wrapped/%s"):format(key), "create", "update")
+      need(("keys/%s/config"):format(key), "create", "update")
+      need(("keys/%s"):format(key), "delete")
+    else
+      local key = names.vault_key(cluster, region.name)
+      need(("keys/%s"):format(key), "create", "update", "read")
+      need(("export/encryption-key/%s/1"):format(key), "read")
+    end
+  end
+  return list
+end
+
+-- The capabilities of a path that are missing.
+local function missing(need, have)
+  local set, list = {}, {}
+  for _, capability in ipairs(have or {}) do set[capability] = true end
+  if set.root then return list end
+  for _, capability in ipairs(need) do
+    if not set[capability] and not set[EITHER[capability] or ""] or set.deny then list[#list + 1] = capability end
+  end
+  return list
+end
+
+-- The path of a policy that stands for all attempts at one import in any region: a * at the end covers what is below it too.
+local function pattern(path, cluster)
+  return (path:gsub("(/tmp%-" .. names.last12(cluster) .. "%-).*$", "%1*"))
+end
+
+-- The lines of a policy that grant what is needed.
+local function lines_for(needs, cluster)
+  local order, by_path = {}, {}
+  for _, need in ipairs(needs) do
+    local path = pattern(need.path, cluster)
+    if not by_path[path] then
+      by_path[path] = {}
+      order[#order + 1] = path
+    end
+    for _, capability in ipairs(need) do by_path[path][capability] = true end
+  end
+  for i, path in ipairs(order) do
+    local list = {}
+    for capability in sorted(by_path[path]) do list[#list + 1] = capability end
+    order[i] = ('path "%s" { capabilities = ["%s"] }'):format(path, table.concat(list, '", "'))
+  end
+  return table.concat(order, "\n")
+end
+
+local function refuse(engine, id, fields)
+  engine:found { id = id, severity = "high", object = "Vault", have = fields.message, want = M.checks[id == "vault.open" and 1 or 2].text,
+    text = fields.next }
+  if engine.mode == "verify" then return false end
+  fields.code, fields.service = "precondition", "vault"
+  failure.raise(fields)
+end
+
+local function check_open(engine)
+  local status = engine.session.vault.read_seal_status()
+  local words = status.initialized == false and "Vault is not initialized: vault operator init"
+    or status.sealed and "Vault is sealed: vault operator unseal"
+  if words then return refuse(engine, "vault.open", { what = "checking Vault", message = words }) end
+  engine:checked_as { id = "vault.open", object = "Vault", result = "ok", text = status.version }
+  return true
+end
+
+local function check_mount(engine, mount)
+  local context = engine.context
+  local found, refused = context:try(function(raised) return raised.status == 403 or raised.status == 404 or raised.status == 400 end, function()
+    return engine.session.vault.inspect_mount { path = mount }
+  end)
+  if refused and refused.kind == "credentials" then error(refused, 0) end
+  local words = refused and ("there is no engine at %s/, or the token may do nothing below it (%s)"):format(mount, refusal.line(refused))
+    or found == true and ("there is no engine at %s/"):format(mount)
+    or found.type ~= "transit" and ("the engine at %s/ is of type %s, and transit is needed"):format(mount, tostring(found.type))
+  if words then
+    return refuse(engine, "vault.mount", { what = "looking for the transit engine", message = words,
+      next = ("vault secrets enable -path=%s transit, or name where it is: --vault-mount PATH"):format(mount) })
+  end
+  engine:checked_as { id = "vault.mount", object = mount .. "/", result = "ok" }
+  return true
+end
+
+-- What the token lacks is told all at once, as lines for its policy.
+local function check_capabilities(engine, cluster, mount, form)
+  local needs, paths = wanted(cluster, mount, form), json.array {}
+  for i, need in ipairs(needs) do paths[i] = need.path end
+  local have, short, lacking = engine.session.vault.read_capabilities { paths = paths }, {}, {}
+  for _, need in ipairs(needs) do
+    local list = missing(need, have[need.path])
+    if #list > 0 then short[#short + 1], lacking[#lacking + 1] = need, ("%s on %s"):format(table.concat(list, ", "), need.path) end
+  end
+  engine:checked_as { id = "vault.capabilities", object = mount .. "/", result = #lacking > 0 and "finding" or "ok" }
+  if #lacking == 0 then return end
+  failure.raise { code = "precondition", service = "vault", operation = "ReadCapabilities", what = "checking what the token of Vault may do",
+    message = "its policies lack " .. table.concat(lacking, "; "), next = "add to its policy:\n" .. lines_for(short, cluster) }
+end
+
+--- Checks Vault before anything is made; in verify what is wrong is a finding, and what needs Vault is unknown.
+---@param engine table
+---@param cluster table
+---@param options { transit: string, form: "exportable"|"wrapped" }
+function M.check(engine, cluster, options)
+  if engine.mode == "destroy" then return end
+  local sound = check_open(engine) and check_mount(engine, options.transit)
+  if sound and engine.mode ~= "verify" then check_capabilities(engine, cluster, options.transit, options.form) end
+end
+
+return M

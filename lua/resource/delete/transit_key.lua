@@ -1,0 +1,16 @@
+--- A transit key is not deleted with the KMS keys: it is the one copy of their material, and of no use to anybody else.
+local key = require "resource.transit_key"
+
+local M = { name = key.name, region = key.region }
+
+--- Nothing of it goes; how it can is said.
+function M.collect(context, want)
+  if key.find(context, want) then
+    context:warn(("the transit key %s stays in Vault: with it the material could be imported again. Once the KMS keys are gone for good: "
+      .. "vault write %s/keys/%s/config deletion_allowed=true && vault delete %s/keys/%s"):format(key.name(want), want.mount, want.name,
+      want.mount, want.name), want.region)
+  end
+  return {}
+end
+
+return M

@@ -1,0 +1,123 @@
+--- A key of Vault's transit engine that is the material of a cluster's KMS keys in one region: its version N is that of generation N.
+--- It stays exportable, which transit does not take back, so that the same material can be imported again.
+local names = require "names"
+
+local M = {}
+
+M.kind = "transit_key"
+
+--- What it may call, by service.
+M.actions = { vault = { "TransitReadKey", "TransitCreateKey", "TransitConfigureKey" } }
+
+--- The checks of verify, in order.
+M.checks = {
+  { id = "transit_key.exists", severity = "high", text = "the material is there in Vault: a transit key of the region's name" },
+  { id = "transit_key.type", severity = "high", text = "it is an aes256-gcm96 key, neither derived nor convergent" },
+  { id = "transit_key.version", severity = "high", text = "the version that KMS has is still there" },
+  { id = "transit_key.exportable", severity = "medium", text = "it can be exported, so that its material can be imported again" },
+  { id = "transit_key.kept", severity = "medium", text = "Vault does not allow its deletion" },
+}
+
+local TYPE <const> = "aes256-gcm96"
+
+--- Fills in what was left out.
+---@param want { cluster: table, region: string, mount: string?, name: string? }
+function M.defaults(want)
+  want.mount = want.mount or "transit"
+  want.name = want.name or names.vault_key(want.cluster, want.region)
+  want.version = "1"
+end
+
+function M.name(want) return want.mount .. "/" .. want.name end
+function M.region(want) return want.region end
+function M.foresee() end
+
+--- The key as Vault shows it; nil when there is none.
+---@param context engine.Context
+---@param want table
+---@return table?
+function M.find(context, want)
+  return context.session.vault.transit_read_key { mount = want.mount, name = want.name }
+end
+
+--- Why its material is none for KMS; nil when it is.
+---@param have table
+---@return string?
+function M.wrong(have)
+  if have.type ~= TYPE then return ("it is of type %s, and KMS takes %s"):format(tostring(have.type), TYPE) end
+  if have.derived == true then return "it is a derived key, which has no material of its own" end
+end
+
+--- Whether a version is there.
+---@param want table
+---@param have table
+---@return boolean
+function M.has_version(want, have) return type(have.keys) == "table" and have.keys[want.version] ~= nil end
+
+--- Why the key is not touched; nil when it can be used.
+---@return string? reason
+function M.refusal(_, want, have)
+  if not have then return nil end
+  local wrong = M.wrong(have)
+  if wrong then
+    return ("%s in Vault has our name, and %s: look what it is for, and name another mount (--vault-mount)"):format(M.name(want), wrong)
+  end
+  if not M.has_version(want, have) then
+    return ("%s in Vault has no version %s, which is the material of the key: restore it from a backup of Vault"):format(M.name(want),
+      want.version)
+  end
+end
+
+function M.differences(_, have)
+  local list = {}
+  if have.exportable ~= true then list[1] = { check = "exportable", field = "exportable", have = false, want = true } end
+  if have.deletion_allowed == true then list[#list + 1] = { check = "kept", field = "deletion_allowed", have = true, want = false } end
+  return list
+end
+
+function M.warnings() return {} end
+function M.pending() return nil end
+
+--- What the recipe gets: the material of a key.
+---@return engine.Material
+function M.result(want) return { form = "exportable", mount = want.mount, name = want.name } end
+
+-- Changing -----------------------------------------------------------------------------------------------------------
+
+-- A write whose answer was lost is not repeated: what is there decides.
+local function settle(context, want, fits)
+  local have = context:poll {
+    reason = ("waiting until Vault shows %s as it was made"):format(M.name(want)), bound = 60,
+    check = function()
+      local seen = M.find(context, want)
+      return seen and fits(seen) and seen or nil
+    end,
+  }
+  if have then return have end
+  require("engine.failure").raise { code = "not_ready", service = "vault", region = want.region, what = "making " .. M.name(want),
+    message = "Vault does not show the key as it was made after 60 s" }
+end
+
+--- Makes the key. Transit leaves a key of that name as it is, so somebody who was faster has made the same one.
+function M.create(context, want)
+  context:try({ uncertain = true }, function()
+    return context:write(function()
+      return context.session.vault.transit_create_key { mount = want.mount, name = want.name, type = TYPE, exportable = true }
+    end)
+  end)
+  local have = settle(context, want, function() return true end)
+  local wrong = M.refusal(context, want, have)
+  if wrong then context:refuse { service = "vault", region = want.region, what = "making " .. M.name(want), message = wrong } end
+  return #M.differences(want, have) > 0 and M.update(context, want, have) or have
+end
+
+function M.update(context, want, have)
+  local wanted = { mount = want.mount, name = want.name }
+  for _, difference in ipairs(M.differences(want, have)) do wanted[difference.field] = difference.want end
+  context:try({ uncertain = true }, function()
+    return context:write(function() return context.session.vault.transit_configure_key(wanted) end)
+  end)
+  return settle(context, want, function(seen) return #M.differences(want, seen) == 0 end)
+end
+
+return M

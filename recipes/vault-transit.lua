@@ -1,0 +1,48 @@
+--- The vendor page's Step 1 and Step 2 option B, for any Vault: key material that is made in Vault's transit engine, imported into a KMS key
+--- in every region of the cluster. Needs no Vault Enterprise; OpenBao will do.
+return {
+  api     = 1,
+  summary = "Create the cross-account role and a KMS key per region, with key material made in any Vault or OpenBao (transit)",
+  args    = {
+    { "cluster",     "name, UUID or console URL of the cluster" },
+    { "vault_mount", "where the transit engine is mounted", default = "transit" },
+    { "form",        "exportable: Vault keeps the material, which can be imported again; wrapped: Vault makes it and keeps no copy",
+      choices = { "exportable", "wrapped" }, default = "exportable" },
+    { "role",        "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", like = "role",
+      default = names.role },
+    { "admin",       "ARN that administers the keys; default: the account", list = true, like = "principal" },
+    { "enable",      "enable CMEK with these keys at the end, which cannot be undone", type = "boolean" },
+
+    -- What a company may want of everything that is made.
+    { "tag",                  "a tag of the role and the keys", list = true, like = "tag" },
+    { "role_path",            "the role's path, which cannot be changed later", optional = true, like = "path" },
+    { "permissions_boundary", "the policy that bounds the role", optional = true, like = "policy" },
+  },
+  touches = { "cloud", "iam", "kms", "vault" },
+
+  run = function(arg)
+    local org, cluster = cloud.organization(), read("cluster", arg.cluster)
+    preflight(cluster, { transit = arg.vault_mount, form = arg.form })
+
+    -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
+    local role = ensure("role", { cluster = cluster, name = arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
+      trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+
+    -- Step 2, option B. In each region key material that is born in Vault, and a KMS key that it is imported into, for good.
+    local keys = task.map(cluster.regions, function(region)
+      local material = { form = arg.form, mount = arg.vault_mount }
+      if arg.form == "exportable" then
+        material = ensure("transit_key", { cluster = cluster, region = region.name, mount = arg.vault_mount })
+      end
+      return ensure("key", { cluster = cluster, region = region.name, material = material, tags = arg.tag,
+        policy = policy.cmek { role = role.arn, admins = arg.admin } })
+    end)
+
+    -- "After you have provisioned the cross-account IAM role and CMEK key, return to Enabling CMEK."
+    local specs = handover(cluster, role, keys)
+    if arg.enable then
+      ensure("cluster_cmek", { cluster = cluster, region_specs = specs.region_specs })
+    end
+    return specs
+  end,
+}
