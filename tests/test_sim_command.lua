@@ -76,6 +76,7 @@ test["a command sees the simulated services alone, whatever its environment was"
     AWS_ENDPOINT_URL = url, AWS_REGION = "us-east-1", AWS_DEFAULT_REGION = "us-east-1", AWS_CONFIG_FILE = "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE = "/dev/null", AWS_EC2_METADATA_DISABLED = "true", COCKROACH_SERVER = url, VAULT_ADDR = url,
     COCKROACH_API_KEY = "CCDB1_SIMULATEDSIMULATED0001_simulatedsimulatedsimulatedsimulated0001",
+    VAULT_TOKEN = "hvs.SIMULATEDCMEKROOTTOKEN01",
   })
 end
 
@@ -102,8 +103,18 @@ test["without --mixed a service that is not simulated is refused by name"] = fun
   test.equal(result.output, "this service is not simulated here\n404\n")
   result = sim { "--only", "aws", shell(CURL) }
   test.equal(result.output, "this service is not simulated here\n")
-  result = sim { shell [[curl -s "$VAULT_ADDR/v1/sys/health"]] }
-  test.equal(result.output, "this service is not simulated here\n")
+  local health = [[curl -s -o /dev/null -w '%{http_code}\n' "$VAULT_ADDR/v1/sys/health"]]
+  test.equal(sim({ "--only", "aws", shell(health) }).output, "404\n")
+  test.equal(sim({ shell(health) }).output, "200\n")
+end
+
+test["the Vault may be of another edition, or in another condition; a LIST arrives as one"] = function()
+  local health = [[curl -s "$VAULT_ADDR/v1/sys/health" -w '%{http_code}\n']]
+  local result = sim { "--vault-edition", "openbao", "--vault-condition", "sealed", shell(health) }
+  test.contains(result.output, '"version":"2.7.2"')
+  test.contains(result.output, "503\n")
+  result = sim { "--only", "vault", shell [[curl -s -X LIST -H "X-Vault-Token: $VAULT_TOKEN" "$VAULT_ADDR/v1/sys/policies/acl"]] }
+  test.contains(result.output, '"keys":["default","root"]')
 end
 
 -- Status and signals -------------------------------------------------------------------------------------------------------
@@ -283,6 +294,8 @@ test["what is typed wrong is exit 2 with what would be right, and nothing runs"]
     { { "--seed", "1.5" }, "--seed wants a whole number" },
     { { "--seed" }, "--seed wants N" },
     { { "--only", "azure" }, "aws, cloud, vault" },
+    { { "--vault-edition", "x" }, "there are community, enterprise, openbao" },
+    { { "--vault-condition", "x" }, "there are active, standby" },
     { { "--mixed" }, "--mixed needs --only" },
     { { "--tls-cert", "x" }, "go together" },
     { { "--tls-cert", "/etc/passwd", "--tls-key", "/etc/passwd" }, "cmek: serving: cannot serve TLS with certificate '/etc/passwd'" },

@@ -44,6 +44,23 @@ local function metadata(text, flag)
   failure.usage(("%s knows no '%s'; there are %s"):format(flag, text, table.concat(modes, ", ")))
 end
 
+local function vault_edition(text, flag)
+  local names = {}
+  for name in require("sorted")(require("sim.vault.state").EDITIONS) do
+    if name == text then return text end
+    names[#names + 1] = name
+  end
+  failure.usage(("%s knows no '%s'; there are %s"):format(flag, text, table.concat(names, ", ")))
+end
+
+local function vault_condition(text, flag)
+  local names = require("sim.vault.state").CONDITIONS
+  for _, name in ipairs(names) do
+    if name == text then return text end
+  end
+  failure.usage(("%s knows no '%s'; there are %s"):format(flag, text, table.concat(names, ", ")))
+end
+
 local function path(text) return text end
 
 local function fault(text)
@@ -59,6 +76,9 @@ local OPTIONS <const> = {
   { "skew", "S", signed, "seconds by which AWS's clock is ahead of this machine's; negative: behind" },
   { "metadata", "HOW", metadata, "the command's AWS credentials come from instance metadata: on, or slow, html, expired, no-role, v1, \z
     refused, bridged" },
+  { "vault-edition", "NAME", vault_edition, "which Vault: enterprise (with keymgmt and namespaces), community, or openbao; default: enterprise" },
+  { "vault-condition", "HOW", vault_condition, "the Vault server is active, or standby, performance-standby, dr-secondary, sealed, \z
+    uninitialised" },
   { "fault", "FAULT", fault, "something that goes wrong, again and again; may be given several times (below)", many = true },
   { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
   { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
@@ -175,6 +195,7 @@ local function simulate(options, door)
   local ok, result = pcall(require("sim").new, {
     now = door.clock.now, random = random_of(options.seed, door.clock), propagation = options.propagation, only = options.only,
     skew = options.skew, faults = options.fault, metadata = options.metadata,
+    vault = { edition = options["vault-edition"], condition = options["vault-condition"] },
     clusters = clusters, state = state, choices = options.enabling and { first = options.enabling, each = 0 } or nil,
   })
   if not ok then

@@ -62,7 +62,7 @@ function tell.cloud(url)
   }
 end
 
-function tell.vault(url) return { { "VAULT_ADDR", url } } end
+function tell.vault(url) return { { "VAULT_ADDR", url }, { "VAULT_TOKEN", require("sim.vault.state").ROOT_TOKEN } } end
 
 --- What is set anew, in the order in which it reads best.
 ---@param options { url: string, simulation: table, mixed: boolean, ca: string? }  ca: file of the certificate that the server shows

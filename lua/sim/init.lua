@@ -5,7 +5,7 @@
 ---   simulation:call { principal =, service =, region =, operation =, parameters = } -> result | nil, refusal
 ---   simulation:document() -> what `--state` writes;  simulation.state, simulation.faults, simulation.on_request = fn(entry)
 ---
---- Specification: the fact sheet on AWS, its section 7. The Cloud side is sim/cloud.lua.
+--- Specification: the fact sheet on AWS, its section 7. The Cloud side is sim/cloud.lua, Vault is sim/vault.lua.
 local auth = require("sim.auth")
 local crypto = require("crypto")
 local faults = require("sim.faults")
@@ -33,7 +33,7 @@ local defaults = {
   reorder_principals = false,
 }
 local known = { metadata = true, now = true, random = true, clusters = true, only = true, state = true, stale = true, faults = true, choices = true,
-  rsa_generate = true }
+  rsa_generate = true, vault = true }
 
 local function check_options(options)
   for name in sorted(options) do
@@ -57,7 +57,8 @@ end
 --- A simulation.
 ---@param options { now: fun(): number, random: fun(count: integer): string, clusters: table?, propagation: number?, index_lag: number?,
 ---  stale: (fun(call: table): number)?, skew: number?, page_size: integer?, partition: string?, replication: number?, reorder_principals: boolean?,
----  only: table?, state: table?, faults: table?, choices: table?, metadata: string?, rsa_generate: function? }
+---  only: table?, state: table?, faults: table?, choices: table?, metadata: string?, rsa_generate: function?,
+---  vault: { edition: string?, condition: string? }? }
 ---  stale: how old a picture this read shows, in seconds; rsa_generate: stands in for crypto's, which is slow;
 ---  metadata: what becomes of instance metadata (lua/sim/identity.lua)
 ---@return table simulation
@@ -73,6 +74,9 @@ function M.new(options)
     if options.state and options.state.cloud then
       for name, value in sorted(options.state.cloud) do self.state.cloud[name] = value end
     end
+  end
+  if self:serves("vault") then
+    self.state.vault = require("sim.vault").new_state(self, options.state and state.copy(options.state.vault))
   end
   self.accounts = state.USERS
   return self
@@ -240,8 +244,11 @@ local function route(self, request, entry)
     if not self:serves("cloud") then return not_here(entry) end
     return require("sim.cloud").handle(self, request, entry)
   end
-  local vault = request.target:find("^/v1/")
-  if vault or not self:serves("aws") then return not_here(entry) end
+  if request.target:find("^/v1/") then
+    if not self:serves("vault") then return not_here(entry) end
+    return require("sim.vault").handle(self, request, entry)
+  end
+  if not self:serves("aws") then return not_here(entry) end
   if self.state.cloud then require("sim.cloud").settle(self) end
   return require("sim.identity").handle(self, request, entry) or serve_aws(self, request, entry)
 end
