@@ -87,7 +87,7 @@ function M.run(arguments, output)
   end, table.unpack(script_arguments))
   if journal then require("runs").finish(door, journal, { status = ok and "done" or "failed" }) end
   local signal = not ok and type(result) == "string" and door:stopping()
-  if signal then failure.raise { status = signal == "SIGTERM" and failure.TERMINATED or failure.INTERRUPTED, message = result } end
+  if signal then failure.raise { status = failure.SIGNALS[signal], message = result } end
   if not ok then error(result, 0) end
   return math.type(result) == "integer" and result & 0xff or 0
 end

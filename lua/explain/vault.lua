@@ -109,6 +109,12 @@ return {
     evidence = "{message}",
     next = "export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },
 
+  { id = "vault.broken", title = "the connection ended without an answer",
+    fits = { service = "vault", kind = "lost", message = { "errno", "reset", "empty reply", "ssl_read", "unexpected eof", "closed" } },
+    cause = "the server went away, or ends connections that show no client certificate",
+    evidence = "{message}",
+    next = "run this again; where the server wants a client certificate: export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },
+
   { id = "vault.certificate", title = "Vault's certificate is not trusted here",
     fits = { service = "vault", kind = "unsent", message = CERTIFICATE },
     cause = "the certificate is of an authority that this machine does not know, or is for another name, or a file of it cannot be read",
