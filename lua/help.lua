@@ -128,6 +128,7 @@ Environment
   AWS_…                 as the AWS SDKs read them: AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
                         AWS_SESSION_TOKEN, AWS_REGION, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE,
                         AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS …; those of credentials: cmek help credentials
+  VAULT_…, BAO_…        as the clients of Vault and OpenBao read them: VAULT_ADDR, VAULT_TOKEN …: cmek help vault
   HTTPS_PROXY, NO_PROXY, CURL_CA_BUNDLE, SSL_CERT_FILE  as curl reads them
   CMEK_STATE_DIR        where journals are kept; else $XDG_STATE_HOME/cmek
   CMEK_ARG_CLUSTER …    a recipe's arguments; flags are stronger, --args FILE is weaker
@@ -173,6 +174,32 @@ AWS credentials
   Sessions are renewed from 15 minutes before they end. A login_session (aws login) is not read:
   eval "$(aws configure export-credentials --profile NAME --format env)"
   Metadata and containers are asked by no proxy; nothing but them and this machine is told a secret over plain http.
+]],
+  vault = [[
+Vault and OpenBao
+  Where:   VAULT_ADDR (https://, http:// or unix://, with a path before /v1 where there is one), VAULT_AGENT_ADDR before it,
+           VAULT_NAMESPACE. BAO_… comes before VAULT_… of the same name, also where it is empty.
+  Trust:   VAULT_CACERT, VAULT_CACERT_BYTES or VAULT_CAPATH, VAULT_TLS_SERVER_NAME, VAULT_CLIENT_CERT with VAULT_CLIENT_KEY;
+           VAULT_SKIP_VERIFY=true believes whoever answers, and is warned of each time. http:// to another machine as well.
+  Way:     VAULT_CLIENT_TIMEOUT (60s), VAULT_MAX_RETRIES (2), VAULT_RATE_LIMIT (RATE[:BURST]), VAULT_PROXY_ADDR. Redirects are
+           not followed: the token goes to the named address alone.
+  Token:   VAULT_TOKEN, else the token_helper of ~/.vault, else ~/.vault-token.
+
+  --vault-auth METHOD logs in instead; the token that it makes is renewed while others work, and revoked at the end, also
+  after ^C. --vault-auth-mount names another mount than the method's name. Every variable of a secret may have _FILE behind it.
+    approle      VAULT_ROLE_ID, VAULT_SECRET_ID; with VAULT_SECRET_ID_WRAPPED=true it is a wrapping token, which is unwrapped
+                 when it was made by that mount
+    aws          the AWS credentials in use sign a GetCallerIdentity; VAULT_ROLE, VAULT_AWS_IAM_SERVER_ID,
+                 VAULT_AWS_STS_REGION
+    cert         VAULT_CLIENT_CERT, VAULT_CLIENT_KEY; VAULT_ROLE
+    jwt          VAULT_JWT; VAULT_ROLE
+    kubernetes   VAULT_ROLE; the service account's token, or VAULT_JWT
+    userpass     VAULT_USERNAME, VAULT_PASSWORD
+    token        none: as without --vault-auth
+
+  Secrets may stand in a KV engine of version 2: COCKROACH_API_KEY=vault:kv/data/cmek#api_key, and so COCKROACH_API_JWT,
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. cmek whoami shows Vault's address, version, namespace, the
+  token's policies and its end.
 ]],
   arguments = [[
 Arguments
@@ -303,7 +330,7 @@ Writing a recipe
 
     args     { name, text, type = "string"|"integer"|"boolean", default =, list = true, optional = true,
              choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag" }; each is a flag
-    touches  the services it calls: cloud, iam, kms, sts, tagging
+    touches  the services it calls: cloud, iam, kms, sts, tagging, vault
 
   Its world: ensure, read, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,
   names, wait, say, ask, sorted, resource, the services it touches, and require of policy, names, sorted, of files

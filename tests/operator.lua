@@ -25,12 +25,14 @@ end
 -- Somebody who signs with these keys, at a door of his own.
 local function operator(here, simulation, who, options)
   local door = require("door").new { world = here, yes = options.yes ~= false, confirm = options.confirm or "orders" }
-  local session = require("session").open { door = door, environment = {
+  local environment = {
     AWS_ACCESS_KEY_ID = who.access_key_id, AWS_SECRET_ACCESS_KEY = who.secret_access_key, AWS_REGION = "us-east-1",
     AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null",
     AWS_SESSION_TOKEN = who.session_token,
     COCKROACH_API_KEY = options.api_key or require("sim.cloud").KEYS[1].secret,
-  } }
+  }
+  for name, value in pairs(options.environment or {}) do environment[name] = value end
+  local session = require("session").open { door = door, environment = environment }
   session:seal()
   local disk = memory()
   local journal = require("journal").over(disk)
@@ -38,7 +40,8 @@ local function operator(here, simulation, who, options)
   return { world = here, simulation = simulation, door = door, session = session, disk = disk, journal = journal }
 end
 
---- An operator in a world of simulated services. Options: network (of the world), sim (options of the simulation), yes, confirm.
+--- An operator in a world of simulated services. Options: network (of the world), sim (options of the simulation), yes, confirm,
+--- environment (adds).
 function M.open(options)
   options = options or {}
   local here, simulation

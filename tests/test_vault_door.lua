@@ -266,3 +266,22 @@ test["a way of its own is Vault's alone; http to another machine is for an addre
   test.raises(function() add("vault", "https://vault.example", { ca_fiel = "x" }) end, "unknown field 'ca_fiel'")
   test.raises(function() add("vault", "https://vault.example", { client_certificate = "x" }) end, "go together")
 end
+
+-- ---- the table ----
+
+test["each function of Vault's is in the table by its name, and what it sends is judged as its name is"] = function()
+  local operations = require "vault.operations"
+  local words = { write = "is a write", deletion = "is a deletion" }
+  for operation in require("sorted")(operations.LIST) do
+    local effect = door_module.effect("vault", operation)
+    test.truthy(effect == "read" or effect == "write" or effect == "deletion")
+    local given = {}
+    for name in (operations.LIST[operation][2] .. "/" .. operations.LIST[operation][3]):gmatch "{(%a+)}" do given[name] = "n" end
+    if operation == "TransitDeleteTemporaryKey" then given.name = "tmp-1" end
+    local request = operations.request(operation, given)
+    local here, sent = open(), { method = request.method, mount = request.mount, path = request.path }
+    local ok, raised = pcall(here.ask, sent)
+    test.equal({ operation, ok }, { operation, effect == "read" })
+    if not ok then test.contains(raised, ("vault %s %s"):format(operation, words[effect])) end
+  end
+end

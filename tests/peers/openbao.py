@@ -312,6 +312,71 @@ def kept(url):
     server.shutdown()
 
 
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """A proxy for plain http that counts what passes; it knows no LIST, as some do not. Or a node that sends its clients elsewhere."""
+    seen, target, refuse, redirect = [], None, (), None
+
+    def pass_on(self):
+        Proxy.seen.append((self.command, self.path))
+        if Proxy.redirect:
+            self.send_response(307)
+            self.send_header("Location", Proxy.redirect)
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        if self.command in Proxy.refuse:
+            return self.send_error(405)
+        path = self.path[self.path.index("/v1/"):]
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = urllib.request.Request(Proxy.target + path, method=self.command, data=body or None,
+                                         headers={"X-Vault-Token": self.headers.get("X-Vault-Token", "")})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_LIST = pass_on
+
+    def log_message(self, *_):
+        pass
+
+
+def ways(url):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    proxy, Proxy.target = f"http://127.0.0.1:{server.server_port}", url
+    status, out, err = script(MOUNTS, **variables("http://vault.example:8200", VAULT_TOKEN=ROOT, VAULT_PROXY_ADDR=proxy))
+    check("a proxy of Vault's own, and plain http elsewhere with a warning", (status, "travel in clear" in err, "sys/\tsystem" in out) == (0, True, True),
+          (status, out, err))
+    equal("it saw the whole address", Proxy.seen[-1], ("GET", "http://vault.example:8200/v1/sys/mounts"))
+    Proxy.refuse = ("LIST",)
+    status, out, err = script('print(vault.list_policies().keys[1])', **variables(proxy, VAULT_TOKEN=ROOT))
+    check("where LIST is refused on the way, GET asks the same", status == 0 and Proxy.seen[-1] == ("GET", "/v1/sys/policies/acl?list=true"),
+          (status, out, err, Proxy.seen[-3:]))
+    Proxy.redirect = url + "/v1/sys/mounts"
+    status, out, err = script(MOUNTS, **variables(proxy, VAULT_TOKEN=ROOT))
+    check("a standby's redirect is told and not followed", status == 1 and "sends us to" in err and "VAULT_ADDR" in err, (status, err))
+    Proxy.redirect, Proxy.refuse = None, ()
+    prefixed = script(MOUNTS, **variables(proxy + "/edge", VAULT_TOKEN=ROOT))
+    equal("the address's own path comes first", (prefixed[0], Proxy.seen[-1]), (0, ("GET", "/edge/v1/sys/mounts")))
+    server.shutdown()
+
+    api(url, "POST", "sys/quotas/rate-limit/test", {"rate": 0.1, "interval": "10s", "path": "transit/"})
+    text = 'for i = 1, 3 do vault.transit_list_keys { mount = "transit" } end'
+    status, out, err = script(text, **variables(url, VAULT_TOKEN=ROOT))
+    check("429 without retries is told", status == 1 and "VAULT_RATE_LIMIT" in err, (status, err))
+    api(url, "POST", "sys/quotas/rate-limit/test", {"rate": 1, "interval": "1s", "path": "transit/"})
+    time.sleep(1.1)
+    begun = time.time()
+    status, out, err = script(text, **variables(url, VAULT_TOKEN=ROOT, VAULT_MAX_RETRIES="3"))
+    check("and waited for with them", status == 0 and time.time() - begun > 1, (status, time.time() - begun, err))
+    api(url, "DELETE", "sys/quotas/rate-limit/test")
+
+
 def tls(folder):
     """A server of its own: TLS by a CA that nobody knows, client certificates wanted; initialised, unsealed, sealed."""
     def made(name, subject, extension, ca=True):
@@ -325,7 +390,7 @@ def tls(folder):
     made("server", "/CN=vault.internal", "subjectAltName=DNS:vault.internal\nextendedKeyUsage=serverAuth")
     made("client", "/CN=cmek", "extendedKeyUsage=clientAuth")
     port = peer.free_port()
-    config = {"storage": {"inmem": {}}, "disable_mlock": True, "listener": {"tcp": {"address": f"127.0.0.1:{port}", "tls_cert_file": f"{folder}/server.pem",
+    config = {"storage": {"inmem": {}}, "disable_mlock": True, "listener": {"unix": {"address": folder + "/bao.sock"}, "tcp": {"address": f"127.0.0.1:{port}", "tls_cert_file": f"{folder}/server.pem",
               "tls_key_file": f"{folder}/server.key", "tls_client_ca_file": f"{folder}/ca.pem", "tls_require_and_verify_client_cert": True}}}
     with open(folder + "/config.json", "w") as f:
         json.dump(config, f)
@@ -376,6 +441,7 @@ def tls(folder):
         check("unverified, with a warning", status == 0 and "VAULT_SKIP_VERIFY is set" in err, (status, err))
         status, out, err = without(VAULT_TOKEN=root, VAULT_CACERT=folder + "/absent.pem")
         check("a CA file that is not there", status == 1 and "VAULT_CACERT" in err, (status, err))
+        equal("by its socket", script(MOUNTS, **variables("unix://" + folder + "/bao.sock", VAULT_TOKEN=root))[0], 0)
         api(url, "POST", "sys/auth/cert", {"type": "cert"}, token=root, context=context)
         with open(folder + "/client.pem") as f:
             api(url, "POST", "auth/cert/certs/cmek", {"certificate": f.read(), "token_policies": "default"}, token=root, context=context)
@@ -412,6 +478,7 @@ def outside():
         namespaces(url)
         who(url)
         kept(url)
+        ways(url)
     finally:
         child.terminate()
         child.wait()
