@@ -47,6 +47,8 @@ static int crypto_percent_encode(lua_State *L);
 static int crypto_percent_decode(lua_State *L);
 static int crypto_aes_gcm_seal(lua_State *L);
 static int crypto_aes_gcm_open(lua_State *L);
+static int crypto_aes_kwp_wrap(lua_State *L);
+static int crypto_aes_kwp_unwrap(lua_State *L);
 static int crypto_rsa_generate(lua_State *L);
 static int crypto_rsa_public(lua_State *L);
 static int crypto_rsa_oaep_wrap(lua_State *L);
@@ -67,6 +69,8 @@ static const luaL_Reg functions[] = {
   {"percent_decode",  crypto_percent_decode},   /* crypto.percent_decode(text) -> text; what is no %XX stays */
   {"aes_gcm_seal",    crypto_aes_gcm_seal},     /* crypto.aes_gcm_seal(key, iv, plaintext, aad) -> ciphertext .. tag */
   {"aes_gcm_open",    crypto_aes_gcm_open},     /* crypto.aes_gcm_open(key, iv, sealed, aad) -> plaintext | nil */
+  {"aes_kwp_wrap",    crypto_aes_kwp_wrap},     /* crypto.aes_kwp_wrap(key, bytes) -> wrapped; RFC 5649, keys of 32 bytes */
+  {"aes_kwp_unwrap",  crypto_aes_kwp_unwrap},   /* crypto.aes_kwp_unwrap(key, wrapped) -> bytes | nil */
   {"rsa_generate",    crypto_rsa_generate},     /* crypto.rsa_generate(bits) -> key */
   {"rsa_public",      crypto_rsa_public},       /* crypto.rsa_public(key) -> DER (SubjectPublicKeyInfo) */
   {"rsa_oaep_wrap",   crypto_rsa_oaep_wrap},    /* crypto.rsa_oaep_wrap(der, bytes, hash) -> wrapped; hash: "sha1", "sha256" */
@@ -417,6 +421,47 @@ static int crypto_aes_gcm_open(lua_State *L)
   luaL_pushresultsize(&buffer, g.text.length);
   return 1;
 }
+
+/* ---- AES key wrap with padding ---- */
+
+/* The wrapped text is up to 15 bytes longer than the plain one; false for what cannot be unwrapped. */
+static bool kwp(struct data key, struct data text, bool wrapping, unsigned char *out, size_t *length)
+{
+  int count = 0, rest = 0;
+  EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-WRAP-PAD", NULL);
+  EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+  if (context != NULL)
+    EVP_CIPHER_CTX_set_flags(context, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+  bool ok = cipher != NULL && context != NULL && EVP_CipherInit_ex2(context, cipher, key.bytes, NULL, wrapping, NULL) == 1
+         && EVP_CipherUpdate(context, out, &count, text.bytes, (int)text.length) == 1
+         && EVP_CipherFinal_ex(context, out + count, &rest) == 1;
+  EVP_CIPHER_CTX_free(context);
+  EVP_CIPHER_free(cipher);
+  ERR_clear_error();
+  *length = (size_t)(count + rest);
+  return ok;
+}
+
+static int push_kwp(lua_State *L, bool wrapping)
+{
+  struct data key = check_data(L, 1), text = check_data(L, 2);
+  luaL_argcheck(L, key.length == 32, 1, "32 bytes");
+  luaL_argcheck(L, text.length > 0, 2, "no bytes");
+  luaL_Buffer buffer;
+  size_t room = text.length + 32, length = 0;
+  char *out = luaL_buffinitsize(L, &buffer, room);
+  bool ok = kwp(key, text, wrapping, (unsigned char *)out, &length);
+  if (!ok) {
+    OPENSSL_cleanse(out, room);
+    return wrapping ? luaL_error(L, "crypto: cannot wrap a key") : nothing(L);
+  }
+  luaL_pushresultsize(&buffer, length);
+  return 1;
+}
+
+static int crypto_aes_kwp_wrap(lua_State *L) { return push_kwp(L, true); }
+
+static int crypto_aes_kwp_unwrap(lua_State *L) { return push_kwp(L, false); }
 
 /* ---- RSA ---- */
 

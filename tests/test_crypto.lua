@@ -213,3 +213,15 @@ test["OAEP refuses what does not fit, and hashes and sizes it does not know"] = 
   test.raises(function() crypto.rsa_generate(1024) end, "2048, 3072 or 4096 bits")
   test.raises(function() crypto.rsa_public("key") end, "crypto.rsa_key expected")
 end
+
+test["AES key wrap with padding gives back what it took, and nothing of what was changed"] = function()
+  local key = ("k"):rep(32)
+  for length = 1, 40 do
+    local bytes = ("b"):rep(length)
+    local wrapped = crypto.aes_kwp_wrap(key, bytes)
+    test.equal(#wrapped, (length + 7) // 8 * 8 + 8)
+    test.equal(crypto.aes_kwp_unwrap(key, wrapped), bytes)
+    test.equal(crypto.aes_kwp_unwrap(("x"):rep(32), wrapped), nil)
+    test.equal(crypto.aes_kwp_unwrap(key, wrapped:sub(1, -2)), nil)
+  end
+end

@@ -18,8 +18,10 @@ local M = {}
 local ENGINES <const> = {
   system = "sim.vault.system", token = "sim.vault.auth_token", approle = "sim.vault.approle", userpass = "sim.vault.userpass",
   jwt = "sim.vault.jwt", oidc = "sim.vault.jwt", kubernetes = "sim.vault.kubernetes", cert = "sim.vault.cert", aws_auth = "sim.vault.aws_login",
-  kv = "sim.vault.kv", cubbyhole = "sim.vault.cubbyhole",
+  kv = "sim.vault.kv", transit = "sim.vault.transit", keymgmt = "sim.vault.keymgmt", cubbyhole = "sim.vault.cubbyhole",
 }
+
+local LOGINS <const> = { token = true, approle = true, userpass = true, jwt = true, oidc = true, kubernetes = true, cert = true }
 
 local METHODS <const> = { GET = "read", LIST = "list", POST = "write", PUT = "write", PATCH = "patch", DELETE = "delete", HEAD = "head" }
 
@@ -34,7 +36,7 @@ function M.engine(vault, kind, login)
   local edition = state.EDITIONS[vault.edition]
   if login then
     if kind == "aws" then return not edition.bao and ENGINES.aws_auth or nil end
-    return kind ~= "system" and kind ~= "kv" and ENGINES[kind] or nil
+    return LOGINS[kind] and ENGINES[kind] or nil
   end
   if kind == "keymgmt" then return edition.licensed and ENGINES.keymgmt or nil end
   if kind == "kv" or kind == "transit" or kind == "system" or kind == "cubbyhole" then return ENGINES[kind] end
