@@ -92,13 +92,15 @@ static void take_path(lua_State *L, struct request *r, struct exchange *e)
   e->effect = e->row->effect;
 }
 
-/* What makes a token, or opens an answer to another service than Vault, is for the credential code alone. */
+/* What makes a token, or opens an answer to another service than Vault, is for the credential code alone; what that reads itself is its own,
+ * whatever a recipe touches. */
 static void take_options(lua_State *L, struct request *r, struct exchange *e)
 {
   r->namespace = header_text(L, "namespace");
   r->wrap_ttl = header_text(L, "wrap_ttl");
   r->audience = field_string(L, 1, "audience", "vault");
-  if (e->effect == EFFECT_READ && (r->wrap_ttl != NULL || strcmp(r->audience, "vault") != 0))
+  bool keyed = lua_getfield(L, 1, "session_key") != LUA_TNIL;
+  if (e->effect == EFFECT_READ && (keyed || r->wrap_ttl != NULL || strcmp(r->audience, "vault") != 0))
     e->effect = EFFECT_SESSION;
   if (e->effect > EFFECT_SESSION && strcmp(r->audience, "vault") != 0)
     luaL_error(L, "vault: the answer to %s is for Vault alone", e->operation);

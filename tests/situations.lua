@@ -174,6 +174,22 @@ M.CASES = {
   { "kms.not-found", run = READ, script = [[kms.describe_key { region = "us-east-1", KeyId = "00000000-0000-4000-8000-000000000001" }]] },
   { "other", fault = "other count=1", fresh = true, run = RUN },
 
+  -- Vault
+  { "vault.no-token", run = "unset VAULT_TOKEN; " .. READ, script = "vault.list_mounts()" },
+  { "vault.token-refused", run = "VAULT_TOKEN=hvs.nobody " .. READ, script = "vault.list_mounts()", printed = false },
+  { "vault.login", run = "VAULT_USERNAME=me VAULT_PASSWORD=x cmek exec --vault-auth userpass --vault-auth-mount nowhere $D/script.lua",
+    script = "vault.list_mounts()" },
+  { "vault.sealed", sim = { "--vault-condition", "sealed" }, run = "VAULT_MAX_RETRIES=0 " .. READ, script = "vault.list_mounts()" },
+  { "vault.uninitialised", sim = { "--vault-condition", "uninitialised" }, run = "VAULT_MAX_RETRIES=0 " .. READ, script = "vault.list_mounts()" },
+  { "vault.dr-secondary", sim = { "--vault-condition", "dr-secondary" }, run = READ, script = "vault.list_mounts()" },
+  { "vault.namespace", sim = { "--vault-edition", "openbao" }, run = "VAULT_NAMESPACE=nobody " .. READ, script = "vault.list_mounts()" },
+  { "vault.no-engine", sim = { "--vault-edition", "community" }, run = WRITE, script = [[vault.enable_mount { path = "k", type = "keymgmt" }]] },
+  { "vault.no-route", run = READ, script = [[vault.transit_read_key { mount = "nowhere", name = "k" }]] },
+  { "vault.reference", run = "COCKROACH_API_KEY=vault:secret/data/nothing#key " .. PLAN },
+  { "vault.unreachable", run = "VAULT_MAX_RETRIES=0 VAULT_ADDR=http://127.0.0.1:9 " .. READ, script = "vault.list_mounts()" },
+  { "vault.certificate", tls = true, run = "unset VAULT_CACERT SSL_CERT_FILE CURL_CA_BUNDLE; " .. READ, script = "vault.list_mounts()" },
+  { "vault.not-tls", run = "VAULT_MAX_RETRIES=0 VAULT_ADDR=https://${VAULT_ADDR#http://} " .. READ, script = "vault.list_mounts()" },
+
   -- the way there
   { "way.dns", run = "AWS_ENDPOINT_URL_KMS=https://nowhere.invalid " .. PLAN },
   { "way.no-answer", run = "AWS_ENDPOINT_URL_KMS=http://127.0.0.1:9 " .. PLAN, or_else = "way.refused" },

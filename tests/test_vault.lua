@@ -175,6 +175,7 @@ test["a refusal has the path, the namespace and the server's words, and what to 
     { { status = 200, fault = "the text ends too early", text = '{"data":' }, "the text ends too early", "next:" },
     { { status = 200, wrap_info = { token = "x" } }, "came wrapped", "" },
     { refused("internal", 500), "500 InternalServerError", "server's log" },
+    { { kind = "lost", message = "vault.example: OpenSSL SSL_read: Connection reset by peer" }, "whether it was done", "VAULT_CLIENT_CERT" },
   }
   for _, case in ipairs(cases) do
     local here = open({ ["POST sys/mounts/x"] = case[1] }, { environment = { VAULT_ADDR = "https://vault.example", VAULT_NAMESPACE = "team" } })

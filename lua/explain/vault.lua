@@ -46,6 +46,12 @@ return {
       return { source_of_address = refusal.endpoint_source or "VAULT_ADDR" }
     end },
 
+  { id = "vault.dr-secondary", title = "this Vault is a disaster-recovery secondary",
+    fits = { service = "vault", message = "dr secondary" },
+    cause = "a secondary for disaster recovery serves nobody before it is promoted",
+    evidence = "{address} answers '{words}'",
+    next = "name the primary: export VAULT_ADDR=https://…" },
+
   { id = "vault.standby", title = "this Vault is a standby",
     fits = { service = "vault", message = "sends us to" },
     cause = "a standby that does not pass requests on sends its clients to the active node; cmek takes its token to no other host than the named one",

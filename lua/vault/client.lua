@@ -73,13 +73,17 @@ local CAPABILITY <const> = { GET = { "read" }, LIST = { "list" }, POST = { "crea
 
 -- One request that finds out why another was refused; nil where it finds out nothing.
 local function probe(self, request)
-  request.namespace, request.timeout = self:namespace(request.namespace), self.settings.timeout
+  request.namespace, request.timeout, request.session_key = self:namespace(request.namespace), self.settings.timeout, self.session_key
   local response = self.door.vault.request(request)
   return response and response.status, response and type(response.body) == "table" and clean(response.body) or {}
 end
 
--- Why 403: the token itself, or what its policies say of this path.
+-- Why 403: the token itself, or what its policies say of this path. A Vault that nobody has initialised says that it is sealed.
 local function diagnose(self, request, outcome)
+  if outcome.status == 503 and tostring(outcome.message):find "sealed" then
+    local status, seal = probe(self, { method = "GET", mount = "sys", path = "seal-status" })
+    if status == 200 and seal.initialized == false then outcome.message = "Vault is not initialized" end
+  end
   if outcome.status ~= 403 or not request.used or request.situation then return {} end
   local status = probe(self, { method = "GET", mount = "auth/token", path = "lookup-self", token = request.used })
   if status == 403 then return { bad_token = true } end

@@ -18,7 +18,6 @@ end
 function M.wanted(session)
   local client, environment = session.vault_client, session.environment
   if client.wrong or client.method then return true end
-  if environment.text "CMEK_SIM" and not settings.secret(environment, "TOKEN") then return false end   -- sim names an address to each
   if client.settings.source ~= "the default" or settings.text(environment, "NAMESPACE") then return true end
   for _, name in ipairs { "COCKROACH_API_KEY", "AWS_SECRET_ACCESS_KEY" } do
     if environment.reference(name, name:find "^AWS" and "aws" or "cloud") then return true end

@@ -79,7 +79,7 @@ end
 local function look(self)
   local client = self.client
   local response = client.door.vault.request { method = "GET", mount = "auth/token", path = "lookup-self", namespace = client:namespace(),
-    token = self.value, timeout = client.settings.timeout }
+    token = self.value, timeout = client.settings.timeout, session_key = client.session_key }
   local data = response and response.status == 200 and type(response.body) == "table" and type(response.body.data) == "table" and response.body.data
   if not data then return end
   self.described = data
