@@ -332,6 +332,18 @@ test["faults on order: throttled, an own error, an answer that is lost after the
   test.equal(vault:call("GET", "secret/data/a").data, { k = "v" })
 end
 
+test["faults that are Vault's alone: a warning, a proxy without LIST, another address"] = function()
+  local read = require("sim.faults").read
+  local vault = client.new { faults = { read "warn service=vault operation=system/WriteMount count=1",
+    read "no_list service=vault operation=system/ListPolicies", read "redirect service=vault operation=kv/ReadData message=http://127.0.0.1:1" } }
+  local answer = vault:send { method = "POST", path = "sys/mounts/x", body = { type = "kv" } }
+  test.equal({ answer.status, answer.body.warnings }, { 200, json.array { "a warning on order" } })
+  test.equal(vault:send({ method = "LIST", path = "sys/policies/acl" }).status, 405)
+  test.equal(vault:call("GET", "sys/policies/acl?list=true").keys, json.array { "default", "root" })
+  answer = vault:send { path = "secret/data/a" }
+  test.equal({ answer.status, answer.headers.location }, { 307, "http://127.0.0.1:1/v1/secret/data/a" })
+end
+
 test["the log names operation, path and who it was, and holds nothing of what was sent"] = function()
   local vault = client.new()
   vault:call("POST", "secret/data/a", { data = { k = "needle-in-the-data" } })

@@ -217,3 +217,26 @@ test["aws: a session logs in by its role, and OpenBao has no such login"] = func
   test.equal(client.new { vault = { edition = "openbao" } }:refusal("POST", "sys/auth/aws", { type = "aws" }),
     "400 plugin not found in the catalog: aws")
 end
+
+-- ---- credentials for AWS ----
+
+test["the aws engine gives credentials of a role or a user, which end with their lease"] = function()
+  local vault = client.new()
+  vault:call("POST", "sys/mounts/aws", { type = "aws" })
+  local arn = vault.aws:role "ops"
+  vault:call("POST", "aws/roles/ops", { credential_type = "assumed_role", role_arns = arn })
+  local data, answer = vault:call("POST", "aws/sts/ops", { ttl = "30m" })
+  test.equal({ answer.body.lease_duration, answer.body.lease_id:sub(1, 12), data.ttl }, { 1800, "aws/sts/ops/", 1800 })
+  local who = { id = data.access_key, secret = data.secret_key, token = data.session_token }
+  test.equal(vault.aws:call("sts", "GetCallerIdentity", {}, { who = who }).Arn, data.arn)
+  vault:call("PUT", "sys/leases/revoke", { lease_id = answer.body.lease_id })
+  test.contains(vault.aws:refusal("sts", "GetCallerIdentity", {}, { who = who }), "InvalidClientTokenId")
+  vault:call("POST", "aws/roles/user", { credential_type = "iam_user",
+    policy_document = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:ListKeys","Resource":"*"}]}' })
+  data = vault:call("GET", "aws/creds/user")
+  test.equal({ data.session_token, data.security_token }, { json.null, json.null })
+  vault.aws:call("kms", "ListKeys", {}, { who = { id = data.access_key, secret = data.secret_key } })
+  test.equal(vault:refusal("GET", "aws/creds/none"), '400 Role "none" not found')
+  vault:call("POST", "aws/roles/two", { credential_type = "assumed_role", role_arns = json.array { arn, arn .. "2" } })
+  test.equal(vault:refusal("GET", "aws/creds/two"), "400 did not supply a role_arn parameter and unable to determine one")
+end

@@ -180,3 +180,21 @@ test["keymgmt: who takes Vault's rights off the key stops its rotation"] = funct
     .. '"Principal":{"AWS":"arn:aws:iam::210987654321:user/operator"},"Action":"kms:*","Resource":"*"}]}' })
   test.contains(vault:refusal("POST", "keymgmt/key/orders", { min_enabled_version = 0 }), "AccessDeniedException")
 end
+
+test["keymgmt: the other forms that are known of its answers come on order"] = function()
+  local vault = with_keymgmt { faults = { require("sim.faults").read "variant service=vault" } }
+  distribute(vault)
+  local key = vault:call("GET", "keymgmt/key/orders")
+  test.equal({ key.versions, key.keys["1"].creation_time }, { nil, "2026-02-01T09:00:00.000000Z" })
+  test.equal(vault:call("GET", "keymgmt/kms/east/key/orders").purpose, json.array { "encrypt", "decrypt" })
+end
+
+test["keymgmt: a state document carries keys and distributions on, without their bytes, and rotation goes on from it"] = function()
+  local vault = with_keymgmt()
+  distribute(vault)
+  local again = client.new { state = json.decode(json.encode(vault.aws.simulation:document())) }
+  local id = again:call("GET", "keymgmt/kms/east/key/orders").versions["1"]
+  again.aws:call("kms", "Encrypt", { KeyId = id, Plaintext = "AAAA" })
+  again:call("PUT", "keymgmt/key/orders/rotate")
+  test.equal(described(again, again:call("GET", "keymgmt/kms/east/key/orders").versions["2"]).KeyState, "Enabled")
+end

@@ -13,6 +13,10 @@
 ---   stall           the answer comes late                                              seconds
 ---   stale           a read shows how things were                                       seconds
 ---   arn_is_id       GetRole shows the unique id in the place of the ARN
+---   warn            Vault's answer carries a warning, 204 becomes 200                   message
+---   no_list         a proxy before Vault knows no LIST
+---   redirect        Vault sends the client elsewhere, by 307                            message: where
+---   variant         Vault's keymgmt answers in its other known forms
 ---
 --- after = true lets the operation happen first, with throttle, error, 500 and 503html.
 local auth = require("sim.auth")
@@ -25,7 +29,7 @@ local NUMBERS <const> = { count = true, skip = true, status = true, seconds = tr
 local MEMBERS <const> = { service = true, operation = true, region = true, code = true, message = true, after = true }
 
 local kinds = { throttle = true, error = true, ["500"] = true, ["503html"] = true, expired = true, reset = true, lost_answer = true,
-  truncate = true, stall = true, stale = true, arn_is_id = true }
+  truncate = true, stall = true, stale = true, arn_is_id = true, warn = true, no_list = true, redirect = true, variant = true }
 
 local function fits(fault, call)
   if not kinds[fault.kind] then error(("simulation.faults: there is no fault of kind '%s'"):format(tostring(fault.kind)), 0) end

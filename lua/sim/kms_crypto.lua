@@ -13,11 +13,12 @@ local MAGIC <const> = "\x01\x02\x02\x00"
 -- Sealing ---------------------------------------------------------------------------------------------------------
 
 -- The bytes of a material: imported ones as they came, AWS's own worked out from the id. This is a simulation, so that a state
--- file needs no secret.
+-- file needs no secret; imported ones of an earlier run are worked out as well, for a state file has none.
 local function material_bytes(key, id)
   for _, material in ipairs(key.KeyMaterials) do
     if material.KeyMaterialId == id then
-      if key.Origin == "EXTERNAL" then return material._bytes end
+      if material._bytes then return material._bytes end
+      if key.Origin == "EXTERNAL" and material.ImportState ~= "IMPORTED" then return nil end
       return crypto.hmac_sha256("simulated key material", id)
     end
   end

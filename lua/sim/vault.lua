@@ -18,6 +18,7 @@ local M = {}
 local ENGINES <const> = {
   system = "sim.vault.system", token = "sim.vault.auth_token", approle = "sim.vault.approle", userpass = "sim.vault.userpass",
   jwt = "sim.vault.jwt", oidc = "sim.vault.jwt", kubernetes = "sim.vault.kubernetes", cert = "sim.vault.cert", aws_auth = "sim.vault.aws_login",
+  aws = "sim.vault.aws_engine",
   kv = "sim.vault.kv", transit = "sim.vault.transit", keymgmt = "sim.vault.keymgmt", cubbyhole = "sim.vault.cubbyhole",
 }
 
@@ -39,6 +40,7 @@ function M.engine(vault, kind, login)
     return LOGINS[kind] and ENGINES[kind] or nil
   end
   if kind == "keymgmt" then return edition.licensed and ENGINES.keymgmt or nil end
+  if kind == "aws" then return not edition.bao and ENGINES.aws or nil end
   if kind == "kv" or kind == "transit" or kind == "system" or kind == "cubbyhole" then return ENGINES[kind] end
 end
 
@@ -155,7 +157,7 @@ local function identify(r)
   local id = token_of(r)
   if not id or id == "" then refusal.denied() end
   local token = tokens.find(r.vault, id, r.now)
-  if r.fault and r.fault.kind == "expired" then token = nil end
+  if r.fault and r.fault.kind == "expired" and r.fault.service == "vault" then token = nil end
   if token and r.namespace.path:sub(1, #token.namespace) ~= token.namespace then token = nil end
   if not token then
     if state.EDITIONS[r.vault.edition].bao then refusal.denied() end
@@ -210,9 +212,28 @@ end
 
 refusals["error"] = function(_, fault) refusal.raise(fault.status or 400, fault.message or fault.code) end
 
+-- A proxy that knows no LIST.
+function refusals.no_list(r)
+  if r.request.method == "LIST" then
+    refusal.raise(405, "html", { body = "<html><body><h1>Method Not Allowed</h1></body></html>\n" })
+  end
+end
+
+function refusals.redirect(r, fault)
+  refusal.raise(307, nil, { headers = { { "Location", (fault.message or "") .. r.request.target } } })
+end
+
 local function refuse_by_fault(r, after)
   local fault = r.fault
   if fault and refusals[fault.kind] and (fault.after == true) == after then refusals[fault.kind](r, fault) end
+end
+
+-- A key's versions under the name of an old sample, and purposes as a list the other way round: both are seen in the wild.
+local function vary(r, answer)
+  local data = r.fault and r.fault.kind == "variant" and answer and answer.data
+  if not data then return end
+  if r.operation == "keymgmt/ReadKey" then data.keys, data.versions = data.versions, nil end
+  if data.purpose then data.purpose = json.array { "encrypt", "decrypt" } end
 end
 
 -- ---- answering ----
@@ -243,6 +264,7 @@ local function respond(r, answer)
   if answer and (answer.data or answer.auth) then
     table.move(r.ignored, 1, #r.ignored, #r.warnings + 1, r.warnings)
   end
+  if r.fault and r.fault.kind == "warn" then r.warn(r.fault.message or "a warning on order") end
   if not answer and #r.warnings == 0 then return json_response(204) end
   local body = envelope(r, answer or {})
   local ttl = wire.header(r.request, "x-vault-wrap-ttl")
@@ -288,6 +310,7 @@ local function perform(r)
   count_quota(r)
   local answer = run(r)
   refuse_by_fault(r, true)
+  vary(r, answer)
   return respond(r, answer)
 end
 
