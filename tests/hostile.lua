@@ -33,10 +33,12 @@ local faults = {
   echo = function(_, request)   -- what was asked, as some services and proxies quote it
     local words = {}
     for i, pair in ipairs(request.headers) do words[i] = pair[1] .. ": " .. pair[2] end
-    return { status = 400, body = require("json").encode { __type = "EchoException", code = 3, message = table.concat(words, "; ") } }
+    return { status = 400, body = require("json").encode { __type = "EchoException", code = 3, message = table.concat(words, "; "),
+      errors = { table.concat(words, "; ") } } }
   end,
   steering = function()
-    return { status = 400, body = '{"__type":"Bad\\u001b[2JException","message":"\\u001b]0;owned\\u0007 \\u001b[2Jgone\\u009b2J\\r ok"}' }
+    return { status = 400, body = '{"__type":"Bad\\u001b[2JException","message":"\\u001b]0;owned\\u0007 \\u001b[2Jgone\\u009b2J\\r ok",'
+      .. '"errors":["\\u001b]0;owned\\u0007 \\u001b[2Jgone\\u009b2J\\r ok"]}' }
   end,
   gone = function() return { status = 200, body = "", close = true } end,
   elsewhere = function() return { status = 302, headers = { { "Location", "http://192.0.2.1/login" } }, body = "" } end,
@@ -63,7 +65,7 @@ local function handle(request)
   if request.method == "CONNECT" then return { status = 502, headers = {}, body = "" } end
   local fault, only = request.target:match "^/(%l+)/?(%a*)"
   local proper = NOTHING[operation] or "{}"
-  if faults[fault] and (only == "" or only == "api" or only == operation) then return faults[fault](proper, request) end
+  if faults[fault] and (only == "" or only == "api" or only == "v" or only == operation) then return faults[fault](proper, request) end
   return { status = 200, headers = { { "Content-Type", "application/x-amz-json-1.1" } }, body = proper }
 end
 

@@ -408,7 +408,8 @@ local function keeping(environment, more)
   return open({ ["GET kv/data/cmek"] = function(request)
     return { data = { data = { api_key = NEEDLE, access_key = "AKIASIMULATEDCMEK009", secret_key = "made-up-secret-key" } },
       audience = request.audience }
-  end, ["GET //api/v1/organization"] = { body = { id = "o" } } }, { environment = environment, method = more and more.method })
+  end, ["GET kv/data/gone"] = { status = 404, body = { data = { data = json.null, metadata = { version = 1 } } } },
+  ["GET //api/v1/organization"] = { body = { id = "o" } } }, { environment = environment, method = more and more.method })
 end
 
 test["COCKROACH_API_KEY may say where in Vault the key is: it is fetched once, as a secret of the Cloud's, and bears the requests"] = function()
@@ -433,7 +434,8 @@ test["AWS's keys may stand there as well, the ID too"] = function()
 end
 
 test["a reference that leads nowhere is told with its place and its variable; one that is malformed too"] = function()
-  local cases = { { "vault:kv/data/cmek#apikey", "what is kept at kv/data/cmek has no 'apikey'", "credentials" },
+  local cases = { { "vault:kv/data/gone#api_key", "there is nothing at kv/data/gone", "credentials" },
+    { "vault:kv/data/cmek#apikey", "what is kept at kv/data/cmek has no 'apikey'", "credentials" },
     { "vault:kv/data/other#api_key", "there is nothing at kv/data/other", "credentials" },
     { "vault:kv/cmek#api_key", "is like vault:kv/data/PATH#FIELD", "usage" } }
   for _, case in ipairs(cases) do

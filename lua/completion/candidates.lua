@@ -77,7 +77,8 @@ local function profiles()
 end
 
 --- By the flag's name, else by the name of its value.
-local VALUES <const> = { cluster = clusters, confirm = clusters, profile = profiles }
+local VALUES <const> = { cluster = clusters, confirm = clusters, profile = profiles,
+  vault_auth = function() return listed(require("vault.login").NAMES) end }
 local KINDS <const> = { FILE = ":files", DIR = ":directories" }
 
 local function values_of(flag, line)

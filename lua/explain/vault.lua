@@ -53,7 +53,7 @@ return {
     next = "name the primary: export VAULT_ADDR=https://…" },
 
   { id = "vault.standby", title = "this Vault is a standby",
-    fits = { service = "vault", message = "sends us to" },
+    fits = { service = "vault", message = "is a standby" },
     cause = "a standby that does not pass requests on sends its clients to the active node; cmek takes its token to no other host than the named one",
     evidence = "{words}",
     next = "name the active node, or the load balancer before both: export VAULT_ADDR=https://…" },
@@ -116,7 +116,7 @@ return {
     next = "export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },
 
   { id = "vault.broken", title = "the connection ended without an answer",
-    fits = { service = "vault", kind = "lost", message = { "errno", "reset", "empty reply", "ssl_read", "unexpected eof", "closed" } },
+    fits = { service = "vault", kind = "lost", message = { "errno", "reset", "empty reply", "ssl_read" } },
     cause = "the server went away, or ends connections that show no client certificate",
     evidence = "{message}",
     next = "run this again; where the server wants a client certificate: export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },

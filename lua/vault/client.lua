@@ -38,6 +38,11 @@ local function unreadable(response)
   if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
 end
 
+-- What is wrong with a read's answer that has nothing of what Vault always gives.
+local function stranger(request, envelope)
+  return request.safe and envelope.request_id == nil and envelope.data == nil and "the answer is not one of Vault's"
+end
+
 local function words_of(response, envelope)
   if response.fault then return explain.glimpse(response.text) end
   local words = {}
@@ -54,7 +59,7 @@ local function read(request, response, message, kind)
   local envelope = not fault and clean(response.body) or {}
   outcome.envelope = envelope
   if response.status < 300 or request.whole and envelope.initialized ~= nil then
-    outcome.message = fault or not request.whole and shape.fault(envelope, PARTS) or nil
+    outcome.message = fault or not request.whole and (stranger(request, envelope) or shape.fault(envelope, PARTS)) or nil
     if envelope.wrap_info and not request.wrap_ttl then outcome.message = "the answer came wrapped, and nobody asked for that" end
     outcome.kind = outcome.message and "lost" or "answered"
     return outcome
@@ -62,7 +67,10 @@ local function read(request, response, message, kind)
   outcome.kind, outcome.message = "refused", words_of(response, envelope)
   outcome.foreign = type(response.body) ~= "table" or not response.body.errors   -- not Vault's own form
   local elsewhere = response.status < 400 and (response.headers or {}).location
-  if elsewhere then outcome.message = ("the answer sends us to %s, where no request of cmek goes"):format(explain.glimpse(elsewhere)) end
+  if elsewhere then
+    outcome.message = ("the answer sends us to %s, where no request of cmek goes%s"):format(explain.glimpse(elsewhere),
+      elsewhere:find("/v1/", 1, true) and ": this node is a standby" or "")
+  end
   return outcome
 end
 
@@ -106,7 +114,7 @@ local function refuse(self, request, outcome, attempts)
   local fields = {
     service = "vault", operation = request.operation, status = outcome.status,
     code = outcome.kind == "refused" and retry.status_text(outcome.status) or nil,
-    message = ("%s: %s"):format(where(self, request), outcome.message or "no word of why"),
+    message = ("%s (%s)"):format(outcome.message or "no word of why", where(self, request)),
     request_id = outcome.response and outcome.response.request_id,
     kind = outcome.kind, attempts = attempts, source = self.token.source, endpoint_source = self.settings.source,
     unknown = outcome.kind == "lost" and not request.safe or nil,
@@ -190,7 +198,8 @@ end
 
 -- Whether a read says that nothing is there, and not that nobody serves the path.
 local function absent(request, outcome)
-  return outcome.status == 404 and request.safe and not outcome.message and not outcome.foreign
+  local there = outcome.envelope and outcome.envelope.data   -- a version of KV that was deleted
+  return outcome.status == 404 and request.safe and not outcome.message and (there ~= nil or not outcome.foreign)
 end
 
 --- Calls an operation.
