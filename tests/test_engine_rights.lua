@@ -17,7 +17,10 @@ end
 --- Somebody with these policies beside an operator.
 local function somebody(who, ...)
   local users = who.simulation.state.aws[operators.ACCOUNT].iam.users
-  local name = #users == 2 and "somebody" or "another"   -- there are two from the start
+  local name = "somebody"
+  for _, user in ipairs(users) do
+    if user.UserName == name then name = "another" end
+  end
   local user = who.simulation:add_user { account = operators.ACCOUNT, name = name, policies = { ... }, secret_access_key = SECRET }
   user.secret_access_key = SECRET
   return operators.beside(who, { who = user }), users[#users]
