@@ -100,11 +100,14 @@ test["policies: exact paths, globs, segments, and deny wins"] = function()
   test.equal(read 'path "secret/data/team/a" { capabilities = ["update"] }', false)
 end
 
-test["the same path in two policies adds up, and deny in one is enough"] = function()
+test["the same path twice, in one policy or two, adds up, and deny in one is enough"] = function()
   local vault = client.new()
   local token = vault:token_with('path "secret/data/a" { capabilities = ["read"] }', 'path "secret/data/a" { capabilities = ["create", "update"] }')
   vault:call("POST", "secret/data/a", { data = { k = "v" } }, { token = token })
   test.equal(vault:call("GET", "secret/data/a", nil, { token = token }).data, { k = "v" })
+  token = vault:token_with 'path "secret/data/a" { capabilities = ["read"] } path "secret/data/a" { capabilities = ["update"] }'
+  vault:call("POST", "secret/data/a", { data = { k = "v" } }, { token = token })
+  vault:call("GET", "secret/data/a", nil, { token = token })
   token = vault:token_with('path "secret/data/a" { capabilities = ["read"] }', 'path "secret/data/a" { capabilities = ["deny"] }')
   test.equal(vault:refusal("GET", "secret/data/a", nil, { token = token }), DENIED)
 end

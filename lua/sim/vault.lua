@@ -185,7 +185,7 @@ end
 -- ---- quotas and faults ----
 
 local function count_quota(r)
-  for name, quota in sorted(r.vault._quotas) do
+  for _, quota in sorted(r.vault._quotas) do
     if r.path:sub(1, #quota.path) == quota.path and not r.path:find "^sys/quotas/" and not r.path:find "^sys/health" then
       if r.now >= (quota.since or 0) + quota.interval then quota.since, quota.count = r.now, 0 end
       quota.count = quota.count + 1
@@ -193,7 +193,6 @@ local function count_quota(r)
         refusal.raise(429, ('request path "%s": rate limit quota exceeded'):format(r.path), { headers = {
           { "Retry-After", tostring(math.max(1, math.ceil(quota.since + quota.interval - r.now))) } } })
       end
-      r.quota = name
     end
   end
 end

@@ -190,10 +190,76 @@ def logins(api):
     api("no password", "POST", "auth/userpass/login/ann", {}, token="")
     api("jwt", "POST", "sys/auth/jwt", {"type": "jwt"})
     api("jwt without configuration", "POST", "auth/jwt/login", {"role": "x", "jwt": "y"}, token="")
+    jwt(api)
     api("kubernetes", "POST", "sys/auth/kubernetes", {"type": "kubernetes"})
     api("kubernetes without role", "POST", "auth/kubernetes/login", {"jwt": "y"}, token="")
     api("kubernetes without jwt", "POST", "auth/kubernetes/login", {"role": "x"}, token="")
     api("kubernetes role that is not", "POST", "auth/kubernetes/login", {"role": "x", "jwt": "y"}, token="")
+
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
+
+
+def jwt(api):
+    """Tokens signed by a key that the server is given; the simulator judges their claims alone."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    pair = rsa.generate_private_key(65537, 2048)
+    pem = pair.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    now = int(time.time())
+
+    def token(**more):
+        claims = dict({"iss": "https://ci.example", "sub": "job", "aud": "vault", "iat": now, "exp": now + 600, "project": "orders"}, **more)
+        text = b64url({"alg": "RS256", "typ": "JWT"}) + "." + b64url(claims)
+        return text + "." + b64url(pair.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))
+
+    def login(label, role, text):
+        api(label, "POST", "auth/jwt/login", {k: v for k, v in (("role", role), ("jwt", text)) if v is not None}, token="")
+
+    api("jwt configuration", "POST", "auth/jwt/config", {"jwt_validation_pubkeys": pem, "bound_issuer": "https://ci.example"})
+    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": "vault", "token_policies": "p", "bound_claims": {"project": "orders"}}
+    api("jwt role", "POST", "auth/jwt/role/ci", role)
+    api("jwt role without audience", "POST", "auth/jwt/role/loose", {"role_type": "jwt", "user_claim": "sub", "bound_subject": "job"})
+    api("jwt role of a browser", "POST", "auth/jwt/role/web", {"role_type": "oidc", "user_claim": "sub", "allowed_redirect_uris": "http://127.0.0.1/x"})
+    login("jwt login", "ci", token())
+    login("jwt of no role", None, token())
+    login("jwt of a role that is not", "none", token())
+    login("jwt without token", "ci", None)
+    login("jwt that is none", "ci", "rubbish")
+    login("jwt expired", "ci", token(exp=now - 600, iat=now - 900))
+    login("jwt of another audience", "ci", token(aud="other"))
+    login("jwt of another issuer", "ci", token(iss="https://other.example"))
+    login("jwt with another claim", "ci", token(project="other"))
+    login("jwt without bound audience", "loose", token())
+    login("jwt of an oidc role", "web", token())
+
+
+def evaluation(real, simulated):
+    """Policies made by chance: both must give the same capabilities on the same paths."""
+    import random
+    chance = random.Random(7)
+    words, names = ["a", "b", "ab", "+", "a*", "*"], ["create", "read", "update", "delete", "list", "sudo", "deny"]
+    paths = sorted({"/".join(chance.choice(["a", "b", "ab", "abc"]) for _ in range(chance.randint(1, 4))) for _ in range(60)})
+    wrong = []
+    for number in range(60):
+        rules = []
+        for _ in range(chance.randint(1, 8)):
+            segments = [chance.choice(words[:4]) for _ in range(chance.randint(0, 3))] + [chance.choice(words)]
+            weights = chance.sample(names[:6], chance.randint(1, 3)) if chance.random() < 0.85 else ["deny"]
+            rules.append('path "%s" { capabilities = %s }' % ("/".join(segments), json.dumps(weights)))
+        texts = ["\n".join(rules[:4]) + "\n" + ALLOW, "\n".join(rules[4:]) or ALLOW]
+        answers = []
+        for api in (real, simulated):
+            for index, text in enumerate(texts):
+                api(None, "PUT", f"sys/policies/acl/chance{index}", {"policy": text})
+            token = api(None, "POST", "auth/token/create", {"policies": ["chance0", "chance1"], "no_default_policy": True})["auth"]["client_token"]
+            answers.append(api(None, "POST", "sys/capabilities-self", {"paths": paths}, token=token)["data"])
+        wrong += [(path, answers[0][path], answers[1][path], rules) for path in paths if answers[0][path] != answers[1][path]]
+    check(f"60 policies made by chance give the same capabilities on {len(paths)} paths", not wrong, wrong[:2])
+
+
+ALLOW = 'path "sys/capabilities-self" { capabilities = ["update"] }'
 
 
 def transit(api):
@@ -288,6 +354,7 @@ def main():
             for part in (checks, mounts, policies, wrapping, namespaces, kv, logins, transit):
                 part(api)
         compare(real, simulated)
+        evaluation(real, simulated)
     peer.done()
 
 

@@ -12,7 +12,7 @@ function M.read(token, now)
   local head, body, signature = token:match "^([%w_-]+)%.([%w_-]+)%.([%w_-]*)$"
   local text = body and crypto.unbase64(body:gsub("-", "+"):gsub("_", "/") .. ("="):rep(-#body % 4))
   local claims = head and text and json.decode(text)
-  if type(claims) ~= "table" then return nil, "go-jose/go-jose: compact JWS format must have three parts" end
+  if type(claims) ~= "table" then return nil, "error verifying token signature: go-jose/go-jose: compact JWS format must have three parts" end
   if signature == "" then return nil, "error verifying token signature: no known key successfully validated the token signature" end
   if math.type(claims.exp) and claims.exp + 150 <= now then
     return nil, "invalid expiration time (exp) claim: token is expired"

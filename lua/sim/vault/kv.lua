@@ -101,7 +101,7 @@ end
 local function patch_data(r)
   local secret = find(r) or refusal.absent()
   local version = secret.versions[tostring(secret.current_version)]
-  if not version.data or version.deletion_time ~= NEVER then refusal.absent() end
+  if not version or not version.data or version.deletion_time ~= NEVER then refusal.absent() end
   if type(r.fields.data) ~= "table" then refusal.bad "no data provided" end
   check_cas(r, secret)
   local data = json.decode(version.data)

@@ -59,7 +59,7 @@ function Reader:value()
   return self:string() or self:want("[%w_.-]+", "a value")
 end
 
--- name = value, name { … }, name "label" { … }: the last kind is gathered by label.
+-- name = value, name { … }, name "label" { … }: the last kind is gathered as a list of { label, … }: a label may come twice.
 function Reader:body(closing)
   local members = {}
   while not (closing and self:take(closing)) do
@@ -73,8 +73,8 @@ function Reader:body(closing)
       self:want("{", "'{'")
       local inner = self:body "}"
       if label then
-        members[name] = members[name] or {}
-        members[name][label] = inner
+        members[name] = members[name] or json.array {}
+        table.insert(members[name], { label, inner })
       else
         members[name] = inner
       end
@@ -95,6 +95,7 @@ end
 
 -- { pattern, capabilities } of one path block.
 local function rule_of(pattern, block)
+  if type(pattern) ~= "string" or type(block) ~= "table" then error({ text = "path wants a block" }, 0) end
   local capabilities = {}
   local list = block.capabilities or OLD[block.policy or ""] or {}
   if type(list) ~= "table" then error({ text = ("path %q: capabilities must be a list"):format(pattern) }, 0) end
@@ -113,7 +114,10 @@ function M.parse(text)
     local rules = {}
     local paths = read_text(text).path
     if paths ~= nil and type(paths) ~= "table" then error({ text = "path wants a block" }, 0) end
-    for pattern, block in sorted(paths or {}) do rules[#rules + 1] = rule_of(pattern, block) end
+    for key, block in sorted(paths or {}) do
+      if math.type(key) and type(block) == "table" then key, block = block[1], block[2] end
+      rules[#rules + 1] = rule_of(key, block)
+    end
     return rules
   end)
   if ok then return result end

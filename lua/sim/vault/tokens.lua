@@ -149,7 +149,8 @@ function M.rules(vault, token)
   for _, name in ipairs(token.policies) do
     if name == "root" then return nil end
     local text = namespace and namespace.policies[name]
-    table.move(text and policy.parse(text) or {}, 1, text and #policy.parse(text) or 0, #rules + 1, rules)
+    local more = text and policy.parse(text) or {}
+    table.move(more, 1, #more, #rules + 1, rules)
   end
   return rules
 end

@@ -59,6 +59,7 @@ end
 
 local function wrap(r)
   if not wire.header(r.request, "x-vault-wrap-ttl") then refusal.bad "endpoint requires response wrapping to be used" end
+  r.ignored = {}   -- whatever is sent is what is wrapped
   return { data = r.given }
 end
 
