@@ -33,6 +33,12 @@ test[("%d histories of operators who make, look and destroy end in the promised 
   end
 end
 
+test["so do histories of keys whose material is from Vault"] = function()
+  local ok, text = finish(start(("--recipe vault-transit --runs %d"):format(math.max(1, SEEDS // 10))))
+  test.matches(text, "%d+ runs, 0 failed\n$")
+  test.truthy(ok)
+end
+
 test["a seed replays its history exactly, also in another process"] = function()
   local told = {}
   for number = 1, 2 do

@@ -410,3 +410,46 @@ test["destroy schedules the KMS keys; the transit key stays, which is said with 
   test.truthy(vault_key(who, "us-east-1"))
   test.contains(told(who), "vault delete transit/keys/crdb-cmek-orders-0f2c6e9d41b7-us-east-1")
 end
+
+-- Through the real door and client, to the simulated Vault ---------------------------------------------------------------------
+
+local function simulated(change)
+  local vault = require "sim.vault.state"
+  local who = operators.open { sim = { rsa_generate = function(bits)
+    pairs_of["real " .. bits] = pairs_of["real " .. bits] or crypto.rsa_generate(bits)
+    return pairs_of["real " .. bits]
+  end }, environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
+  local root = who.simulation.state.vault.namespaces[""]
+  if not change then root.mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32)) end
+  return who
+end
+
+test["both ways work with the simulated Vault, and its token stands in no journal"] = function()
+  for _, form in ipairs { "exportable", "wrapped" } do
+    local who = simulated()
+    done(who, { arguments = { form = form, enable = "true" } })
+    who.journal:sync()
+    test.contains(who.disk.text, form == "wrapped" and "TransitWrappedDataKey" or "TransitExport")
+    test.truthy(not who.disk.text:find(require("sim.vault.state").ROOT_TOKEN, 1, true))
+    local report, status = run(who, { mode = "verify", arguments = { form = form, enable = "true" } })
+    test.equal({ status, #report.findings }, { 0, 0 })
+    test.equal(done(who, { arguments = { form = form, enable = "true" } }).summary.create, 0)
+  end
+end
+
+test["a plan's requests are those of the run, without their being sent"] = function()
+  local who = simulated()
+  local report = run(who, { mode = "plan", requests = true })
+  local listed = {}
+  for _, request in ipairs(report.requests) do listed[#listed + 1] = request.service .. " " .. request.operation end
+  test.contains(table.concat(listed, "\n"), "vault TransitCreateKey\nkms CreateKey\nkms GetParametersForImport\nvault TransitExport\n"
+    .. "kms ImportKeyMaterial\nkms CreateAlias")
+  test.truthy(not who.disk.text:find('"effect":"write"', 1, true))   -- whose token it is was asked
+  test.equal(next(who.simulation.state.vault.namespaces[""].mounts["transit/"].data.keys), nil)
+end
+
+test["a Vault without transit is told what to type"] = function()
+  local who = simulated "no engine"
+  local ok, raised = pcall(run, who)
+  test.equal({ ok, raised.next }, { false, "vault secrets enable -path=transit transit, or name where it is: --vault-mount PATH" })
+end

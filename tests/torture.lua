@@ -1,7 +1,7 @@
 -- torture.lua -- whole programs in a simulated world, from a seed: `cmek test tests/torture.lua [--seed N] [--runs N]`,
 -- also --fault FILE (a planted fault), --until 'INVARIANT|…' (ends when one of these is broken), --calm all (no bad luck),
--- --tell all (prints each history). A history that ends wrongly is printed and can be replayed by its seed; the last line
--- is `N runs, N failed`.
+-- --tell all (prints each history), --recipe vault-transit (the keys' material is from Vault). A history that ends wrongly is
+-- printed and can be replayed by its seed; the last line is `N runs, N failed`.
 
 local options = { seed = 1, runs = 200 }
 do
@@ -21,7 +21,7 @@ end
 local function torture(scene)
   local runs, failed = 0, 0
   for seed = options.seed, options.seed + options.runs - 1 do
-    local history = scene.new { seed = seed, calm = options.calm ~= nil }
+    local history = scene.new { seed = seed, calm = options.calm ~= nil, recipe = options.recipe }
     local invariant, detail = history:run()
     runs = runs + 1
     if options.tell or invariant and failed == 0 and not options["until"] then print(table.concat(history.history, "\n")) end

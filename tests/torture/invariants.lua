@@ -43,9 +43,12 @@ local function same_set(a, b)
   return table.concat(left, "\n") == table.concat(right, "\n")
 end
 
--- As its maker left it: usable, or set aside by itself, perhaps not to the end.
+-- Of no use to anybody: disabled, or without material.
+local function is_off(key) return key.KeyState == "Disabled" or key.KeyState == "PendingImport" end
+
+-- As its maker left it: usable, not yet usable, or set aside by itself, perhaps not to the end.
 local function untouched(key, tags)
-  return key.KeyState == "Enabled" or key.KeyState == "Disabled" and tags[names.TAG_STATE] == names.LOST_RACE
+  return key.KeyState == "Enabled" or key.KeyState == "PendingImport" or key.KeyState == "Disabled" and tags[names.TAG_STATE] == names.LOST_RACE
 end
 
 local FIVE <const> = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*" }
@@ -152,7 +155,7 @@ known["every other key is quarantined and named in a journal"] = function(rest)
         return ("%s: %s was left, and is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
       end
       if tags[names.TAG_CLUSTER] == rest.cluster.id and key.KeyId ~= holder and not left and not gone then
-        if tags[names.TAG_STATE] ~= names.LOST_RACE or key.KeyState ~= "Disabled" then
+        if tags[names.TAG_STATE] ~= names.LOST_RACE or not is_off(key) then
           return ("%s: %s is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
         end
         if not journals:find(key.KeyId, 1, true) then return ("%s: %s is in no journal"):format(region, key.KeyId) end

@@ -17,7 +17,7 @@ local WORDS <const> = {
 ---@class torture.Operator
 ---@field name string
 ---@field goal "run"|"destroy"  what is done until it is done
----@field recipe string     what it runs: "adopt", and when that is done "console"
+---@field recipe string     what it runs: "adopt", and when that is done the scene's
 ---@field adopted boolean    the last command was the last one of adopt
 ---@field disks table[]     one a run; the last one belongs to the run that is not finished
 ---@field lost table[]      those of a machine that is gone
@@ -27,10 +27,10 @@ local WORDS <const> = {
 ---@field report table?     its document
 
 --- Somebody who has not begun.
----@param options { name: string, goal: "run"|"destroy", recipe: string?, arguments: table<string, any>? }  arguments: of console
+---@param options { name: string, goal: "run"|"destroy", recipe: string?, arguments: table<string, any>? }  arguments: of the scene's recipe
 function M.new(scene, options)
   return { scene = scene, name = options.name, goal = options.goal, arguments = options.arguments or {}, environment = scene.environment,
-    recipe = options.recipe or "console", disks = {}, lost = {}, output = {}, runs = 0 }
+    recipe = options.recipe or scene.recipe, disks = {}, lost = {}, output = {}, runs = 0 }
 end
 
 local function open_door(operator)
@@ -56,7 +56,9 @@ end
 
 local function arguments(loaded, operator)
   local given, adopted = { cluster = operator.scene.cluster_name }, operator.scene.adopted
-  for name, value in pairs(loaded.name == "console" and operator.arguments or {}) do given[name] = value end   -- order cannot be seen
+  for _, more in ipairs(loaded.name ~= "adopt" and { operator.scene.arguments, operator.arguments } or {}) do
+    for name, value in pairs(more) do given[name] = value end   -- order cannot be seen
+  end
   if adopted and loaded.name == "console" then
     given.role, given.key = adopted.role, {}
     for i, key in ipairs(adopted.keys) do given.key[i] = key.arn end
@@ -110,7 +112,7 @@ function M.command(operator, word)
   local status, report = perform(operator, word)
   operator.status, operator.report = status, report
   operator.adopted = operator.recipe == "adopt" and word ~= "plan" and status == 0
-  if operator.adopted then operator.recipe = "console" end
+  if operator.adopted then operator.recipe = operator.scene.recipe end
   local error_text = report and report.error and (" " .. tostring(report.error.message)) or ""
   operator.scene:say("%s: %s ends with %d%s", operator.name, word, status, error_text)
   return status

@@ -1,6 +1,7 @@
 -- One history: a world, the simulated services in it, bad luck, colleagues and operators, and a story that these play. All of it
 -- from a seed.
 
+local crypto = require "crypto"
 local hand = dofile "tests/torture/hand.lua"
 local json = require "json"
 local names = require "names"
@@ -69,11 +70,18 @@ local function judge_enabling(self)
   end
 end
 
+-- RSA keys take long to make, and are as good a second time.
+local rsa = {}
+local function rsa_generate(bits)
+  rsa[bits] = rsa[bits] or crypto.rsa_generate(bits)
+  return rsa[bits]
+end
+
 local function open_services(self, options)
   local chance = random.new(options.seed ~ 0x5EED)
   self.simulation = sim.new {
     now = function() return self.world.now end,
-    random = function(count) return chance:bytes(count) end,
+    random = function(count) return chance:bytes(count) end, rsa_generate = rsa_generate,
     propagation = self.chance:chance(0.5) and 15 * self.chance:uniform() or 0,
     index_lag = self.chance:chance(0.5) and 120 * self.chance:uniform() or 0,
     stale = function()
@@ -308,10 +316,20 @@ function Scene:drain()
   while self.world:step() do end   -- nothing more
 end
 
+-- Vault with an engine for key material, and whether it keeps a copy.
+local function open_vault(self)
+  local vault = require "sim.vault.state"
+  self.simulation.state.vault.namespaces[""].mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32))
+  self.environment.VAULT_ADDR, self.environment.VAULT_TOKEN = "http://127.0.0.1:8200", vault.ROOT_TOKEN
+  self.arguments.form = self.turn:chance(0.5) and "wrapped" or "exportable"
+end
+
 --- A history that has not begun.
----@param options { seed: integer, calm: boolean? }  calm: without faults, crashes and colleagues
+---@param options { seed: integer, calm: boolean?, recipe: string? }  calm: without faults, crashes and colleagues; recipe: that makes the
+---  keys, console
 function M.new(options)
-  local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, operators = {}, cluster_name = CLUSTER, account = ACCOUNT }, Scene)
+  local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, operators = {}, cluster_name = CLUSTER, account = ACCOUNT,
+    recipe = options.recipe or "console", arguments = {} }, Scene)
   self.chance = random.new(options.seed)
   self.calm = options.calm
   self.turn = random.new(options.seed ~ 0xAD07)   -- what kind of history it is, apart from the chance of its events
@@ -325,6 +343,7 @@ function M.new(options)
   self.cluster = cluster_of(self, CLUSTER)
   self.regions = regions_of(self.cluster)
   self.environment = setmetatable({ COCKROACH_API_KEY = require("sim.cloud").KEYS[1].secret }, { __index = ENVIRONMENT })
+  if self.recipe == "vault-transit" then open_vault(self) end
   return self
 end
 
@@ -367,7 +386,7 @@ local function rest_of(self)
   local document = self.simulation:document()
   local rest = { aws = document.aws[ACCOUNT], regions = self.regions, organization = document.cloud.organization.id, account = ACCOUNT,
     foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, witness = self.witness, journals = {}, lost = {}, strangers = {},
-    secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }
+    secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY, self.environment.VAULT_TOKEN } }
   for _, cluster in ipairs(document.cloud.clusters) do
     if cluster.name == CLUSTER then rest.cluster = cluster end
   end

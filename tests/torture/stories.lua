@@ -46,8 +46,12 @@ local BREAKS <const> = {
   { "role.permissions", "iam", "AttachRolePolicy", { PolicyArn = "arn:aws:iam::aws:policy/ReadOnlyAccess" } },
 }
 
+-- An imported key does not rotate; it can lose its material.
+local IMPORTED <const> = table.move(BREAKS, 3, 4, 3, { BREAKS[1], { "key.material", "kms", "DeleteImportedKeyMaterial" } })
+
 local function shatter(scene)
-  local case = BREAKS[scene.chance:below(#BREAKS)]
+  local breaks = scene.recipe == "vault-transit" and IMPORTED or BREAKS
+  local case = breaks[scene.chance:below(#breaks)]
   local region = scene.regions[scene.chance:below(#scene.regions)]
   local parameters = {}
   for name, value in pairs(case[4] or {}) do parameters[name] = value end   -- order cannot be seen
@@ -155,7 +159,7 @@ end
 
 local STORIES <const> = {
   { name = "enable", weight = 5, play = enable },
-  { name = "adopt", weight = 1, play = adopt },
+  { name = "adopt", weight = 1, play = adopt, of = "console" },
   { name = "two machines", weight = 1, play = two_machines },
   { name = "destroy", weight = 2, play = destroy },
   { name = "race", weight = 2, play = race },
@@ -166,10 +170,15 @@ local STORIES <const> = {
 ---@return { name: string, play: fun(scene: table) }
 function M.choose(scene)
   if scene.calm then return STORIES[1] end
-  local total = 0
-  for _, story in ipairs(STORIES) do total = total + story.weight end
-  local at = scene.turn:below(total)
+  local told, total = {}, 0
   for _, story in ipairs(STORIES) do
+    if not story.of or story.of == scene.recipe then
+      told[#told + 1] = story
+      total = total + story.weight
+    end
+  end
+  local at = scene.turn:below(total)
+  for _, story in ipairs(told) do
     at = at - story.weight
     if at <= 0 then return story end
   end
