@@ -438,7 +438,7 @@ static bool kwp(struct data key, struct data text, bool wrapping, unsigned char 
   EVP_CIPHER_CTX_free(context);
   EVP_CIPHER_free(cipher);
   ERR_clear_error();
-  *length = (size_t)(count + rest);
+  *length = (size_t)count + (size_t)rest;
   return ok;
 }
 

@@ -30,6 +30,7 @@ end
 test["bad JSON is seen before a bad token, and an unknown verb before both"] = function()
   local vault = client.new()
   test.contains(vault:refusal("POST", "secret/data/x", "{bad", { token = "wrong" }), "400 failed to parse JSON input: ")
+  test.equal(vault:refusal("POST", "secret/data/x", "null"), "400 no data provided")   -- as the official client sends no fields
   test.equal(vault:send { method = "BREW", path = "secret/data/x", body = "{bad" }.body, { errors = json.array {} })
   test.equal(vault:send { method = "BREW", path = "secret/data/x" }.status, 405)
   test.equal(vault:refusal("PATCH", "secret/data/x", { data = {} }), "415 PATCH requires Content-Type of application/merge-patch+json, provided ")

@@ -99,6 +99,7 @@ local function read_body(r)
     refusal.raise(415, "PATCH requires Content-Type of application/merge-patch+json, provided " .. kind)
   end
   local value, message = json.decode(body)
+  if value == json.null then return end   -- `vault write -f` sends it
   if type(value) ~= "table" or json.is_array(value) then
     refusal.bad("failed to parse JSON input: %s", message or "an object is wanted")
   end

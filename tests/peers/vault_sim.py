@@ -342,23 +342,96 @@ def compare(real, simulated):
                 check(f"{label}: {part}", there == ours, {"OpenBao": there, "simulator": ours})
 
 
+# ---- OpenBao's own command line against the simulator: the steps of the vendor's page, and keymgmt, which no open server has ----
+
+def bao(*words, fails=False, **more):
+    variables = dict(os.environ, HOME=HOME, BAO_ADDR=os.environ["VAULT_ADDR"], **more)
+    done = subprocess.run([BAO, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, env=variables)
+    check("bao " + " ".join(words), (done.returncode != 0) == fails, done.stdout + done.stderr)
+    return done.stderr if fails else done.stdout
+
+
+def field(name, *words, **more):
+    return bao(*words[:1], "-field=" + name, *words[1:], **more).strip()
+
+
+def command_line():
+    bao("secrets", "enable", "keymgmt")
+    check("the engine is listed", "keymgmt/" in bao("secrets", "list"))
+    bao("write", "keymgmt/kms/awskms", "provider=awskms", "key_collection=us-east-1",
+        "credentials=access_key=" + os.environ["AWS_ACCESS_KEY_ID"], "credentials=secret_key=" + os.environ["AWS_SECRET_ACCESS_KEY"])
+    bao("write", "keymgmt/key/crdb-cmek-vault", "type=aes256-gcm96")
+    bao("write", "keymgmt/kms/awskms/key/crdb-cmek-vault", "purpose=encrypt,decrypt", "protection=hsm")
+    read = json.loads(bao("read", "-format=json", "keymgmt/kms/awskms/key/crdb-cmek-vault"))["data"]
+    import boto3
+    client = boto3.client("kms", region_name="us-east-1")
+    seen = client.describe_key(KeyId="alias/hashicorp/" + read["name"])["KeyMetadata"]
+    equal("the distributed key is in the KMS, under its alias", (seen["KeyId"], seen["Origin"], seen["KeyState"]), (read["versions"]["1"], "EXTERNAL", "Enabled"))
+    blob = client.encrypt(KeyId=seen["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    equal("and serves", client.decrypt(CiphertextBlob=blob)["Plaintext"], b"x")
+    bao("write", "-f", "keymgmt/key/crdb-cmek-vault/rotate")
+    again = json.loads(bao("read", "-format=json", "keymgmt/kms/awskms/key/crdb-cmek-vault"))["data"]
+    equal("a rotation moves the alias", client.describe_key(KeyId="alias/hashicorp/" + read["name"])["KeyMetadata"]["KeyId"], again["versions"]["2"])
+    bao("delete", "keymgmt/kms/awskms/key/crdb-cmek-vault")
+    equal("removing it schedules both keys", [client.describe_key(KeyId=i)["KeyMetadata"]["KeyState"] for i in again["versions"].values()],
+          ["PendingDeletion"] * 2)
+    logins_by_command()
+
+
+def logins_by_command():
+    bao("kv", "put", "-mount=secret", "cmek", "api_key=simulated")
+    equal("kv get", bao("kv", "get", "-mount=secret", "-field=api_key", "cmek").strip(), "simulated")
+    check("kv list", "cmek" in bao("kv", "list", "secret"))
+    policy = os.path.join(HOME, "p.hcl")
+    with open(policy, "w") as f:
+        f.write(POLICY)
+    bao("policy", "write", "p", policy)
+    equal("policy read", bao("policy", "read", "p").strip(), POLICY.strip())
+    bao("auth", "enable", "approle")
+    bao("write", "auth/approle/role/cmek", "token_policies=p")
+    role_id = field("role_id", "read", "auth/approle/role/cmek/role-id")
+    wrapped = bao("write", "-wrap-ttl=60s", "-field=wrapping_token", "-f", "auth/approle/role/cmek/secret-id").strip()
+    secret_id = field("secret_id", "unwrap", wrapped)
+    check("a wrapping token serves once", "wrapping token is not valid" in bao("unwrap", wrapped, fails=True))
+    token = field("token", "write", "auth/approle/login", "role_id=" + role_id, "secret_id=" + secret_id)
+    check("who I am", "approle" in bao("token", "lookup", VAULT_TOKEN=token))
+    check("what I may", "create" in bao("token", "capabilities", "secret/data/team/x", VAULT_TOKEN=token))
+    check("what I may not", "permission denied" in bao("secrets", "list", fails=True, VAULT_TOKEN=token))
+    bao("token", "revoke", "-self", VAULT_TOKEN=token)
+    bao("namespace", "create", "team")
+    bao("secrets", "enable", "-namespace=team", "transit")
+    bao("write", "-namespace=team", "-f", "transit/keys/k")
+    check("a list in a namespace", "k" in bao("list", "-namespace=team", "transit/keys"))
+    check("health", "Sealed" in bao("status"))
+
+
 def main():
     simulated = Api(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"])
     if not os.access(BAO, os.X_OK):
         os.chmod(BAO, 0o755)
-    home = tempfile.mkdtemp(prefix="cmek-bao-")
     argv = [BAO, "server", "-dev", f"-dev-root-token-id={ROOT}", "-dev-listen-address=127.0.0.1:PORT", "-dev-no-store-token"]
-    with peer.Server(argv, HOME=home) as server:
+    with peer.Server(argv, HOME=HOME) as server:
         real = Api(server.url, ROOT)
         for api in (real, simulated):
             for part in (checks, mounts, policies, wrapping, namespaces, kv, logins, transit):
                 part(api)
         compare(real, simulated)
         evaluation(real, simulated)
+    inner = subprocess.run([sys.argv[1], "sim", "--only", "aws,vault", "--", sys.executable, os.path.abspath(sys.argv[0]), sys.argv[1], "commands"],
+                           capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+    print("\n".join(line for line in inner.stdout.splitlines() if line.startswith("FAILED")))
+    tally = re.search(r"(\d+) passed, (\d+) failed\s*$", inner.stdout)
+    check("the command line ran to its end", tally, inner.stdout[-500:] + inner.stderr[-500:])
+    if tally:
+        peer.passed, peer.failed = peer.passed + int(tally[1]), peer.failed + int(tally[2])
     peer.done()
 
 
-if peer.inside():
+HOME = tempfile.mkdtemp(prefix="cmek-bao-")
+if sys.argv[2:] == ["commands"]:
+    command_line()
+    peer.done()
+elif peer.inside():
     main()
 else:
     peer.enter("--only", "vault", "--vault-edition", "openbao")
