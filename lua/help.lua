@@ -329,7 +329,7 @@ Writing a recipe
   A recipe returns { api = 1, summary =, args =, touches =, run = function(arg) … end }.
 
     args     { name, text, type = "string"|"integer"|"boolean", default =, list = true, optional = true,
-             choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag" }; each is a flag
+             choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag"|"mount" }; each is a flag
     touches  the services it calls: cloud, iam, kms, sts, tagging, vault
 
   Its world: ensure, read, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,

@@ -61,13 +61,21 @@ local function tag(text)
   return tag_fault(key, value)
 end
 
-local SHAPES <const> = { role = role, path = path, principal = principal, policy = policy, tag = tag }
+-- A path in Vault.
+local function mount(text)
+  if text:find "^[%w_.-][%w_./-]*$" and not text:find "//" and not text:find("..", 1, true) and not text:find "/$" and not text:find "^sys" then
+    return nil
+  end
+  return "where the engine is mounted, like transit or team/transit, without a / at its ends"
+end
+
+local SHAPES <const> = { mount = mount, role = role, path = path, principal = principal, policy = policy, tag = tag }
 
 --- Whether there is such a shape.
 function M.known(name) return SHAPES[name] ~= nil end
 
 --- What a text would have to be; nil when it is right.
----@param name "role"|"path"|"principal"|"policy"|"tag"
+---@param name "mount"|"role"|"path"|"principal"|"policy"|"tag"
 ---@param text string
 ---@return string?
 function M.wanted(name, text) return SHAPES[name](text) end

@@ -5,7 +5,7 @@ return {
   summary = "Create the cross-account role and a KMS key per region, with key material made in any Vault or OpenBao (transit)",
   args    = {
     { "cluster",     "name, UUID or console URL of the cluster" },
-    { "vault_mount", "where the transit engine is mounted", default = "transit" },
+    { "vault_mount", "where the transit engine is mounted", like = "mount", default = "transit" },
     { "form",        "exportable: Vault keeps the material, which can be imported again; wrapped: Vault makes it and keeps no copy",
       choices = { "exportable", "wrapped" }, default = "exportable" },
     { "role",        "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", like = "role",

@@ -332,6 +332,19 @@ test["a key whose material KMS made stays what it is: that is another key, by a 
   test.contains(report.steps[3].reason, "which is a rotation")
 end
 
+test["the way that a key's material took is fixed: another one is refused, and nothing is made in Vault that would look like its copy"] = function()
+  for _, form in ipairs { "exportable", "wrapped" } do
+    local who = open()
+    done(who, { arguments = { form = form } })
+    local before = #who.vault.wrapped + count(who, "transit_create_key")
+    local other = { form = form == "wrapped" and "exportable" or "wrapped" }
+    local report, status = run(who, { arguments = other })
+    test.equal({ status, report.summary.refused, #who.vault.wrapped + count(who, "transit_create_key") }, { 1, 3, before })
+    test.contains(report.steps[#report.steps].reason, ("go on with --form %s --vault-mount transit;"):format(form))
+    test.equal(run(who, { mode = "verify", arguments = other }).findings[1].id, "key.material")
+  end
+end
+
 test["a transit key of our name that is none for KMS is refused; one that lost the version as well"] = function()
   local who = open()
   local place = "transit/" .. names.vault_key(operators.CLUSTER, "us-east-1")
@@ -399,6 +412,25 @@ test["for the wrapped way the lines name the keys that last as long as an import
   test.equal(raised.next, [[add to its policy:
 path "transit/keys/tmp-0f2c6e9d41b7-*" { capabilities = ["create", "delete", "update"] }
 path "transit/datakey/wrapped/tmp-0f2c6e9d41b7-*" { capabilities = ["create", "update"] }]])
+end
+
+test["a Vault that cannot be asked leaves its checks open in verify, and keeps nobody from destroying what is in AWS"] = function()
+  local who = open { confirm = "orders" }
+  done(who)
+  local function gone() require("refusal").raise { service = "vault", operation = "?", kind = "unsent", message = "connection refused" } end
+  who.vault.faults.read_seal_status, who.vault.faults.transit_read_key = gone, gone
+  local report, status = run(who, { mode = "verify" })
+  test.equal(status, 6)
+  for _, finding in ipairs(report.findings) do test.equal(finding.severity, "unknown") end
+  test.equal(#report.findings, 4)
+  test.equal(select(2, run(who, { mode = "destroy" })), 0)
+  test.contains(told(who), "cannot be seen")
+end
+
+test["a mount is a path"] = function()
+  for _, text in ipairs { "transit/", "/transit", "../sys", "a b", "sys/mounts", "" } do
+    test.raises(function() run(open(), { arguments = { vault_mount = text } }) end, "vault")
+  end
 end
 
 test["destroy schedules the KMS keys; the transit key stays, which is said with the commands"] = function()

@@ -50,6 +50,16 @@ function M.fits(want, have)
   return have.tags[names.TAG_MATERIAL] == M.source(want)
 end
 
+-- Why a key's material is not from where the wanted one's is to come; nil when it is, or no tag tells.
+local function elsewhere(want, have)
+  local source = have.tags[names.TAG_MATERIAL]
+  if not want.material or source == nil or source == M.source(want) then return nil end
+  local copy = not source:find("/" .. NO_COPY, 1, true)
+  return ("the material of %s is %s (tag %s), and that is fixed for its life: go on with --form %s%s; with other material it is another key, "
+    .. "which is a rotation"):format(have.arn, copy and "Vault's " .. source or "without a copy, " .. source, names.TAG_MATERIAL,
+    copy and "exportable" or "wrapped", " --vault-mount " .. source:match "^(.*)/[^/]*$")
+end
+
 -- Whether an import can put a key right: Vault has its material, or none was ever in use.
 local function can_be_filled(want, have)
   return want.material ~= nil and M.fits(want, have) and (want.material.form == "exportable" or have.unclaimed ~= nil)
@@ -66,6 +76,8 @@ function M.refusal(want, have)
       .. "a rotation"):format(have.arn, origin)
   end
   if origin ~= "EXTERNAL" or can_be_filled(want, have) then return nil end
+  local other = elsewhere(want, have)
+  if other then return other end
   local source = have.tags[names.TAG_MATERIAL]
   local copy = source and not source:find("/" .. NO_COPY, 1, true) and ("Vault has it (%s): cmek run vault-transit --cluster %s imports it")
     :format(source, want.cluster.name) or "import the same material again, if somebody kept it"
