@@ -45,6 +45,15 @@ test["with VAULT_ADDR set and no token whoami tells it and ends well; a login th
   test.equal(statuses, { "0", "4", "0", "0" })
 end
 
+test["whoami shows of a token that Vault knows what it may and how long, and of another one neither"] = function()
+  local result = outside.simulated [["$CMEK" whoami]]
+  test.contains(result.text, "policies      root")
+  test.contains(result.text, "it does not end")
+  result = outside.simulated [[VAULT_TOKEN=hvs.nobody "$CMEK" whoami]]
+  test.contains(result.text, "vault login")
+  test.equal({ result.text:find("policies  ", 1, true), result.text:find("it does not end", 1, true) }, {})
+end
+
 test["what no Vault answers is told for what it is, in no form that steers a terminal, and without the token"] = function()
   local url = outside.hostile()
   local cases = { cut = "cut short on the way", half = "the text ends", text = "'It works!'", list = "a list where an object was expected",

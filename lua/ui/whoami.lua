@@ -139,6 +139,8 @@ local function vault_part(document, output, now)
   if has(vault.namespace) then lines:line("namespace", vault.namespace) end
   if has(vault.source) then
     lines:line("by", vault.source .. (has(vault.display_name) and (", as %s"):format(vault.display_name) or ""))
+  end
+  if has(vault.source) and not vault.error then
     lines:line("policies", #vault.policies > 0 and table.concat(vault.policies, ", ") or "none are known")
     lines:line("until", not has(vault["until"]) and "it does not end" or at(vault["until"], now) .. (vault.renewable and "; renewed before" or ""))
   end
