@@ -113,6 +113,7 @@ test["the Vault may be of another edition, or in another condition; a LIST arriv
   local result = sim { "--vault-edition", "openbao", "--vault-condition", "sealed", shell(health) }
   test.contains(result.output, '"version":"2.7.2"')
   test.contains(result.output, "503\n")
+  test.equal(variables_of({ "--vault-edition", "hcp" }, HOSTILE).VAULT_NAMESPACE, "admin")
   result = sim { "--only", "vault", shell [[curl -s -X LIST -H "X-Vault-Token: $VAULT_TOKEN" "$VAULT_ADDR/v1/sys/policies/acl"]] }
   test.contains(result.output, '"keys":["default","root"]')
 end
@@ -294,7 +295,7 @@ test["what is typed wrong is exit 2 with what would be right, and nothing runs"]
     { { "--seed", "1.5" }, "--seed wants a whole number" },
     { { "--seed" }, "--seed wants N" },
     { { "--only", "azure" }, "aws, cloud, vault" },
-    { { "--vault-edition", "x" }, "there are community, enterprise, openbao" },
+    { { "--vault-edition", "x" }, "there are community, enterprise, hcp, openbao" },
     { { "--vault-condition", "x" }, "there are active, standby" },
     { { "--mixed" }, "--mixed needs --only" },
     { { "--tls-cert", "x" }, "go together" },

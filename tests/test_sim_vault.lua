@@ -236,9 +236,11 @@ end
 
 test["whoever may use a mount may ask what it is"] = function()
   local vault = client.new()
-  local token = vault:token_with 'path "sys/internal/ui/mounts/*" { capabilities = ["read"] }'
+  local token = vault:token_with 'path "secret/data/x/*" { capabilities = ["read"] }'
   local data = vault:call("GET", "sys/internal/ui/mounts/secret/data/x", nil, { token = token })
   test.equal({ data.path, data.type, data.options.version }, { "secret/", "kv", "2" })
+  test.contains(vault:refusal("GET", "sys/internal/ui/mounts/secret", nil, { token = vault:token_with 'path "x" { capabilities = ["read"] }' }),
+    "403 preflight capability check returned 403")
 end
 
 test["namespaces are apart, by header and by path; a token serves in its own and below"] = function()
@@ -259,6 +261,15 @@ test["namespaces are apart, by header and by path; a token serves in its own and
   test.contains(vault:refusal("GET", "secret/data/a", nil, { token = token }), "403 2 errors occurred")
   test.contains(vault:refusal("GET", "kv/a", nil, { namespace = "none" }), "404 no handler for route")
   test.equal(client.new { vault = { edition = "openbao" } }:refusal("GET", "kv/a", nil, { namespace = "none" }), "404 namespace not found")
+end
+
+test["on HCP all is in the namespace admin, and nothing above it"] = function()
+  local vault = client.new { vault = { edition = "hcp" } }
+  test.contains(vault:refusal("GET", "sys/mounts"), "403 ")
+  vault:call("POST", "sys/mounts/keymgmt", { type = "keymgmt" }, { namespace = "admin" })
+  test.equal(vault:call("GET", "admin/sys/mounts/keymgmt").type, "keymgmt")
+  test.equal(vault:call("GET", "auth/token/lookup-self", nil, { namespace = "admin" }).namespace_path, "admin/")
+  test.equal(vault:send({ path = "sys/health", token = false }).status, 200)
 end
 
 test["the licence is Enterprise's alone"] = function()

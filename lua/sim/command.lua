@@ -76,7 +76,8 @@ local OPTIONS <const> = {
   { "skew", "S", signed, "seconds by which AWS's clock is ahead of this machine's; negative: behind" },
   { "metadata", "HOW", metadata, "the command's AWS credentials come from instance metadata: on, or slow, html, expired, no-role, v1, \z
     refused, bridged" },
-  { "vault-edition", "NAME", vault_edition, "which Vault: enterprise (with keymgmt and namespaces), community, or openbao; default: enterprise" },
+  { "vault-edition", "NAME", vault_edition, "which Vault: enterprise (with keymgmt and namespaces), hcp (the same, all of it in namespace \z
+    admin), community, or openbao; default: enterprise" },
   { "vault-condition", "HOW", vault_condition, "the Vault server is active, or standby, performance-standby, dr-secondary, sealed, \z
     uninitialised" },
   { "fault", "FAULT", fault, "something that goes wrong, again and again; may be given several times (below)", many = true },

@@ -62,7 +62,14 @@ function tell.cloud(url)
   }
 end
 
-function tell.vault(url) return { { "VAULT_ADDR", url }, { "VAULT_TOKEN", require("sim.vault.state").ROOT_TOKEN } } end
+function tell.vault(url, simulation)
+  local state = require("sim.vault.state")
+  local list = { { "VAULT_ADDR", url }, { "VAULT_TOKEN", state.ROOT_TOKEN } }
+  local vault = simulation.state.vault
+  local home = vault and state.EDITIONS[vault.edition].home
+  if home then list[#list + 1] = { "VAULT_NAMESPACE", home:sub(1, -2) } end
+  return list
+end
 
 --- What is set anew, in the order in which it reads best.
 ---@param options { url: string, simulation: table, mixed: boolean, ca: string? }  ca: file of the certificate that the server shows

@@ -4,8 +4,9 @@
 ---     exists = fn, open = true, sudo = true, flat = true, raw = true }
 ---
 --- The first member names the operation in logs and faults (ReadKey, WriteKey …), NAME stands for Vault's usual rule of names.
---- exists: a write is a `create` where it says no; without it, an `update`. open: nobody needs a token. flat: the data stands at
---- top level as well. raw: no envelope. A handler takes the request and gives nil (204) or { data =, auth =, status =, … }.
+--- exists: a write is a `create` where it says no; without it, an `update`. open: nobody needs a token. judges: the handler asks
+--- the policies itself. flat: the data stands at top level as well. raw: no envelope. unwrapped: never wrapped again.
+--- A handler takes the request and gives nil (204) or { data =, auth =, status =, … }.
 local refusal = require("sim.vault.refusal")
 
 local M = {}

@@ -186,6 +186,20 @@ function M.allows(rules, path, capability, sudo)
   return found[capability] == true and (not sudo or found.sudo == true)
 end
 
+--- Do rules give anything on the path, or on any path below it?
+---@param rules table[]
+---@param path string  ends in a slash
+---@return boolean
+function M.reaches(rules, path)
+  for _, rule in ipairs(rules) do
+    local fixed = rule.pattern:match "^[^+*]*"
+    local below = fixed:sub(1, #path) == path
+    local above = #fixed < #rule.pattern and path:sub(1, #fixed) == fixed
+    if (below or above) and not rule.capabilities.deny and next(rule.capabilities) then return true end
+  end
+  return false
+end
+
 --- What every token may do that is not told otherwise.
 M.DEFAULT = [[
 path "auth/token/lookup-self" { capabilities = ["read"] }

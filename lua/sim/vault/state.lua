@@ -7,9 +7,11 @@ local policy = require("sim.vault.policy")
 
 local M = {}
 
---- What is served: the version it tells, whether it has namespaces and the licensed engines.
+--- What is served: the version it tells, whether it has namespaces and the licensed engines; home: the namespace where the operator's
+--- token is from, above which there is nothing for him.
 M.EDITIONS = {
   enterprise = { version = "1.21.1+ent", namespaces = true, licensed = true },
+  hcp = { version = "1.21.1+ent", namespaces = true, licensed = true, home = "admin/" },
   community = { version = "1.21.1" },
   openbao = { version = "2.7.2", namespaces = true, bao = true },
 }
@@ -70,8 +72,11 @@ end
 function M.new(edition)
   local root = M.namespace("", "root")
   root.mounts["secret/"] = M.mount("kv", { description = "key/value secret storage", options = { version = "2" } }, digest "secret")
-  return { edition = edition or "enterprise", cluster_name = "vault-cluster-simulated", cluster_id = uuid_of(digest "cluster"),
+  local vault = { edition = edition or "enterprise", cluster_name = "vault-cluster-simulated", cluster_id = uuid_of(digest "cluster"),
     namespaces = { [""] = root } }
+  local home = M.EDITIONS[vault.edition].home
+  if home then vault.namespaces[home] = M.namespace(home, "adm1n") end
+  return vault
 end
 
 --- What the process adds: tokens, wrapped answers, leases.
@@ -79,7 +84,8 @@ end
 ---@param now number
 function M.start(vault, now)
   vault._tokens, vault._accessors, vault._wrapped, vault._leases, vault._quotas = {}, {}, {}, {}, {}
-  local root = { id = M.ROOT_TOKEN, accessor = digest("root"):sub(1, 24), policies = json.array { "root" }, namespace = "", created = now,
+  local root = { id = M.ROOT_TOKEN, accessor = digest("root"):sub(1, 24), policies = json.array { "root" },
+    namespace = M.EDITIONS[vault.edition].home or "", created = now,
     creation_ttl = 0, explicit_max_ttl = 0, num_uses = 0, display_name = "root", path = "auth/token/root", orphan = true, type = "service",
     renewable = false, meta = json.null, entity_id = "" }
   vault._tokens[root.id], vault._accessors[root.accessor] = root, root

@@ -118,18 +118,25 @@ local function read_login(r)
   return { data = shown(r.namespace.auth[path] or refusal.bad("No auth engine at %s", path)) }
 end
 
+-- Whoever may do anything below a mount may know what it is.
+local function reaches(r, path)
+  local rules = tokens.rules(r.vault, r.token)
+  return not rules or policy.reaches(rules, r.namespace.path:sub(#r.token.namespace + 1) .. path)
+end
+
 local function ui_mount(r)
   local path = r.fields.path .. "/"
   local login = path:match "^auth/(.*)$"
   local list, inner = login and r.namespace.auth or r.namespace.mounts, login or path
   for prefix, mount in sorted(list) do
-    if inner:sub(1, #prefix) == prefix then
+    local full = (login and "auth/" or "") .. prefix
+    if inner:sub(1, #prefix) == prefix and reaches(r, full) then
       local data = shown(mount)
-      data.path = (login and "auth/" or "") .. prefix
+      data.path = full
       return { data = data }
     end
   end
-  refusal.forbidden()
+  refusal.raise(403, ("preflight capability check returned 403, please ensure client's policies grant access to path \"%s\""):format(path))
 end
 
 -- ---- policies ----
@@ -338,7 +345,7 @@ M.rows = {
   { "LeaseRevoke", "^leases/revoke$", fields = { lease_id = "string", sync = "bool" }, write = revoke_lease },
   { "LeaseRenew", "^leases/renew$", fields = { lease_id = "string", increment = "duration" }, write = renew_lease },
   { "License", "^license/status$", read = license },
-  { "UIMount", "^internal/ui/mounts/(.-)/?$", { "path" }, read = ui_mount },
+  { "UIMount", "^internal/ui/mounts/(.-)/?$", { "path" }, judges = true, read = ui_mount },
   { "Quota", "^quotas/rate%-limit/(.+)$", { "name" }, fields = { rate = "string", interval = { "duration", 1 }, path = { "string", "" },
     block_interval = "duration", type = "string", role = "string" }, read = read_quota, write = write_quota,
     delete = function(r) r.vault._quotas[r.fields.name] = nil end },
