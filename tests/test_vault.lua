@@ -337,6 +337,18 @@ test["a refused login ends with the status of credentials and names the mount; a
   test.equal(stand_in.raised(here, function() here.vault.list_mounts() end).situation, "vault.mfa")
 end
 
+test["a login by AWS that STS or the server's ID refuses is told as that"] = function()
+  local cases = { ["vault.login-sts"] = "error making upstream request: received error code 403 from STS: <Code>SignatureDoesNotMatch</Code>",
+    ["vault.login-server-id"] = 'error validating X-Vault-AWS-IAM-Server-ID header: expected "a" but got "b"',
+    ["vault.login"] = 'entry for role x not found' }
+  for id, words in require("sorted")(cases) do
+    local here = open({ ["POST auth/aws/login"] = refused(words) }, { method = "aws" })
+    local raised = stand_in.raised(here, function() here.vault.list_mounts() end)
+    test.equal({ raised.situation, raised.exit }, { id, "credentials" })
+    test.contains(raised, words)
+  end
+end
+
 test["a wrapped secret_id is unwrapped when its wrapping was made by this AppRole mount, and is left alone when it was not"] = function()
   local environment = { VAULT_ROLE_ID = "r", VAULT_SECRET_ID = "hvs.wrapping", VAULT_SECRET_ID_WRAPPED = "true" }
   local function answers(path)

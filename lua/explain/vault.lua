@@ -17,6 +17,17 @@ return {
     evidence = "{mount} of {address} refuses the login by {method}",
     next = "check role and secret of the login by {method}; --vault-auth-mount names another mount than {mount}" },
 
+  { id = "vault.login-sts", title = "STS does not take what the login signed",
+    cause = "Vault asks STS who signed, and STS does not know the keys, finds the signature too old (this machine's clock), or is of another region",
+    evidence = "{mount} of {address} passes on what STS refused",
+    next = "check the AWS credentials and the clock; where Vault's sts_region is another, export VAULT_AWS_STS_REGION=REGION",
+    commands = { "cmek whoami" } },
+
+  { id = "vault.login-server-id", title = "the login was signed for another Vault",
+    cause = "this Vault takes logins alone that are signed with its own ID, and VAULT_AWS_IAM_SERVER_ID is not set or is another",
+    evidence = "{mount} of {address} refuses the header X-Vault-AWS-IAM-Server-ID",
+    next = "export VAULT_AWS_IAM_SERVER_ID=… (iam_server_id_header_value of {mount}, often the server's host name)" },
+
   { id = "vault.mfa", title = "the login wants a second factor",
     cause = "the login is bound to a second factor, for which somebody has to be at hand",
     evidence = "the answer to the login by {method} at {mount} asks for it",

@@ -128,7 +128,11 @@ local function refuse(self, request, outcome, attempts)
   end
   if request.session and outcome.kind == "refused" and (outcome.status < 500 and outcome.status ~= 429) then
     fields.exit = "credentials"
-    if request.situation then explain.tell(request.situation, request.facts, fields) end
+    local situation = request.situation
+    for _, pair in ipairs(request.situations or {}) do
+      if fields.message:find(pair[1], 1, true) then situation = pair[2] end
+    end
+    if situation then explain.tell(situation, request.facts, fields) end
   end
   refusal.raise(explain.complete(fields))
 end
@@ -205,9 +209,11 @@ end
 --- Calls an operation.
 ---@param request { operation: string, method: string, mount: string, path: string, namespace: string?, query: table?, body: table?,
 ---  safe: boolean?, whole: boolean?, anonymous: boolean?, session: boolean?, token: userdata?, audience: string?, wrap_ttl: string?,
----  envelope: boolean?, situation: string?, facts: table? }
+---  envelope: boolean?, situation: string?,
+---  situations: { [1]: string, [2]: string }[]?, facts: table? }
 ---  safe: may be sent again when its outcome is unknown; whole: there is no envelope; session: only with the credential code's key;
----  envelope: all of it is the result; situation, facts: what a refusal is explained by
+---  envelope: all of it is the result; situation, facts: what a refusal is explained by, or,
+---  where these words stand in it, one of situations
 ---@return table? data  nil where a read finds nothing
 function Client:call(request)
   local here = self:use()

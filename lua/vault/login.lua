@@ -88,6 +88,9 @@ local function aws(client)
   return "login", body
 end
 
+-- What the words of a refusal say of it.
+local AWS_REFUSALS <const> = { { "from STS", "vault.login-sts" }, { "IAM-Server-ID", "vault.login-server-id" } }
+
 -- The others ---------------------------------------------------------------------------------------------------------
 
 local function kubernetes(client)
@@ -135,7 +138,8 @@ function M.run(client)
   local path, body = build(client, mount)
   local source = "the login by " .. method
   local envelope = client:call { operation = "Login", method = "POST", mount = mount, path = path, body = body, session = true, anonymous = true,
-    envelope = true, situation = "vault.login", facts = { method = method, mount = mount, address = client.settings.address } }
+    envelope = true, situation = "vault.login", situations = method == "aws" and AWS_REFUSALS or nil,
+    facts = { method = method, mount = mount, address = client.settings.address } }
   local auth = envelope.auth
   if type(auth) ~= "table" or not secret.is(auth.client_token) or secret.length(auth.client_token) == 0 then
     local mfa = type(auth) == "table" and auth.mfa_requirement
