@@ -39,6 +39,7 @@ local M = {}
 
 local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", adopted_key = "kms", cluster_cmek = "cloud", transit_key = "vault",
+  vault_mount = "vault",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
   given = true, flags = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,

@@ -258,7 +258,8 @@ Material from Vault
   is claimed when its material is there, so who has the alias can be used. The tag cmek:material says where it is from. KMS rotates no
   imported material. Replicas of multi-Region keys are not made.
 
-  Policy of the token, in each region (cmek prints the lines that are missing), for a mount called transit:
+  --enable-engine mounts the transit engine where there is none. Policy of the token, in each region (cmek prints the lines that are
+  missing), for a mount called transit:
     exportable  transit/keys/crdb-cmek-NAME-ID-REGION                       create, read, update
                 transit/export/encryption-key/crdb-cmek-NAME-ID-REGION/1    read
     wrapped     transit/keys/tmp-ID-*                                       create, delete, update
@@ -294,6 +295,8 @@ Checks of verify
   role.boundary              its permissions boundary is the one that is asked for, and lets the role use the keys
   role.organization          the organization's service control policies, where IAM tells, do so too
   role.access                all in all, CockroachDB may assume the role
+  vault_mount.exists         the engine that is asked for is mounted
+  vault_mount.type           it is of the type that is asked for
   transit_key.exists         the material is there in Vault: a transit key of the region's name
   transit_key.type           it is an aes256-gcm96 key, neither derived nor convergent
   transit_key.version        the version that KMS has is still there

@@ -6,6 +6,7 @@ return {
   args    = {
     { "cluster",     "name, UUID or console URL of the cluster" },
     { "vault_mount", "where the transit engine is mounted", like = "mount", default = "transit" },
+    { "enable_engine", "mount the transit engine there when it is not", type = "boolean" },
     { "form",        "exportable: Vault keeps the material, which can be imported again; wrapped: Vault makes it and keeps no copy",
       choices = { "exportable", "wrapped" }, default = "exportable" },
     { "role",        "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", like = "role",
@@ -22,13 +23,16 @@ return {
 
   run = function(arg)
     local org, cluster = cloud.organization(), read("cluster", arg.cluster)
-    preflight(cluster, { transit = arg.vault_mount, form = arg.form })
+    preflight(cluster, { transit = arg.vault_mount, form = arg.form, mounts = arg.enable_engine })
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
     local role = ensure("role", { cluster = cluster, name = arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
       trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
 
-    -- Step 2, option B. In each region key material that is born in Vault, and a KMS key that it is imported into, for good.
+    -- Step 2, option B. "Enable the secrets engine", once for all regions.
+    if arg.enable_engine then ensure("vault_mount", { path = arg.vault_mount, type = "transit" }) end
+
+    -- In each region key material that is born in Vault, and a KMS key that it is imported into, for good.
     local keys = task.map(cluster.regions, function(region)
       local material = { form = arg.form, mount = arg.vault_mount }
       if arg.form == "exportable" then

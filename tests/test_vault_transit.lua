@@ -483,5 +483,28 @@ end
 test["a Vault without transit is told what to type"] = function()
   local who = simulated "no engine"
   local ok, raised = pcall(run, who)
-  test.equal({ ok, raised.next }, { false, "vault secrets enable -path=transit transit, or name where it is: --vault-mount PATH" })
+  test.equal({ ok, raised.next }, { false, "vault secrets enable -path=transit transit, or let cmek do it: --enable-engine; "
+    .. "or name where it is: --vault-mount PATH" })
+end
+
+test["or --enable-engine mounts it: a step of the plan, done once"] = function()
+  local who, with = simulated "no engine", { enable_engine = "true" }
+  local plan = run(who, { mode = "plan", arguments = with, requests = true })
+  test.equal({ plan.steps[2].kind, plan.steps[2].name, plan.steps[2].action }, { "vault_mount", "transit/", "create" })
+  test.equal(done(who, { arguments = with }).summary.create, 8)
+  test.equal(done(who, { arguments = with }).summary.unchanged, 8)
+  local report, status = run(who, { mode = "verify", arguments = with })
+  test.equal({ status, #report.findings }, { 0, 0 })
+  who.simulation.state.vault.namespaces[""].mounts["transit/"].type = "kv"
+  local ok, raised = pcall(run, who, { arguments = with })
+  test.equal(ok, false)
+  test.contains(raised.message, "of type kv, and transit is needed")
+end
+
+test["a token that may not mount an engine is told the line that its policy lacks"] = function()
+  local who = open()
+  who.vault.mounts, who.vault.capabilities = {}, function(path) return path:find "^sys/" and { "deny" } or { "root" } end
+  local report, status = run(who, { arguments = { enable_engine = "true" } })
+  test.equal({ status, report.steps[2].action }, { 1, "refuse" })
+  test.contains(report.steps[2].reason, 'path "sys/mounts/transit" { capabilities = ["create", "update"] }')
 end

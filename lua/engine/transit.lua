@@ -96,18 +96,15 @@ local function check_open(engine)
   return true
 end
 
-local function check_mount(engine, mount)
-  local context = engine.context
-  local found, refused = context:try(function(raised) return raised.status == 403 or raised.status == 404 or raised.status == 400 end, function()
-    return engine.session.vault.inspect_mount { path = mount }
-  end)
-  if refused and refused.kind == "credentials" then error(refused, 0) end
+local function check_mount(engine, mount, mounts)
+  local found, refused = require("resource.vault_mount").find(engine.context, { path = mount })
+  if mounts and not found and engine.mode ~= "verify" then return true end   -- the recipe does it
   local words = refused and ("there is no engine at %s/, or the token may do nothing below it (%s)"):format(mount, refusal.line(refused))
-    or found == true and ("there is no engine at %s/"):format(mount)
+    or not found and ("there is no engine at %s/"):format(mount)
     or found.type ~= "transit" and ("the engine at %s/ is of type %s, and transit is needed"):format(mount, tostring(found.type))
   if words then
     return refuse(engine, "vault.mount", { what = "looking for the transit engine", message = words,
-      next = ("vault secrets enable -path=%s transit, or name where it is: --vault-mount PATH"):format(mount) })
+      next = ("vault secrets enable -path=%s transit, or let cmek do it: --enable-engine; or name where it is: --vault-mount PATH"):format(mount) })
   end
   engine:checked_as { id = "vault.mount", object = mount .. "/", result = "ok" }
   return true
@@ -131,10 +128,10 @@ end
 --- Checks Vault before anything is made; in verify what is wrong is a finding, and what needs Vault is unknown.
 ---@param engine table
 ---@param cluster table
----@param options { transit: string, form: "exportable"|"wrapped" }
+---@param options { transit: string, form: "exportable"|"wrapped", mounts: boolean? }  mounts: the recipe mounts the engine
 function M.check(engine, cluster, options)
   if engine.mode == "destroy" then return end
-  local sound = check_open(engine) and check_mount(engine, options.transit)
+  local sound = check_open(engine) and check_mount(engine, options.transit, options.mounts)
   if sound and engine.mode ~= "verify" then check_capabilities(engine, cluster, options.transit, options.form) end
 end
 

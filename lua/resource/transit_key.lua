@@ -32,12 +32,16 @@ function M.name(want) return want.mount .. "/" .. want.name end
 function M.region(want) return want.region end
 function M.foresee() end
 
+-- Nothing is mounted there yet.
+local function no_engine(refused) return refused.status == 404 and tostring(refused.message):find("no handler for route", 1, true) end
+
 --- The key as Vault shows it; nil when there is none.
 ---@param context engine.Context
 ---@param want table
 ---@return table?
 function M.find(context, want)
-  return context.session.vault.transit_read_key { mount = want.mount, name = want.name }
+  local have = context:try(no_engine, function() return context.session.vault.transit_read_key { mount = want.mount, name = want.name } or false end)
+  return have or nil
 end
 
 --- Why its material is none for KMS; nil when it is.
