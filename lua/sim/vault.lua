@@ -159,7 +159,7 @@ local function identify(r)
   if not id or id == "" then refusal.denied() end
   local token = tokens.find(r.vault, id, r.now)
   if r.fault and r.fault.kind == "expired" and r.fault.service == "vault" then token = nil end
-  if token and r.namespace.path:sub(1, #token.namespace) ~= token.namespace then token = nil end
+  if token and r.namespace.path:sub(1, #token.namespace) ~= token.namespace then refusal.forbidden() end
   if not token then
     if state.EDITIONS[r.vault.edition].bao then refusal.denied() end
     refusal.raise(403, refusal.several("permission denied", "invalid token"))

@@ -15,7 +15,8 @@ local list_row, role_row = roles.rows { noun = "Role", path = "role", store = "r
   check = function(r, role) role.role_id = role.role_id or r.simulation:uuid() end }
 
 local function role_of(r)
-  return roles.store(r, "roles")[r.fields.role_name:lower()] or refusal.bad("role %q does not exist", r.fields.role_name)
+  return roles.store(r, "roles")[r.fields.role_name:lower()]
+    or refusal.raise(404, ("role %q does not exist"):format(r.fields.role_name))
 end
 
 local function secret_ids(r) return roles.store(r, "_secret_ids") end

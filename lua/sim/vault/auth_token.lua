@@ -44,7 +44,7 @@ local function not_found() refusal.raise(403, "bad token") end
 
 local function named(r) return tokens.find(r.vault, r.fields.token, r.now) or not_found() end
 
-local function of_accessor(r) return r.vault._accessors[r.fields.accessor or ""] or refusal.raise(403, refusal.several "invalid accessor") end
+local function of_accessor(r) return r.vault._accessors[r.fields.accessor or ""] or refusal.bad(refusal.several "invalid accessor") end
 
 local function lookup(find, with_id)
   return function(r) return { data = tokens.shown(find(r), r.now, with_id) } end

@@ -33,7 +33,7 @@ function types.string(value)
 end
 
 function types.int(value)
-  return math.tointeger(tonumber(value))
+  return math.tointeger(tonumber(value)), "'' cannot parse value as 'int': strconv.ParseInt: invalid syntax"
 end
 
 local BOOLEANS <const> = { ["1"] = true, t = true, T = true, ["true"] = true, TRUE = true, True = true,

@@ -54,6 +54,8 @@ end
 ---@param id string
 function M.namespace(path, id)
   local function mount(kind, description) return M.mount(kind, { description = description }, digest(path .. kind)) end
+  local token = mount("token", "token based credentials")
+  token.config.token_type, token.deprecation_status = "default-service", nil
   return {
     id = id, path = path, custom_metadata = {}, uuid = uuid_of(digest("namespace " .. path)),
     mounts = {
@@ -61,7 +63,7 @@ function M.namespace(path, id)
       ["identity/"] = mount("identity", "identity store"),
       ["cubbyhole/"] = mount("cubbyhole", "per-token private secret storage"),
     },
-    auth = { ["token/"] = mount("token", "token based credentials") },
+    auth = { ["token/"] = token },
     policies = { default = policy.DEFAULT },
   }
 end

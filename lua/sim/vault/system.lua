@@ -98,6 +98,7 @@ local function enable(r, list, prefix, login)
   if other then refusal.bad("path is already in use at %s", prefix .. other) end
   local mount = state.mount(kind, { description = r.fields.description, options = options, ["local"] = r.fields["local"],
     seal_wrap = r.fields.seal_wrap }, r.simulation:hex(16))
+  if login then mount.config.token_type, mount.options = "default-service", options or {} end
   if kind == "keymgmt" then mount.running_plugin_version = "v0.17.0+ent" end
   list[path] = mount
 end
@@ -158,16 +159,16 @@ local function write_policy(r)
   local name = r.fields.name:lower()
   local text = r.fields.policy or r.fields.rules
   if not text or text == "" then refusal.bad "'policy' parameter not supplied or empty" end
-  if name == "root" then refusal.bad 'cannot update "root" policy' end
   text = decoded(text)
   local rules, message = policy.parse(text)
   if not rules then refusal.bad("failed to parse policy: %s", message) end
+  if name == "root" then refusal.bad 'cannot update "root" policy' end
   r.namespace.policies[name] = text
 end
 
 local function delete_policy(r)
   local name = r.fields.name:lower()
-  if name == "root" or name == "default" then refusal.bad('cannot delete "%s" policy', name) end
+  if name == "root" or name == "default" then refusal.bad("cannot delete %s policy", name) end
   r.namespace.policies[name] = nil
 end
 
@@ -240,6 +241,10 @@ local delete_namespace = with_namespaces(function(r, path)
   for other in sorted(r.vault.namespaces) do
     if other ~= path and other:sub(1, #path) == path then refusal.bad("namespace %q has child namespaces", path) end
   end
+  if not r.vault.namespaces[path] then
+    r.warn "requested namespace does not exist"
+    return {}
+  end
   r.vault.namespaces[path] = nil
   return nil
 end)
@@ -290,7 +295,8 @@ end
 
 local function read_quota(r)
   local quota = r.vault._quotas[r.fields.name] or refusal.absent()
-  return { data = { name = r.fields.name, type = "rate-limit", path = quota.path, rate = quota.rate, interval = quota.interval, block_interval = 0 } }
+  return { data = { name = r.fields.name, type = "rate-limit", path = quota.path, rate = quota.rate, interval = quota.interval, block_interval = 0,
+    role = "", inheritable = false } }
 end
 
 local function condition_of(r) return { raw = { ha_enabled = false, is_self = r.condition == "active", leader_address = "" } } end

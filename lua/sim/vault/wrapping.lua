@@ -27,7 +27,8 @@ function M.wrap(r, body, ttl)
 end
 
 local function find(r, id)
-  local wrapped = id and r.vault._wrapped[id]
+  if not id or id == "" then refusal.raise(403, "error validating wrapping token: token is empty") end
+  local wrapped = r.vault._wrapped[id]
   if wrapped and wrapped.expires <= r.now then
     r.vault._wrapped[id], wrapped = nil, nil
   end
