@@ -119,6 +119,18 @@ test["a second run finds nothing to do, and verify nothing to find: each check o
   test.equal({ seen["vault.open"], seen["vault.mount"], seen["key.material"], seen["key.origin"] }, { 1, 1, 3, 3 })
 end
 
+test["enable takes these keys as they are, and its verify has nothing against where their material is from"] = function()
+  local who = open()
+  done(who)
+  local report, status = operators.run(who, "enable")
+  test.equal({ status, report.error }, { 0 })
+  report, status = operators.run(who, "enable", { mode = "verify" })
+  test.equal({ status, #report.findings }, { 0, 0 })
+  local console = operators.run(who, "console", { mode = "verify" })   -- whose keys have KMS's, which KMS rotates
+  for i = 1, 3 do test.equal(console.findings[i].id, "key.origin") end
+  test.equal({ #console.findings, operators.run(who, "console").summary.unchanged }, { 3, 4 })
+end
+
 test["wrapped: the material is Vault's and KMS's alone, and nothing of it stays in Vault"] = function()
   local who = open()
   done(who, { arguments = WRAPPED })

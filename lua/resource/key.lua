@@ -180,7 +180,8 @@ function M.refusal(context, want, have)
   return unputtable(context, want, have)
 end
 
-local function rotation_difference(want, have)
+local function rotation_difference(want, have, origin)
+  if origin == "EXTERNAL" then return nil end   -- KMS rotates no material that it has not made
   if not want.rotation or have.enabled == nil then return nil end   -- what KMS leaves out is unknown, never drift
   if not have.enabled then return { check = "rotation", field = "rotation", have = "off", want = want.rotation } end
   if have.period and math.tointeger(have.period) ~= want.rotation then
@@ -207,7 +208,7 @@ function M.differences(want, have)
   for _, difference in ipairs(want.policy and policies.differences(want.policy, have.policy) or {}) do
     list[#list + 1] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
-  list[#list + 1] = rotation_difference(want, have.rotation)
+  list[#list + 1] = rotation_difference(want, have.rotation, have.metadata.Origin)
   for _, difference in ipairs(M.tag_differences(want, have)) do list[#list + 1] = difference end
   return list
 end

@@ -78,9 +78,10 @@ local function kind(list, want, have)
   if list:sound "key.spec" then list:ok "key.spec" end
 end
 
-local function origin(list, want, have)
+local function origin(list, want, have, mode)
   local wanted, origin_now = want.origin or "AWS_KMS", have.metadata.Origin
   if origin_now == nil then return end   -- KMS did not say
+  if mode == "read" then return list:ok("key.origin", origin_now) end   -- the recipe that makes it knows from where
   if origin_now == wanted then return list:ok "key.origin" end
   list:finding("key.origin", { field = "Origin", have = origin_now, want = wanted,
     text = "the key's material is not from where it was to come; it is fixed for the key's life" })
@@ -97,6 +98,7 @@ end
 
 local function rotation(engine, list, want, have)
   if not want.rotation or not list:sound "key.state" then return end   -- a key that is not enabled does not rotate
+  if have.metadata.Origin == "EXTERNAL" then return end                -- told by key.origin
   local now = have.rotation
   if have.unreadable.rotation then return list:unknown("key.rotation", have.unreadable.rotation) end
   if now.enabled == nil then return list:unknown("key.rotation", "KMS does not say whether the key rotates") end
@@ -226,7 +228,7 @@ function M.inspect(engine, list, want, have, mode)
   if not list:sound "key.owner" then return end
   state(engine, list, have)
   kind(list, want, have)
-  origin(list, want, have)
+  origin(list, want, have, mode)
   imported(engine, list, want, have)
   tags(engine, list, want, have)
   if have.policy == nil then
