@@ -75,3 +75,9 @@ end
 for _, name in ipairs(FAULTS) do
   test["caught by its invariant: " .. name:gsub("_", " ")] = function() caught(name) end
 end
+
+test["caught by its invariant: alias before material"] = function()
+  local fault = "--fault tests/faults/alias_before_material.lua --until 'no alias without material'"
+  local _, told = finish(start("--recipe vault-transit --runs 5 " .. fault))
+  test.contains(told, "CAUGHT")
+end

@@ -208,6 +208,7 @@ known["nothing that is named is left scheduled"] = function(rest)
 end
 
 known["nothing that is named is scheduled or deleted"] = function(rest) return rest.witness.named_deleted[1] end
+known["no alias without material"] = function(rest) return rest.witness.empty[1] end
 known["the role goes after the keys"] = function(rest) return rest.witness.role_first[1] end
 known["a deletion has the longest window"] = function(rest) return rest.witness.short[1] end
 
@@ -221,7 +222,7 @@ local function list(names_of)
 end
 
 local ALWAYS <const> = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled",
-  "a deletion has the longest window", "nothing of others is touched", "no secret in journal or output" }
+  "a deletion has the longest window", "no alias without material", "nothing of others is touched", "no secret in journal or output" }
 
 local function with_always(names_of)
   return list(table.move(names_of, 1, #names_of, #ALWAYS + 1, table.move(ALWAYS, 1, #ALWAYS, 1, {})))

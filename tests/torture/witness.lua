@@ -7,6 +7,7 @@ local sorted = require "sorted"
 ---@field named_deleted string[]  what was scheduled or deleted although it was named
 ---@field role_first string[]     roles that went while keys of their cluster were in place
 ---@field short string[]          keys that were scheduled with a shorter window
+---@field empty string[]          keys that got the cluster's alias before they had material
 local Witness = {}
 Witness.__index = Witness
 
@@ -17,7 +18,8 @@ local WINDOW <const> = 30 * 86400
 
 ---@param scene table
 function M.new(scene)
-  return setmetatable({ scene = scene, since = {}, scheduled = {}, roles = {}, named_deleted = {}, role_first = {}, short = {} }, Witness)
+  return setmetatable({ scene = scene, since = {}, scheduled = {}, roles = {}, named_deleted = {}, role_first = {}, short = {},
+    empty = {} }, Witness)
 end
 
 local function state_of(self) return self.scene.simulation.state end
@@ -96,7 +98,16 @@ local function see_roles(self)
   self.roles = now
 end
 
-local SEES <const> = { ScheduleKeyDeletion = see_keys, CancelKeyDeletion = see_keys, CreateRole = see_roles, DeleteRole = see_roles }
+local function see_aliases(self)
+  each_key(self, function(key, place)
+    for _, alias in ipairs(key.KeyState == "PendingImport" and place.aliases or {}) do
+      if alias.TargetKeyId == key.KeyId and names.generation(self.scene.cluster, alias.AliasName) then table.insert(self.empty, key.Arn) end
+    end
+  end)
+end
+
+local SEES <const> = { ScheduleKeyDeletion = see_keys, CancelKeyDeletion = see_keys, CreateRole = see_roles, DeleteRole = see_roles,
+  CreateAlias = see_aliases }
 
 --- One request has been answered.
 ---@param entry table  of the simulator's log

@@ -1,0 +1,13 @@
+--- A planted fault: the alias is claimed before the key has its material, so for a time who has the alias cannot be used.
+return {
+  module = "engine.material",
+  invariants = { "no alias without material" },
+  patch = function(real)
+    local fill = real.fill
+    function real.fill(context, want, id)
+      require("engine.claim").claim(context, want.region, want.alias, id:match "[^/]+$")
+      return fill(context, want, id)
+    end
+    return real
+  end,
+}
