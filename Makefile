@@ -12,8 +12,8 @@ LIBS     = -Wl,-Bstatic $(STATIC) -Wl,-Bdynamic -lssl -lcrypto -lm -ldl
 SCRIPTS := $(shell find lua recipes -name '*.lua' | sort)
 ARGPARSE = lua/argparse.lua=$(firstword $(wildcard /usr/share/lua/5.4/argparse.lua /usr/local/share/lua/5.4/argparse.lua))
 OBJECTS := $(patsubst host/%.c,$(BUILD)/%.o,$(wildcard host/*.c)) $(BUILD)/scripts.o
-TESTS   := $(sort $(wildcard tests/test_*.lua))
-SENTENCES = $(filter-out tests/test_torture.lua,$(TESTS))   # the torture has a number of seeds of its own where programs are slow
+SENTENCES := $(sort $(filter-out tests/test_torture.lua,$(wildcard tests/test_*.lua)))
+TESTS    = tests/test_torture.lua $(SENTENCES)   # the longest first; it has a number of seeds of its own where programs are slow
 
 .PHONY: all help setup demo test install uninstall deb peers torture bench check valgrind lint clean
 all: $(BUILD)/cmek
@@ -50,7 +50,7 @@ demo: setup     # the main job against the simulated services
 test:           # every sentence in tests/, and the torture
 	@host/setup curl openssl
 	@$(MAKE) -s $(BUILD)/cmek
-	@$(BUILD)/cmek test tests/run.lua $(TESTS)
+	@tests/parts '$(BUILD)/cmek test tests/run.lua' $(TESTS)
 
 peers: $(BUILD)/cmek   # against programs that nobody here wrote
 	@tests/peers/run $(BUILD)
@@ -64,16 +64,15 @@ bench: $(BUILD)/cmek     # how long it takes, beside others
 check:          # the sentences under the sanitizers
 	@$(MAKE) -s BUILD=$(BUILD)/check CFLAGS="-O1 -g -DNO_WIPE -fsanitize=address,undefined -fno-sanitize-recover=all" $(BUILD)/check/cmek
 	@$(BUILD)/check/cmek test tests/torture.lua --runs 40
-	@$(BUILD)/check/cmek test tests/run.lua $(SENTENCES)
+	@tests/parts '$(BUILD)/check/cmek test tests/run.lua' $(SENTENCES)
 
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full $(BUILD)/valgrind/cmek test
 # Left out: that a program cannot be started, which spawn does not tell where valgrind makes a fork of its vfork.
-LEFT_OUT = "a program that is not found, or cannot be run, is named" "a process that cannot be started is told"
+LEFT_OUT = --without "a program that is not found, or cannot be run, is named" --without "a process that cannot be started is told"
 valgrind:       # the sentences under valgrind, beside some torture
 	@$(MAKE) -s BUILD=$(BUILD)/valgrind CFLAGS="-O1 -g -DNO_WIPE" $(BUILD)/valgrind/cmek
 	@$(VALGRIND) tests/torture.lua --runs 20 & torture=$$!; \
-	for s in $(LEFT_OUT); do set -- "$$@" --without "$$s"; done; \
-	$(VALGRIND) tests/run.lua "$$@" $(SENTENCES); sentences=$$?; wait $$torture && exit $$sentences
+	tests/parts '$(VALGRIND) tests/run.lua $(LEFT_OUT)' $(SENTENCES); sentences=$$?; wait $$torture && exit $$sentences
 
 lint:           # both compilers, and what reads code
 	@$(MAKE) -s BUILD=$(BUILD)/clang CC=clang CFLAGS="-O1 -funsigned-char" $(BUILD)/clang/cmek
