@@ -21,7 +21,7 @@ end
 
 local function secret_ids(r) return roles.store(r, "_secret_ids") end
 
-local function generate(r)
+local function new_secret_id(r)
   local role, f = role_of(r), r.fields
   if not role.bind_secret_id then refusal.bad "bind_secret_id is not set on the role" end
   local id = f.secret_id or r.simulation:uuid()
@@ -86,9 +86,9 @@ M.rows = paths.rows {
     read = function(r) return { data = { role_id = role_of(r).role_id } } end,
     write = function(r) role_of(r).role_id = r.fields.role_id end },
   { "SecretID", "^role/(NAME)/secret%-id$", ROLE, fields = { metadata = "string", cidr_list = "list", token_bound_cidrs = "list",
-    num_uses = "int", ttl = "duration" }, write = generate, list = list_secret_ids },
+    num_uses = "int", ttl = "duration" }, write = new_secret_id, list = list_secret_ids },
   { "CustomSecretID", "^role/(NAME)/custom%-secret%-id$", ROLE, fields = { secret_id = "string", num_uses = "int", ttl = "duration",
-    metadata = "string" }, write = generate },
+    metadata = "string" }, write = new_secret_id },
   { "SecretIDLookup", "^role/(NAME)/secret%-id/lookup$", ROLE, fields = { secret_id = "string" }, write = lookup },
   { "SecretIDDestroy", "^role/(NAME)/secret%-id/destroy$", ROLE, fields = { secret_id = "string" },
     write = function(r) secret_ids(r)[r.fields.secret_id or ""] = nil end },
