@@ -3,17 +3,17 @@
 
 local M = {}
 
---- What is inside. `library`: as the Makefile links it.
----@type { name: string, licence: string, library: string?, copyright: string[] }[]
+--- What is inside. `links`: as the Makefile links it.
+---@type { name: string, licence: string, links: string?, copyright: string[] }[]
 M.INSIDE = {
   { name = "cmek", licence = "MIT", copyright = { "Copyright (c) 2026 The cmek authors" } },
-  { name = "Lua 5.4", licence = "MIT", library = "lua5.4", copyright = { "Copyright (c) 1994-2022 Lua.org, PUC-Rio" } },
-  { name = "lua-cjson", licence = "MIT", library = "lua5.4-cjson", copyright = { "Copyright (c) 2010-2012 Mark Pulford <mark@kyne.com.au>" } },
-  { name = "argparse", licence = "MIT", library = "argparse",
+  { name = "Lua 5.4", licence = "MIT", links = "lua5.4", copyright = { "Copyright (c) 1994-2022 Lua.org, PUC-Rio" } },
+  { name = "lua-cjson", licence = "MIT", links = "lua5.4-cjson", copyright = { "Copyright (c) 2010-2012 Mark Pulford <mark@kyne.com.au>" } },
+  { name = "argparse", licence = "MIT", links = "argparse",
     copyright = { "Copyright (c) 2013-2018 Peter Melnichenko", "Copyright (c) 2019 Paul Ouellette" } },
-  { name = "expat", licence = "MIT", library = "expat",
+  { name = "expat", licence = "MIT", links = "expat",
     copyright = { "Copyright (c) 1998-2000 Thai Open Source Software Center Ltd and Clark Cooper", "Copyright (c) 2001-2022 Expat maintainers" } },
-  { name = "libevent", licence = "BSD-3-Clause", library = "event_core event_extra event_openssl",
+  { name = "libevent", licence = "BSD-3-Clause", links = "event_core event_extra event_openssl",
     copyright = {
       "Copyright (c) 2000-2007 Niels Provos <provos@citi.umich.edu>",
       "Copyright (c) 2007-2012 Niels Provos and Nick Mathewson",
@@ -27,8 +27,8 @@ M.INSIDE = {
 
 --- What the program uses on the machine and does not contain.
 M.BESIDE = {
-  { name = "OpenSSL 3", licence = "Apache-2.0", library = "ssl crypto", copyright = { "Copyright (c) 1998-2023 The OpenSSL Project Authors" } },
-  { name = "libcurl", licence = "curl", library = "curl",
+  { name = "OpenSSL 3", licence = "Apache-2.0", links = "ssl crypto", copyright = { "Copyright (c) 1998-2023 The OpenSSL Project Authors" } },
+  { name = "libcurl", licence = "curl", links = "curl",
     copyright = { "Copyright (c) 1996-2023 Daniel Stenberg, <daniel@haxx.se>, and many contributors" } },
 }
 

@@ -17,7 +17,7 @@ end
 
 local function entry_of(entries, library)
   for _, entry in ipairs(entries) do
-    if (" " .. (entry.library or "") .. " "):find(" " .. library .. " ", 1, true) then return entry end
+    if (" " .. (entry.links or "") .. " "):find(" " .. library .. " ", 1, true) then return entry end
   end
 end
 
