@@ -250,7 +250,7 @@ static bool set_options(struct transfer *t, const struct door *door)
     && SET(CURLOPT_FOLLOWLOCATION, 0L)
     && SET(CURLOPT_NOSIGNAL, 1L)
     && SET(CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS)
-    && SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000.0))
+    && SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000.0) + 1)   /* libcurl drops what is less than a millisecond, and so ends early */
     && SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS)
     && SET(CURLOPT_USERAGENT, door->user_agent)
     && SET(CURLOPT_ERRORBUFFER, t->error)
