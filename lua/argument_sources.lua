@@ -12,7 +12,7 @@ local FILE_MAX <const> = 1 << 20   -- bytes
 ---@return table<string, any>
 function M.file(path)
   local text, message = require("file").read(path, FILE_MAX)
-  if not text then failure.usage(("cannot read --args '%s': %s"):format(path, message)) end
+  if not text then failure.usage(("cannot read --args '%s': %s"):format(path, failure.reason(message))) end
   local values
   if text:find "^%s*[{%[]" then values, message = json.decode(text) else values, message = require("data").read(text) end
   if type(values) == "table" and not json.is_array(values) then return values end
@@ -53,7 +53,7 @@ end
 ---@param given table<string, any>
 function M.save(path, given)
   local done, message = require("file").write(path, json.encode(given, { indent = 2 }) .. "\n")
-  if not done then failure.usage(("cannot write --save-args '%s': %s"):format(path, message)) end
+  if not done then failure.usage(("cannot write --save-args '%s': %s"):format(path, failure.reason(message))) end
 end
 
 -- Explaining -----------------------------------------------------------------------------------------------------------

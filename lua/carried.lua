@@ -73,7 +73,7 @@ end
 ---@return table
 function M.read(file, schema, plain)
   local text, message = require("file").read(file.path, SIZE_MAX)
-  if not text then failure.usage(("cannot read %s '%s': %s"):format(file.flag, file.path, message), file.again) end
+  if not text then failure.usage(("cannot read %s '%s': %s"):format(file.flag, file.path, failure.reason(message)), file.again) end
   local document
   document, message = json.decode(text)
   if document == nil then M.refuse(file, "it is not JSON: " .. message, file.again) end
@@ -118,7 +118,7 @@ function M.write(flag, path, schema, document, now)
   document.schema, document.cmek, document.written_at = schema, require "version", require("time").text(now)
   local done, message = require("file").write(path, json.encode(document, { indent = 2 }) .. "\n", 420)   -- 0644: nothing in it is secret
   if not done then
-    failure.raise { status = failure.FAILED, what = ("writing %s"):format(flag), message = ("cannot write '%s': %s"):format(path, message) }
+    failure.raise { status = failure.FAILED, what = ("writing %s"):format(flag), message = ("cannot write '%s': %s"):format(path, failure.reason(message)) }
   end
 end
 
@@ -134,7 +134,7 @@ function M.check_writable(flag, path)
     done, message = files.write(path, "")
     if done then files.remove(path) end
   end
-  if message then failure.usage(("cannot write %s '%s': %s"):format(flag, path, message), "name another file; nothing was made") end
+  if message then failure.usage(("cannot write %s '%s': %s"):format(flag, path, failure.reason(message)), "name another file; nothing was made") end
 end
 
 return M

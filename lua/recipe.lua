@@ -54,7 +54,7 @@ end
 function M.source(name)
   if M.is_file(name) then
     local text, message = require("file").read(name, SOURCE_MAX)
-    if not text then failure.usage(("cannot read the recipe '%s': %s"):format(name, message)) end
+    if not text then failure.usage(("cannot read the recipe '%s': %s"):format(name, failure.reason(message))) end
     return text, name
   end
   local path = FOLDER .. name .. ".lua"

@@ -30,7 +30,7 @@ function M.write(path, order, report, engine)
   document.digest = digest(document)
   local done, message = require("file").write(path, require("json").encode(document, { indent = 2 }) .. "\n")
   if not done then
-    failure.raise { status = failure.FAILED, what = "saving the plan", message = ("cannot write '%s': %s"):format(path, message) }
+    failure.raise { status = failure.FAILED, what = "saving the plan", message = ("cannot write '%s': %s"):format(path, failure.reason(message)) }
   end
 end
 
@@ -49,7 +49,7 @@ end
 
 local function parse(path)
   local text, message = require("file").read(path, SIZE_MAX)
-  if not text then failure.usage(("cannot read --plan '%s': %s"):format(path, message), "cmek plan RECIPE --out FILE writes one") end
+  if not text then failure.usage(("cannot read --plan '%s': %s"):format(path, failure.reason(message)), "cmek plan RECIPE --out FILE writes one") end
   local document
   document, message = require("json").decode(text)
   if type(document) ~= "table" or not tostring(document.schema):find "^cmek%.saved_plan/" then

@@ -153,3 +153,11 @@ test["the question is asked for a saved plan too, and what cannot be undone want
     .. '"$CMEK" run --plan $D/plan; echo "status $?" >&2\n' .. RUN .. '; echo "status $?" >&2\n' .. RUN .. ' --confirm orders; echo "status $?" >&2')
   test.equal(statuses(result.errors), "1 1 0")
 end
+
+test["a plan that cannot be saved is told as one document, with its reason once"] = function()
+  local result = outside.simulated '"$CMEK" plan console --cluster orders --out /proc/nowhere/plan --json'
+  local document = assert(json.decode(result.output))
+  test.equal({ result.status, document.schema, document.error.what }, { 1, "cmek.error/1", "saving the plan" })
+  local _, count = result.errors:gsub("/proc/nowhere/plan", "")
+  test.equal(count, 1)
+end

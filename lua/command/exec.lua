@@ -11,7 +11,7 @@ local SERVICES <const> = { "cloud", "iam", "kms", "sts", "tagging", "vault" }
 
 local function load_script(path, environment)
   local text, message = require("file").read(path, SCRIPT_MAX)
-  if not text then failure.usage(("cannot read the script '%s': %s"):format(path, message)) end
+  if not text then failure.usage(("cannot read the script '%s': %s"):format(path, failure.reason(message))) end
   local chunk
   chunk, message = load(text:gsub("^#[^\n]*", "", 1), "@" .. path, "t", environment)
   if not chunk then failure.usage(message) end

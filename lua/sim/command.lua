@@ -167,7 +167,7 @@ end
 
 local function read_json(name, what)
   local text, message = file.read(name, 64 << 20)
-  if not text then failure.usage(("cannot read the %s '%s': %s"):format(what, name, message)) end
+  if not text then failure.usage(("cannot read the %s '%s': %s"):format(what, name, failure.reason(message))) end
   local value
   value, message = json.decode(text)
   if type(value) ~= "table" then failure.usage(("the %s '%s' is not what it should be: %s"):format(what, name, message or "no object or list")) end
@@ -177,7 +177,7 @@ end
 local function write(name, text, what)
   local ok, message = file.write(name, text)
   if ok then return end
-  failure.raise { status = failure.FAILED, what = "cmek sim", message = ("cannot write the %s '%s': %s"):format(what, name, message) }
+  failure.raise { status = failure.FAILED, what = "cmek sim", message = ("cannot write the %s '%s': %s"):format(what, name, failure.reason(message)) }
 end
 
 -- ---- the simulation ----
@@ -215,7 +215,7 @@ local function keep_log(simulation, name)
   write(name, "", "log")
   simulation.on_request = function(entry)
     local ok, message = file.append(name, json.encode(entry) .. "\n")
-    if not ok then error(("cannot write the log '%s': %s"):format(name, message), 0) end
+    if not ok then error(("cannot write the log '%s': %s"):format(name, failure.reason(message)), 0) end
   end
 end
 

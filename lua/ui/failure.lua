@@ -53,4 +53,9 @@ function M.document(value)
   return require("engine.failure").document(value)
 end
 
+--- Why a file could not be read or written, of the host's message: for a text that names the file itself.
+---@param message string  "cannot read 'x': Permission denied"
+---@return string
+function M.reason(message) return message:match "^cannot %a+ '.*': (.-)$" or message end
+
 return M
