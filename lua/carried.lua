@@ -118,7 +118,7 @@ function M.write(flag, path, schema, document, now)
   document.schema, document.cmek, document.written_at = schema, require "version", require("time").text(now)
   local done, message = require("file").write(path, json.encode(document, { indent = 2 }) .. "\n", 420)   -- 0644: nothing in it is secret
   if not done then
-    failure.raise { status = failure.FAILED, what = ("writing %s"):format(flag), message = ("cannot write '%s': %s"):format(path, failure.reason(message)) }
+    failure.raise { status = failure.FAILED, what = ("writing %s"):format(flag), message = message }
   end
 end
 

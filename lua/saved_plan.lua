@@ -30,7 +30,7 @@ function M.write(path, order, report, engine)
   document.digest = digest(document)
   local done, message = require("file").write(path, require("json").encode(document, { indent = 2 }) .. "\n")
   if not done then
-    failure.raise { status = failure.FAILED, what = "saving the plan", message = ("cannot write '%s': %s"):format(path, failure.reason(message)) }
+    failure.raise { status = failure.FAILED, what = "saving the plan", message = message }
   end
 end
 

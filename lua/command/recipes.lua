@@ -39,7 +39,7 @@ local function eject(arguments, output)
   if file.exists(path) then failure.raise { status = failure.FAILED, message = ("'%s' exists: name another file"):format(path) } end
   local done, message = file.write(path, text, 420)   -- 0644: a recipe holds no secret
   if not done then
-    failure.raise { status = failure.FAILED, message = ("cannot write '%s': %s"):format(path, failure.reason(message)) }
+    failure.raise { status = failure.FAILED, message = message }
   end
   local shown = recipe.is_file(path) and path or "./" .. path
   output:note(("%s written; cmek plan %s --help\n"):format(path, shown))
