@@ -8,19 +8,7 @@ local M = {}
 M.ACCOUNT, M.OTHER_ACCOUNT = "210987654321", "345678901234"
 M.CLUSTER = { id = "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7", name = "orders" }
 
--- A journal in memory.
-local function memory()
-  local disk = { text = "", queued = "" }
-  function disk:append(lines)
-    self.queued = self.queued .. lines
-    return true
-  end
-  function disk:sync()
-    self.text, self.queued = self.text .. self.queued, ""
-    return true
-  end
-  return disk
-end
+local memory = dofile("tests/torture/disk.lua").new   -- a journal without a file
 
 -- Somebody who signs with these keys, at a door of his own.
 local function operator(here, simulation, who, options)

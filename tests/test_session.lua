@@ -6,18 +6,7 @@ local refusal = require "refusal"
 local ENVIRONMENT <const> = { AWS_ACCESS_KEY_ID = "AKIASIMULATEDCMEK001", AWS_SECRET_ACCESS_KEY = "simulated/secret/not-a-real-one/00000001",
   AWS_REGION = "us-east-1", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null" }
 
-local function memory()
-  local disk = { text = "", queued = "" }
-  function disk:append(lines)
-    self.queued = self.queued .. lines
-    return true
-  end
-  function disk:sync()
-    self.text, self.queued = self.text .. self.queued, ""
-    return true
-  end
-  return disk
-end
+local memory = dofile("tests/torture/disk.lua").new   -- a journal without a file
 
 --- A session in a world. Options: sim (of the simulation), environment (adds; false takes away), profile, region, answer (stands above
 --- the simulation), network.

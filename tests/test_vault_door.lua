@@ -11,18 +11,7 @@ local world = require "sim.world"
 
 local TOKEN <const> = secret.new("hvs.not-a-real-token-00000001", "vault")
 
-local function memory()
-  local disk = { text = "", queued = "" }
-  function disk:append(lines)
-    self.queued = self.queued .. lines
-    return true
-  end
-  function disk:sync()
-    self.text, self.queued = self.text .. self.queued, ""
-    return true
-  end
-  return disk
-end
+local memory = dofile("tests/torture/disk.lua").new   -- a journal without a file
 
 --- A door in a world of its own. here.ask(request) sends with a token; here.session(request) as the credential code does.
 local function open(options)
