@@ -119,14 +119,15 @@ end
 test["it runs for so many seconds, and can run again until a signal comes"] = function()
   local one <close> = server.new { handler = hello }
   test.equal({ one:run { seconds = 0.05 } }, { "seconds", 0 })
-  local killer = assert(process.spawn { argv = { "sh", "-c", ("sleep 0.2; kill -TERM %d"):format(process.pid()) },
+  -- it is served once it runs: a signal that came before would end the tests
+  local killer = assert(process.spawn { argv = { "sh", "-c", ("curl -s http://127.0.0.1:%d/; kill -TERM %d"):format(one.port, process.pid()) },
     environment = { PATH = true } })
   test.equal({ one:run {} }, { "signal", 15 })
   killer:close()
 end
 
 test["a signal that comes for it goes on to its child, whose end ends it"] = function()
-  local _, ended, status = serve(hello, ([[trap 'exit 7' TERM; kill -TERM %d; sleep 5 & wait]]):format(process.pid()))
+  local _, ended, status = serve(hello, ([[trap 'exit 7' TERM; curl -s $URL/; kill -TERM %d; sleep 5 & wait]]):format(process.pid()))
   test.equal({ ended, status }, { "child", 7 })
 end
 
