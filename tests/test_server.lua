@@ -120,8 +120,8 @@ test["it runs for so many seconds, and can run again until a signal comes"] = fu
   local one <close> = server.new { handler = hello }
   test.equal({ one:run { seconds = 0.05 } }, { "seconds", 0 })
   -- it is served once it runs: a signal that came before would end the tests
-  local killer = assert(process.spawn { argv = { "sh", "-c", ("curl -s -o /dev/null http://127.0.0.1:%d/; kill -TERM %d"):format(one.port, process.pid()) },
-    environment = { PATH = true } })
+  local script = ("curl -s -o /dev/null http://127.0.0.1:%d/; kill -TERM %d"):format(one.port, process.pid())
+  local killer = assert(process.spawn { argv = { "sh", "-c", script }, environment = { PATH = true } })
   test.equal({ one:run {} }, { "signal", 15 })
   killer:close()
 end
