@@ -59,6 +59,16 @@ function M.vault_key(cluster, region) return ("%s-%s-%s"):format(PREFIX, stem(cl
 ---@return string
 function M.temporary(cluster, region, id) return ("tmp-%s-%s-%s"):format(M.last12(cluster), region, id) end
 
+--- The description of an engine that cmek mounts in Vault for a cluster, by which it is known as that later.
+---@param cluster names.Cluster
+---@return string
+function M.mount_description(cluster) return ("cmek: for CockroachDB cluster %s (%s)"):format(cluster.name, cluster.id) end
+
+--- The UUID of the cluster that cmek mounted an engine for; nil when somebody else mounted it.
+---@param description string?
+---@return string?
+function M.mounted_for(description) return tostring(description):match "^cmek: for CockroachDB cluster .* %((%x+%-%x+%-%x+%-%x+%-%x+)%)$" end
+
 --- The generation that an alias of this cluster stands for; nil when it is none of them.
 ---@param cluster names.Cluster
 ---@param alias string

@@ -30,7 +30,7 @@ return {
       trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
 
     -- Step 2, option B. "Enable the secrets engine", once for all regions.
-    if arg.enable_engine then ensure("vault_mount", { path = arg.vault_mount, type = "transit" }) end
+    if arg.enable_engine then ensure("vault_mount", { cluster = cluster, path = arg.vault_mount, type = "transit" }) end
 
     -- In each region key material that is born in Vault, and a KMS key that it is imported into, for good.
     local keys = task.map(cluster.regions, function(region)

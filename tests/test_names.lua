@@ -25,3 +25,14 @@ test["a long or strange name stays within what IAM and KMS allow"] = function()
   test.matches(names.role(strange), "%-0f2c6e9d41b7$")
   test.matches(names.alias(strange), "^alias/[%w/_-]+%-g1$")
 end
+
+test["an engine that cmek mounts in Vault says for which cluster; nobody else's description does"] = function()
+  for _, name in ipairs { "orders", "a (b) c", "" } do
+    test.equal(names.mounted_for(names.mount_description { id = cluster.id, name = name }), cluster.id)
+  end
+  for _, other in ipairs { "", "cmek", "key material for cmek: for CockroachDB cluster orders (8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7)",
+    "cmek: for CockroachDB cluster orders (8b6d7a10)" } do
+    test.equal(names.mounted_for(other), nil)
+  end
+  test.equal(names.mounted_for(nil), nil)
+end

@@ -1,9 +1,8 @@
 --- What Vault must offer before anything is made with transit: it is open, the engine is there, and the token may do what it will be asked.
+local capabilities = require "engine.capabilities"
 local failure = require "engine.failure"
-local json = require "json"
 local names = require "names"
 local refusal = require "refusal"
-local sorted = require "sorted"
 
 local M = {}
 
@@ -12,8 +11,6 @@ M.checks = {
   { id = "vault.open", severity = "high", text = "Vault can be asked, and is not sealed" },
   { id = "vault.mount", severity = "high", text = "the transit engine is where it is looked for" },
 }
-
-local EITHER <const> = { create = "update", update = "create" }   -- Vault decides which a POST is; one of them will do
 
 -- What each way does with the paths below the mount, region by region.
 local function wanted(cluster, mount, form)
@@ -33,41 +30,6 @@ local function wanted(cluster, mount, form)
     end
   end
   return list
-end
-
--- The capabilities of a path that are missing.
-local function missing(need, have)
-  local set, list = {}, {}
-  for _, capability in ipairs(have or {}) do set[capability] = true end
-  if set.root then return list end
-  for _, capability in ipairs(need) do
-    if not set[capability] and not set[EITHER[capability] or ""] or set.deny then list[#list + 1] = capability end
-  end
-  return list
-end
-
--- The path of a policy that stands for all attempts at one import in any region: a * at the end covers what is below it too.
-local function pattern(path, cluster)
-  return (path:gsub("(/tmp%-" .. names.last12(cluster) .. "%-).*$", "%1*"))
-end
-
--- The lines of a policy that grant what is needed.
-local function lines_for(needs, cluster)
-  local order, by_path = {}, {}
-  for _, need in ipairs(needs) do
-    local path = pattern(need.path, cluster)
-    if not by_path[path] then
-      by_path[path] = {}
-      order[#order + 1] = path
-    end
-    for _, capability in ipairs(need) do by_path[path][capability] = true end
-  end
-  for i, path in ipairs(order) do
-    local list = {}
-    for capability in sorted(by_path[path]) do list[#list + 1] = capability end
-    order[i] = ('path "%s" { capabilities = ["%s"] }'):format(path, table.concat(list, '", "'))
-  end
-  return table.concat(order, "\n")
 end
 
 local function refuse(engine, id, fields)
@@ -112,17 +74,12 @@ end
 
 -- What the token lacks is told all at once, as lines for its policy.
 local function check_capabilities(engine, cluster, mount, form)
-  local needs, paths = wanted(cluster, mount, form), json.array {}
-  for i, need in ipairs(needs) do paths[i] = need.path end
-  local have, short, lacking = engine.session.vault.read_capabilities { paths = paths }, {}, {}
-  for _, need in ipairs(needs) do
-    local list = missing(need, have[need.path])
-    if #list > 0 then short[#short + 1], lacking[#lacking + 1] = need, ("%s on %s"):format(table.concat(list, ", "), need.path) end
-  end
-  engine:checked_as { id = "vault.capabilities", object = mount .. "/", result = #lacking > 0 and "finding" or "ok" }
-  if #lacking == 0 then return end
+  local short, lacks = capabilities.lacking(engine.context, wanted(cluster, mount, form)), {}
+  for i, need in ipairs(short) do lacks[i] = need.lacks end
+  engine:checked_as { id = "vault.capabilities", object = mount .. "/", result = #short > 0 and "finding" or "ok" }
+  if #short == 0 then return end
   failure.raise { code = "precondition", service = "vault", operation = "ReadCapabilities", what = "checking what the token of Vault may do",
-    message = "its policies lack " .. table.concat(lacking, "; "), next = "add to its policy:\n" .. lines_for(short, cluster) }
+    message = "its policies lack " .. table.concat(lacks, "; "), next = "add to its policy:\n" .. capabilities.policy(short, cluster) }
 end
 
 --- Checks Vault before anything is made; in verify what is wrong is a finding, and what needs Vault is unknown.

@@ -1,6 +1,7 @@
---- A secrets engine that is mounted in Vault.
+--- A secrets engine that is mounted in Vault. One that cmek mounts says so in its description, and for which cluster.
 local failure = require "engine.failure"
 local json = require "json"
+local names = require "names"
 
 local M = {}
 
@@ -15,7 +16,7 @@ M.checks = {
   { id = "vault_mount.type", severity = "high", text = "it is of the type that is asked for" },
 }
 
----@param want { path: string, type: string }
+---@param want { path: string, type: string, cluster: table? }  cluster: that it is mounted for
 function M.defaults(want) assert(want.path and want.type, "vault_mount: it has a path and a type") end
 
 function M.name(want) return want.path .. "/" end
@@ -59,7 +60,10 @@ function M.result(want) return { path = want.path, type = want.type } end
 --- Mounts the engine. Somebody who was faster has done the same; what is there decides.
 function M.create(context, want)
   local _, refused = context:try(function(raised) return context.uncertain(raised) or tostring(raised.message):find "already in use" end, function()
-    return context:write(function() return context.session.vault.enable_mount { path = want.path, type = want.type } end)
+    return context:write(function()
+      return context.session.vault.enable_mount { path = want.path, type = want.type,
+        description = want.cluster and names.mount_description(want.cluster) or nil }
+    end)
   end)
   local have = context:poll {
     reason = ("waiting until Vault shows the engine at %s/"):format(want.path), bound = 60,
