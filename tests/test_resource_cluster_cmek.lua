@@ -82,7 +82,7 @@ test["a POST whose answer was lost is looked up and not repeated"] = function()
   test.equal({ status, report.error, fakes.count(world, "enable_cmek") }, { 0, nil, 1 })
 end
 
-test["a POST that never arrived is sent again when the Cloud had time to show it"] = function()
+test["a POST whose answer was lost and of which the Cloud shows nothing is not sent again; resume asks once more"] = function()
   local world, lost = fakes.world(), false
   world.fault = function(call)
     if call.operation == "enable_cmek" and not lost then
@@ -91,6 +91,10 @@ test["a POST that never arrived is sent again when the Cloud had time to show it
     end
   end
   local report, status = fakes.run(world, "console", ENABLE)
+  test.equal({ status, report.run.status, fakes.count(world, "enable_cmek") }, { 5, "unfinished", 1 })
+  test.contains(report.error.message, "sent once and is not sent again by itself")
+  test.equal({ report.error.situation, report.error.commands }, { "cloud.lost", { "cmek status --cluster orders", "cmek resume run-1" } })
+  report, status = fakes.run(world, "console", ENABLE)
   test.equal({ status, report.error, fakes.count(world, "enable_cmek") }, { 0, nil, 2 })
 end
 

@@ -39,6 +39,12 @@ return {
     evidence = "{operation} answers {status}, {attempts} times",
     next = "run this again; https://status.cockroachlabs.cloud tells of outages, and support wants the cluster's ID and the organization's" },
 
+  { id = "cloud.lost", title = "a change was asked for, and its answer was lost",
+    cause = "the connection broke, or something between failed, after the request had left; whether the Cloud got it only the Cloud can show",
+    evidence = "for five minutes the Cloud shows nothing of it",
+    next = "look whether the cluster changes; what is taken up asks the Cloud once more only where it still shows nothing",
+    commands = { "cmek status --cluster {name}" } },
+
   { id = "cloud.cluster-unknown", title = "there is no such cluster",
     fits = { service = "cloud", status = 404, operations = "GetCluster" },
     facts = function(refusal) return { seen = refusal.message } end,

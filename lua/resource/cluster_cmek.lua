@@ -1,7 +1,6 @@
 --- CMEK of a cluster: every region with its key and role. It can be enabled once and never switched off.
-local access = require "engine.access"
+local changes = require "engine.cloud_change"
 local cmek = require "engine.cmek"
-local failure = require "engine.failure"
 
 local M = {}
 
@@ -24,12 +23,6 @@ M.checks = {
 
 --- Why making it cannot be taken back.
 M.irreversible = "CMEK stays enabled for the life of the cluster, and managed backups from before it can no longer be restored"
-
-local SETTLE <const> = { 0.25, 0.25, 0.5, 0.5, 1, 1, 2, 4, 8, 10 }   -- seconds between looks while it is being enabled
-local SETTLE_BOUND <const> = 7200     -- seconds until every region is enabled
-local BUSY_PAUSE <const> = 10         -- seconds between two requests to a Cloud that says so
-local BUSY_BOUND <const> = 7200       -- seconds until the cluster is not locked any more
-local ACCESS_BOUND <const> = 600      -- seconds that a new role and key may need to be seen by CockroachDB
 
 ---@param want { cluster: table, region_specs: table[] }
 function M.defaults(want)
@@ -132,175 +125,32 @@ function M.result(want) return { cluster = want.cluster.id, region_specs = want.
 
 -- Enabling ---------------------------------------------------------------------------------------------------------
 
-local function what(want) return ("enabling CMEK of cluster %s"):format(want.cluster.name) end
-
--- The Cloud's account of the wanted keys, read anew.
-local function look(context, want)
-  local info = context.session.cloud.cmek(want.cluster.id)
-  return info, cmek.signature(info, want.region_specs)
-end
-
--- Whether every wanted region is known to the Cloud with its key, whatever its state.
-local function accepted(want, info)
-  for _, spec in ipairs(want.region_specs) do
-    if cmek.state(info, spec) == "absent" then return false end
+-- What the Cloud is asked for. `old`: its account of the keys from before, so that what it already had is not taken for an answer.
+local function change(context, want, old)
+  local self = { kind = M.kind, cluster = want.cluster, region_specs = want.region_specs, operation = "EnableCMEKSpec",
+    what = ("enabling CMEK of cluster %s"):format(want.cluster.name) }
+  function self.send() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end
+  function self.taken(before)
+    local info, signature = changes.look(context, self)
+    return (before or signature ~= old) and changes.names_all(info, want.region_specs)
   end
-  return true
-end
-
-local function wait_for_lock(context, want)
-  local cluster = context:poll {
-    reason = ("cluster %s is locked by another job; waiting until it is free (cmek status --cluster %s)"):format(want.cluster.name,
-      want.cluster.name), bound = BUSY_BOUND,
-    delays = { 2, 5, 10 },
-    check = function()
-      local now = context.session.cloud.cluster(want.cluster.id)
-      return now.state ~= "LOCKED" and now.state ~= "CREATING" and now or nil
-    end,
-  }
-  if not cluster then
-    local message = ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60)
-    failure.raise({ code = "not_ready", service = "cloud", operation = "GetCluster", what = what(want), message = message },
-      "cluster.locked", { message = message, name = want.cluster.name })
-  end
-end
-
--- What a refusal of the POST means: "busy", "access", "already", or nil for what is final or unknown.
-local function meaning(refused)
-  if refused.kind ~= nil and refused.kind ~= "refused" then return nil end
-  local message = tostring(refused.message or ""):lower():gsub("arn:[^%s']+", ""):gsub("aws_kms", "")   -- names are not what is wrong
-  if refused.status == 503 or message:find "%f[%a]lock" then return "busy" end
-  if refused.status == 409 or message:find "already .*enabled" then return "already" end
-  local key_access = message:find "permission" or message:find "assume" or message:find "kms"
-  if refused.status == 400 and key_access or refused.status == 403 and message:find "kms" then return "access" end
-end
-
--- The command that puts role and keys right.
-local function console(context, want)
-  return context.console and context.console() or "cmek run console --cluster " .. want.cluster.name
-end
-
--- Raises with the situation that was seen: { id, facts }.
-local function with_situation(context, want, fields, told)
-  local facts = { name = want.cluster.name, mend = console(context, want) }
-  for name, value in pairs(told[2]) do facts[name] = value end   -- order cannot be seen
-  failure.raise(fields, told[1], facts)
-end
-
-local function no_access(context, want, refused, message, told)
-  with_situation(context, want, {
-    code = refused.code or "refused", service = "cloud", operation = "EnableCMEKSpec", request_id = refused.request_id, what = what(want),
-    message = ("CockroachDB Cloud says '%s'. %s"):format(refused.message or "", message),
-  }, told or { "access.unseen", { said = ("CockroachDB Cloud says '%s'"):format(refused.message or "") } })
-end
-
--- Wrong now: fails, naming it. Right and new: comes back, to be tried again. Else fails, naming what cannot be seen.
-local function judge_access(context, want, refused, first)
-  local fault, newest, told = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
-  local now = context.clock.now()
-  local new = now - newest < ACCESS_BOUND
-  if fault and now - newest > context.LAG then no_access(context, want, refused, fault, told) end
-  if new and now - first < ACCESS_BOUND then
-    local seen = context.spec and ("role and key are new, and the Cloud says '%s'"):format(refused.message or "")
-      or "role and key are right, as far as can be seen, and new"
-    local reason = seen .. "; CockroachDB does not see them yet (it may take some minutes)"
-    context:wait(fault and "what is read may be old: " .. fault or reason, math.min(10, 2 + (now - first) / 4))
-    return
-  end
-  if fault then no_access(context, want, refused, fault, told) end
-  if context.spec then
-    no_access(context, want, refused, "With --spec AWS is not looked at: whoever made role and keys can find what is wrong with cmek verify console")
-  end
-  no_access(context, want, refused, ("Trust, key policy and key are right, as far as can be seen, and were not changed in the last %d min. "
-    .. "What cannot be seen from here: %s"):format(ACCESS_BOUND // 60, table.concat(access.UNSEEN, ", ")))
-end
-
--- Whether the Cloud has taken the request since `old` was read, from us or from another operator.
-local function taken(context, want, old)
-  local info, signature = look(context, want)
-  return signature ~= old and accepted(want, info)
-end
-
--- The answer was lost, or says that it is done: only the Cloud can say what it has.
-local function look_for_outcome(context, want, old)
-  return context:poll {
-    reason = "asking the Cloud whether it took the request to enable CMEK", bound = context.LAG,
-    check = function() return taken(context, want, old) or nil end,
-  } or false
-end
-
--- One sending. True when the Cloud has taken the request.
-local function send(context, want, old, first)
-  local done, refused = context:try(function(refused) return meaning(refused) or context.uncertain(refused) end, function()
-    return context:write(function() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end)
-  end)
-  if done then return true end
-  local kind = meaning(refused)
-  if kind == "busy" then
-    wait_for_lock(context, want)
-    if taken(context, want, old) then return true end
-    context:wait(("the Cloud says '%s' of cluster %s"):format(refused.message or refused.status, want.cluster.name), BUSY_PAUSE)
-    return false
-  elseif kind == "access" then
-    judge_access(context, want, refused, first)
-    return false
-  elseif look_for_outcome(context, want, kind == "already" and "" or old) then
-    return true
-  elseif kind == "already" then
-    no_access(context, want, refused, "It does not show the wanted keys, so it was enabled with others")
-  end
-  return false
-end
-
--- The Cloud's statuses until every region and its key is enabled. `old`: how it looked before, so that a failure of an
--- earlier try, read late, is not taken for one of this try.
-local function settle(context, want, old)
-  local started = context.clock.now()
-  local settled = context:poll {
-    reason = ("waiting until every region of %s uses its key"):format(want.cluster.name), bound = SETTLE_BOUND, delays = SETTLE,
-    check = function()
-      local info, signature = look(context, want)
-      local all, failed = true, nil
-      for _, spec in ipairs(want.region_specs) do
-        local state, message = cmek.state(info, spec)
-        all = all and state == "enabled"
-        failed = failed or state == "failed" and message
-      end
-      local late = signature == old and context.clock.now() - started < context.LAG
-      if failed and not late then return { failed = failed } end
-      return all and { info = info } or nil
-    end,
-  }
-  if settled and not settled.failed then return settled end
-  if not settled then
-    failure.raise { code = "not_ready", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
-      message = ("not every region is enabled after %d min"):format(SETTLE_BOUND // 60) }
-  end
-  local fault, _, told = access.fault(context, want.cluster, context:once("organization"), want.region_specs)
-  with_situation(context, want, { code = "ENABLE_FAILED", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
-    message = settled.failed .. (fault and "; seen from here: " .. fault or "") }, told or { "cmek.enable-failed", { said = settled.failed } })
+  return self
 end
 
 --- Enables CMEK for every region at once, then waits until every region and its key is ENABLED.
 function M.create(context, want, step)
   M.foresee(context, want)
   local old = cmek.signature(context:cmek(want.cluster), want.region_specs)
-  local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
-  while not send(context, want, old, first) do
-    if context.clock.now() > deadline then
-      local message = ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60)
-      failure.raise({ code = "not_ready", service = "cloud", operation = "EnableCMEKSpec", what = what(want), message = message },
-        "cluster.locked", { message = message, name = want.cluster.name })
-    end
-  end
+  local asked = change(context, want, old)
+  changes.ask(context, asked)
   step.begun = true
-  return settle(context, want, old)
+  return changes.settle(context, asked, old)
 end
 
 --- Asks again where enabling failed; waits where it goes on.
 function M.update(context, want, have, step)
   if #M.differences(want, have) > 0 then return M.create(context, want, step) end
-  return settle(context, want, "")
+  return changes.settle(context, change(context, want, ""), "")
 end
 
 return M
