@@ -84,6 +84,12 @@ Deleting
            cmek run can make a new chain. Until the date the command that is printed takes it back; cmek run does the rest.
   A role   is deleted when no key of the cluster is left, at once. What others attached to it, or another statement of its trust
            policy, keeps it. A role made again under its name is another one to the policies that named it: cmek run puts them right.
+  In Vault what imports have left (tmp-ID-…) is taken away. A transit key stays as long as any KMS key of the cluster's regions has its
+           material by the tag cmek:material, also one that waits for its end: if its deletion is cancelled, the material can be imported
+           again. cmek destroy after that day deletes it, for good. The engine goes when cmek has mounted it for this cluster, as its
+           description says, and nothing is in it. The token needs delete on transit/keys/NAME, update on …/config, list on transit/keys,
+           and delete on sys/mounts/transit; lines that are missing are printed before anything goes. A Vault that cannot be asked keeps
+           nobody from taking back what is in AWS.
   A kind that a recipe describes itself goes by its delete; without one it stays. What a recipe was given by its ARN stays.
 
   A destroying that died half-way is finished by cmek resume, or by destroying again.
@@ -265,7 +271,7 @@ Material from Vault
     wrapped     transit/keys/tmp-ID-*                                       create, delete, update
                 transit/datakey/wrapped/tmp-ID-*                            create, update
 
-  destroy schedules the KMS keys for deletion and leaves the transit keys: while they are there the material can be imported again.
+  destroy schedules the KMS keys for deletion and leaves the transit keys until KMS has deleted them: cmek help deleting.
 ]],
   checks = [[
 Checks of verify

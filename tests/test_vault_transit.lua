@@ -445,16 +445,6 @@ test["a mount is a path"] = function()
   end
 end
 
-test["destroy schedules the KMS keys; the transit key stays, which is said with the commands"] = function()
-  local who = open { confirm = "orders" }
-  done(who)
-  local report, status = run(who, { mode = "destroy" })
-  test.equal({ status, report.error }, { 0 })
-  for _, region in ipairs(REGIONS) do test.equal(keys_of(who, region)[1].KeyState, "PendingDeletion") end
-  test.truthy(vault_key(who, "us-east-1"))
-  test.contains(told(who), "vault delete transit/keys/crdb-cmek-orders-0f2c6e9d41b7-us-east-1")
-end
-
 -- Through the real door and client, to the simulated Vault ---------------------------------------------------------------------
 
 local function simulated(change)

@@ -32,6 +32,15 @@ function operations.transit_read_key(vault, p)
     keys = key.versions[1] and { ["1"] = 1795677941 } or {} }
 end
 
+function operations.transit_list_keys(vault, p)
+  local list = {}
+  for place in require("sorted")(vault.keys) do
+    local mount, name = place:match "^(.*)/([^/]+)$"
+    if mount == p.mount then list[#list + 1] = name end
+  end
+  return #list > 0 and { keys = list } or nil
+end
+
 function operations.transit_create_key(vault, p)
   local place = p.mount .. "/" .. p.name
   vault.keys[place] = vault.keys[place] or { type = p.type, exportable = p.exportable, deletion_allowed = false, versions = { vault.random(32) } }

@@ -33,7 +33,7 @@ function M.lacking(context, needs)
   for _, need in ipairs(needs) do
     local list = missing(need, have[need.path])
     if #list > 0 then
-      need.lacks = ("%s on %s"):format(table.concat(list, ", "), need.path)
+      need.lacks, need.have = ("%s on %s"):format(table.concat(list, ", "), need.path), have[need.path]
       short[#short + 1] = need
     end
   end
@@ -45,19 +45,21 @@ local function pattern(path, cluster)
   return (path:gsub("(/tmp%-" .. names.last12(cluster) .. "%-).*$", "%1*"))
 end
 
---- The lines of a policy that grant what is needed.
+--- The lines of a policy that grant what is needed, with what the token has there: of several paths that fit the longest alone decides, so
+--- a line that named only what is lacking would take away what another one gives.
 ---@param needs engine.Capability[]
----@param cluster table
+---@param cluster table?  whose temporary keys may be among them
 ---@return string
 function M.policy(needs, cluster)
   local order, by_path = {}, {}
   for _, need in ipairs(needs) do
-    local path = pattern(need.path, cluster)
+    local path = cluster and pattern(need.path, cluster) or need.path
     if not by_path[path] then
       by_path[path] = {}
       order[#order + 1] = path
     end
     for _, capability in ipairs(need) do by_path[path][capability] = true end
+    for _, capability in ipairs(need.have or {}) do by_path[path][capability] = capability ~= "deny" or nil end
   end
   for i, path in ipairs(order) do
     local list = {}

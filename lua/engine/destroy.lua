@@ -7,9 +7,14 @@
 --   refusal(context, want, have)  why it stays              about(want, have)  what becomes of it
 --   told(engine, want, have)      the situation behind that
 --   warnings(want, have)          what is worth a word      irreversible       why it cannot be made the same again
+--   is_final(want)                whether that is so of this thing; without it, of each
+--   stays(engine, want, have)     why it is left as it is, once it is known what else goes
+--   named(uses, want, have)       what a cluster names of it, in words; without it, whether one names its ARN
 --   delete(context, want, have, guard)  deletes it, calling guard() right before; what it is afterwards
 --   finish(context, want, have)   once all of its kind are deleted
 --   needs(context, want, have)    rights that it takes (lua/engine/rights.lua)
+--   capabilities(want, have)      the same in Vault (lua/engine/capabilities.lua)
+--   path(want)                    where it is in a Vault's engine, which goes after what is in it
 --   retired(have), undo(context, want, have), date(have), cancel(engine, want, have)  of what can be taken back for a time
 local failure = require "engine.failure"
 local mend = require "engine.mend"
@@ -46,13 +51,13 @@ end
 
 local function arn_of(have) return type(have) == "table" and type(have.arn) == "string" and have.arn or nil end
 
--- A step for one thing that is there.
-local function add(engine, resource, deletion, thing)
+-- A step for one thing that is there; `asked` is when the recipe asked for it.
+local function add(engine, resource, deletion, thing, asked)
   local context, want, have = engine.context, thing.want, thing.have
   local key = table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
   if engine.by_key[key] then return end   -- of several generations each may have been asked for
   local step = steps.new(engine, key, { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource,
-    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete" })
+    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete", asked = asked })
   if resource.own and not resource.delete then
     step.action, step.reason = "none", "its kind has no delete: it is left as it is"
     context:warn(("%s %s stays: its kind has no delete"):format(step.kind, step.name), step.region)
@@ -67,7 +72,8 @@ local function add(engine, resource, deletion, thing)
     step.action, step.reason, step.told = "refuse", reason, deletion.told and deletion.told(engine, want, have)
     return
   end
-  step.reason, step.irreversible = deletion.about(want, have), deletion.irreversible ~= nil
+  step.reason = deletion.about(want, have)
+  step.irreversible = deletion.irreversible ~= nil and (deletion.is_final == nil or deletion.is_final(want))
   for _, text in ipairs(deletion.warnings and deletion.warnings(want, have) or {}) do context:warn(text, step.region) end
 end
 
@@ -77,10 +83,12 @@ end
 ---@param want table
 ---@return any
 function M.collect(engine, resource, want)
-  local deletion = deletion_of(resource)
+  local deletion, asked = deletion_of(resource), (engine.asked or 0) + 1
+  engine.asked, engine.first_asked = asked, engine.first_asked or {}
+  engine.first_asked[resource.kind] = engine.first_asked[resource.kind] or asked
   local things, known = deletion.collect(engine.context, want), nil
   for _, thing in ipairs(things) do
-    add(engine, resource, deletion, thing)
+    add(engine, resource, deletion, thing, asked)
     known = known or not (type(thing.have) == "table" and thing.have.refused) and thing or nil
   end
   return resource.result(known and known.want or want, known and known.have or nil)
@@ -90,13 +98,19 @@ end
 
 local IN_USE <const> = "%s: CMEK cannot be switched off, and without this %s nobody can read that cluster's data and backups"
 
+-- What a cluster names of a step's thing, in words.
+local function by(step, uses)
+  if step.deletion.named then return step.deletion.named(uses, step.want, step.have) end
+  return uses:by(step.arn)
+end
+
 -- Refuses what a cluster names. A chain that is in use, be it in part, is not left half deleted: what is scheduled of it is taken back.
 local function judge(engine, uses)
   local used
   for _, step in ipairs(engine.steps) do
-    local by = step.kind ~= "cluster_cmek" and uses:by(step.arn)
-    used = used or by
-    if by then step.used, step.action, step.irreversible, step.reason = by, "refuse", nil, IN_USE:format(by, step.kind) end
+    local use = step.kind ~= "cluster_cmek" and by(step, uses)
+    used = used or use
+    if use then step.used, step.action, step.irreversible, step.reason = use, "refuse", nil, IN_USE:format(use, step.kind) end
   end
   for _, step in ipairs(used and engine.steps or {}) do
     if step.deletion.retired and step.deletion.retired(step.have) then
@@ -105,24 +119,48 @@ local function judge(engine, uses)
   end
 end
 
--- The steps in the order of deletion: the last kind of the recipe first, things of one kind as they stand.
-local function groups_of(list)
-  local groups = {}
-  for _, step in ipairs(list) do
-    local last = groups[#groups]
-    if last and last[1].kind == step.kind and not step.resource.own then
-      last[#last + 1] = step
-    else
-      groups[#groups + 1] = { step }
-    end
+-- What is left as it is, for its own reasons or since something stays in it.
+local function keep_what_stays(engine)
+  for _, step in ipairs(engine.steps) do
+    local reason = step.action == "delete" and step.deletion.stays and step.deletion.stays(engine, step.want, step.have)
+    if reason then step.action, step.irreversible, step.reason = "none", nil, reason end
   end
+end
+
+-- The steps in the order of deletion: the last kind that the recipe asks for first, things of one kind as they stand. Regions are asked for
+-- side by side, so kinds stand between each other; a kind of the recipe's own parts them, since it may hang on what is before it.
+local function groups_of(engine)
+  local list, groups, part = table.move(engine.steps, 1, #engine.steps, 1, {}), {}, {}
+  local places = {}
+  for place, step in ipairs(list) do places[step] = place end
+  table.sort(list, function(one, other)
+    if one.asked ~= other.asked then return one.asked < other.asked end
+    return places[one] < places[other]
+  end)
+  local function close()
+    table.sort(part, function(one, other) return one.rank < other.rank end)
+    table.move(part, 1, #part, #groups + 1, groups)
+    part = {}
+  end
+  for _, step in ipairs(list) do
+    if step.resource.own then close() end
+    local group
+    for _, candidate in ipairs(part) do group = group or candidate[1].kind == step.kind and candidate or nil end
+    if not group then
+      group = { rank = engine.first_asked[step.kind] }
+      part[#part + 1] = group
+    end
+    group[#group + 1] = step
+    if step.resource.own then close() end
+  end
+  close()
   local reversed = {}
   for i = #groups, 1, -1 do reversed[#reversed + 1] = groups[i] end
   return reversed
 end
 
 local function reorder(engine)
-  local groups, list = groups_of(engine.steps), {}
+  local groups, list = groups_of(engine), {}
   for _, group in ipairs(groups) do table.move(group, 1, #group, #list + 1, list) end
   engine.steps = list
   return groups
@@ -147,10 +185,10 @@ end
 local function guard(engine, step)
   return function()
     local fresh = not step.irreversible and engine.uses.at > engine.context.clock.now() - FRESH
-    local by = (fresh and engine.uses or ask(engine)):by(step.arn)
-    if not by then return end
+    local use = by(step, fresh and engine.uses or ask(engine))
+    if not use then return end
     failure.raise { code = "refused", service = "cloud", region = step.region, what = ("deleting %s %s"):format(step.kind, step.name),
-      message = "since the plan was made " .. by, next = "leave it in use" }
+      message = "since the plan was made " .. use, next = "leave it in use" }
   end
 end
 
@@ -158,7 +196,7 @@ end
 local function look_back(engine, group)
   if not group[1].deletion.undo then return end
   local uses, use = ask(engine), nil
-  for _, step in ipairs(group) do use = use or step.action == "delete" and uses:by(step.arn) end
+  for _, step in ipairs(group) do use = use or step.action == "delete" and by(step, uses) end
   if not use then return end
   engine.context.tasks.map(group, function(step)
     if step.action ~= "delete" then return end
@@ -246,8 +284,10 @@ function M.run(engine, pass)
   engine.identity = engine.identity or context.reads.identity and context:identity()
   engine.uses = uses
   judge(engine, uses)
-  require("engine.rights").judge(engine)
   local groups = reorder(engine)
+  keep_what_stays(engine)
+  require("engine.rights").judge(engine)
+  require("engine.vault_side").judge(engine)
   local plan = report.plan(engine)
   if plan.summary.delete > 0 and plan.summary.refused + plan.summary.change == 0 then
     engine.listener { kind = "say", text = ("asked %d cluster(s) that may have CMEK: none names any of this"):format(uses.asked) }

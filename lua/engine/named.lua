@@ -10,6 +10,7 @@ Named.__index = Named
 
 local failure = require "engine.failure"
 local refusal = require "refusal"
+local sorted = require "sorted"
 
 local M = {}
 
@@ -88,6 +89,19 @@ function Named:by(arn)
   local texts = {}
   for i, use in ipairs(self.uses[arn or ""] or {}) do texts[i] = use.text end
   return #texts > 0 and table.concat(texts, "; ") or nil
+end
+
+--- What a cluster names in a region beside these keys, in words; nil when there is nothing.
+---@param cluster table
+---@param region string
+---@param known table<string, true>  ARNs
+---@return string?
+function Named:by_cluster(cluster, region, known)
+  for arn, uses in sorted(self.uses) do
+    for _, use in ipairs(arn:match "^arn:[^:]*:kms:([^:]*):" == region and not known[arn] and uses or {}) do
+      if use.cluster.id == cluster.id then return ("%s: %s"):format(arn, use.text) end
+    end
+  end
 end
 
 --- Other clusters that name a key or role; nil when none does.

@@ -87,7 +87,7 @@ end
 ---@param cluster table
 ---@param options { transit: string, form: "exportable"|"wrapped", mounts: boolean? }  mounts: the recipe mounts the engine
 function M.check(engine, cluster, options)
-  if engine.mode == "destroy" then return end
+  if engine.mode == "destroy" then return require("engine.vault_side").begin(engine, cluster, options.transit, "transit") end
   local sound = check_open(engine) and check_mount(engine, options.transit, options.mounts)
   if sound and engine.mode ~= "verify" then check_capabilities(engine, cluster, options.transit, options.form) end
 end

@@ -7,7 +7,8 @@ local M = {}
 M.kind = "transit_key"
 
 --- What it may call, by service.
-M.actions = { vault = { "TransitReadKey", "TransitCreateKey", "TransitConfigureKey" } }
+M.actions = { vault = { "TransitReadKey", "TransitCreateKey", "TransitConfigureKey", "TransitListKeys", "TransitDeleteKey",
+  "TransitDeleteTemporaryKey" } }
 
 --- The checks of verify, in order.
 M.checks = {

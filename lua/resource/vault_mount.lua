@@ -8,7 +8,8 @@ local M = {}
 M.kind = "vault_mount"
 
 --- What it may call, by service.
-M.actions = { vault = { "InspectMount", "EnableMount", "ReadCapabilities" } }
+M.actions = { vault = { "InspectMount", "EnableMount", "DisableMount", "ReadCapabilities", "TransitListKeys", "KeymgmtListKeys",
+  "KeymgmtListProviders" } }
 
 --- The checks of verify, in order.
 M.checks = {

@@ -34,6 +34,9 @@ function M.tell(report, output, resumed)
   if output.json then output:document(report) end
   local summary, deleted = report.summary, scheduled(report.deleted) .. gone(report.deleted)
   if report.run.status == "done" then
+    if summary.delete == 0 and summary.unchanged > 0 then
+      return output:result("Nothing to delete now: what is there stays, each for the reason above (=)\n")
+    end
     if summary.delete == 0 then
       return output:result(resumed and "Nothing is left to delete.\n" or "Nothing to delete: there is nothing of this recipe here.\n")
     end
