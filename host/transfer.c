@@ -223,7 +223,8 @@ static bool set_transport(struct transfer *t, const struct transport *own)
   const struct curl_api *curl = t->carrier->curl;
   bool ok = set_own_trust(t, own);
   if (ok && own->client_certificate[0] != '\0')
-    ok = SET(CURLOPT_SSLCERT, own->client_certificate) && SET(CURLOPT_SSLKEY, own->client_key);
+    ok = SET(CURLOPT_SSLCERT, own->client_certificate) && SET(CURLOPT_SSLKEY, own->client_key)
+      && SET(CURLOPT_KEYPASSWD, "");   /* else OpenSSL asks whoever is at the terminal */
   if (ok && own->skip_verify)
     ok = SET(CURLOPT_SSL_VERIFYPEER, 0L) && SET(CURLOPT_SSL_VERIFYHOST, 0L);
   if (ok && own->unix_socket[0] != '\0')
@@ -252,6 +253,7 @@ static bool set_options(struct transfer *t, const struct door *door)
     && SET(CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS)
     && SET(CURLOPT_TIMEOUT_MS, (long)(t->timeout * 1000.0) + 1)   /* libcurl drops what is less than a millisecond, and so ends early */
     && SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS)
+    && SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2)   /* at the least */
     && SET(CURLOPT_USERAGENT, door->user_agent)
     && SET(CURLOPT_ERRORBUFFER, t->error)
     && SET(CURLOPT_PRIVATE, t)

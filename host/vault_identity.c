@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <lauxlib.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "door.h"
@@ -107,6 +108,7 @@ static bool encode(const struct bytes *from, struct bytes *out)
     int length = EVP_EncodeBlock(block, (const unsigned char *)from->data + at, (int)left);
     ok = bytes_append(out, block, (size_t)length);
   }
+  OPENSSL_cleanse(block, sizeof block);
   return ok;
 }
 

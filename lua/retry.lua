@@ -16,7 +16,7 @@
 ---@field mend (fun(outcome: retry.Outcome): boolean?)?  true: what was wrong is put right, which it can be once
 ---@class retry.Rules
 ---@field attempts integer  in total
----@field classify fun(outcome: retry.Outcome, safe: boolean): string?   "transient", "timeout", "throttling"; nil: final
+---@field classify fun(outcome: retry.Outcome, safe: boolean): string?   "transient", "timeout", "throttling", "behind"; nil: final
 ---@field delay fun(class: string, count: integer, outcome: retry.Outcome, chance: number, now: number): number   seconds
 ---@field budget { capacity: integer, cost: table<string, integer> }?
 local Retry = { __name = "Retry" }
@@ -41,7 +41,8 @@ local TRANSIENT <const> = set "RequestTimeout RequestTimeoutException IDPCommuni
 local SERVER <const> = { [500] = true, [502] = true, [503] = true, [504] = true }
 
 -- Trying again cannot help: the certificate stays unknown, the journal full, the answer long, a page to log in at that page.
-local FINAL <const> = { "certificate", "journal", "is longer than", "libcurl cannot be used", "URL" }
+local FINAL <const> = { "certificate", "journal", "is longer than", "libcurl cannot be used", "URL", "private key", "proxy scheme",
+  "wrong version number", "the token " }
 
 local function hopeless(outcome)
   local message = tostring(outcome.message)
@@ -123,7 +124,8 @@ M.CLOUD_RATE = 10
 local function classify_vault(outcome, safe)
   if not outcome.response then return broken(outcome, safe) end
   if outcome.kind == "answered" or hopeless(outcome) then return nil end
-  if outcome.status == 412 or outcome.status == 429 then return "throttling" end
+  if outcome.status == 412 then return "behind" end
+  if outcome.status == 429 then return "throttling" end
   local sealed = outcome.status == 503 and tostring(outcome.message):find("Vault is sealed", 1, true)
   if outcome.status == 501 or not safe and not sealed then return nil end
   if outcome.kind == "lost" or outcome.status >= 500 then return "transient" end
@@ -202,7 +204,8 @@ end
 -- A random number from 0 up to 1.
 local function chance(clock) return string.unpack("<I4", clock.random(4)) / 2.0 ^ 32 end
 
-local SAID <const> = { throttling = "asks for fewer requests", timeout = "did not answer in time", transient = "has trouble" }
+local SAID <const> = { throttling = "asks for fewer requests", timeout = "did not answer in time", transient = "has trouble",
+  behind = "has not caught up yet" }
 
 local function reason(call, class, outcome)
   local detail = outcome.code or outcome.message or (outcome.status and tostring(outcome.status))

@@ -42,6 +42,22 @@ local faults = {
   end,
   gone = function() return { status = 200, body = "", close = true } end,
   elsewhere = function() return { status = 302, headers = { { "Location", "http://192.0.2.1/login" } }, body = "" } end,
+  wrapped = function() return { status = 200, body = '{"request_id":"r","data":null,"wrap_info":{"token":"hvs.made-up","ttl":60}}' } end,
+  bare = function() return { status = 200, body = '{"keys":["x"]}' } end,   -- no envelope
+  odd = function() return { status = 200, body = '{"request_id":"r","data":"a text","warnings":null}' } end,
+  behind = function() return { status = 412, body = '{"errors":["required index state not present"]}' } end,
+  pstandby = function() return { status = 473, body = "" } end,
+  secondary = function() return { status = 472, body = "" } end,
+  unsupported = function() return { status = 405, body = '{"errors":["1 error occurred:\\n\\t* unsupported operation\\n\\n"]}' } end,
+  later = function()
+    return { status = 429, headers = { { "Retry-After", "1" } }, body = '{"errors":["request path \\"sys/mounts\\": rate limit quota exceeded"]}' }
+  end,
+  forbidden = function() return { status = 403, body = '{"message":"Forbidden by the gateway"}' } end,
+  waf = function() return { status = 403, body = "<html><body>Blocked by the firewall</body></html>" } end,
+  active = function(_, request)
+    return { status = 307, headers = { { "Location", "http://192.0.2.1:8200" .. request.target:gsub("^/%l+", "") } }, body = "" }
+  end,
+  slash = function(_, request) return { status = 301, headers = { { "Location", request.target .. "/" } }, body = "" } end,
   expired = function()
     return { status = 400, body = '{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}' }
   end,

@@ -80,7 +80,7 @@ test["address, prefix, socket, certificates, name, proxy, time, tries and rate a
   test.equal({ way.ca_file, way.ca_directory, way.client_certificate, way.client_key, way.server_name, tostring(way.proxy), way.skip_verify },
     { "/ca.pem", nil, "/c.pem", "/k.pem", "v.internal", "****", nil })
   read = settings { VAULT_ADDR = "https://a.example", VAULT_AGENT_ADDR = "unix:///run/vault.sock" }
-  test.equal({ read.address, read.source, read.transport.unix_socket }, { "http://localhost", "VAULT_AGENT_ADDR", "/run/vault.sock" })
+  test.equal({ read.address, read.source, read.transport.unix_socket }, { "unix:///run/vault.sock", "VAULT_AGENT_ADDR", "/run/vault.sock" })
   read = settings { VAULT_CACERT_BYTES = "-----BEGIN", VAULT_CAPATH = "/cas" }
   test.equal({ read.transport.ca_text, read.transport.ca_directory }, { "-----BEGIN", nil })
 end
@@ -105,8 +105,7 @@ test["a setting that cannot be meant is refused by its name when Vault is used, 
   local cases = { { "VAULT_ADDR", "vault.example:8200", "must be like https://" }, { "BAO_ADDR", "ftp://x", "BAO_ADDR is 'ftp://x'" },
     { "VAULT_CLIENT_TIMEOUT", "soon", "must be like 60 or 90s" }, { "VAULT_MAX_RETRIES", "-1", "must be a number from 0" },
     { "VAULT_RATE_LIMIT", "fast", "must be like 10 or 10:20" }, { "VAULT_SKIP_VERIFY", "maybe", "must be true or false" },
-    { "VAULT_CLIENT_CERT", "/c.pem", "VAULT_CLIENT_CERT is set and VAULT_CLIENT_KEY is not" },
-    { "VAULT_SRV_LOOKUP", "true", "looks up no SRV records" } }
+    { "VAULT_CLIENT_CERT", "/c.pem", "VAULT_CLIENT_CERT is set and VAULT_CLIENT_KEY is not" } }
   for _, case in ipairs(cases) do
     local here = open({}, { environment = { [case[1]] = case[2] } })
     local raised = stand_in.raised(here, function() here.vault.list_mounts() end)
@@ -201,6 +200,23 @@ test["403: a policy that does not allow the path is named, with what the token h
   test.equal({ raised.exit, raised.situation }, { nil, "vault.denied" })
   test.contains(raised, 'path "transit/keys/k" { capabilities = ["create", "update"] }')
   test.contains(raised, "has there: read (namespace: the root)")
+end
+
+test["403 of somebody else on the way says nothing against the token, and asks nothing more with it"] = function()
+  local here = open { ["GET transit/keys/k"] = { status = 403, fault = "no JSON", text = "<html>Blocked</html>" } }
+  local raised = stand_in.raised(here, function() here.vault.transit_read_key { mount = "transit", name = "k" } end)
+  test.equal({ raised.exit, raised.situation, #here.sent }, { nil, "way.html", 2 })
+end
+
+test["who sends us elsewhere on the same host is no standby"] = function()
+  local cases = { ["/v1/transit/keys/k/"] = false, ["https://vault.example/v1/x"] = false, ["http://vault.example:1/v1/x"] = true }
+  for location, standby in require("sorted")(cases) do
+    local here = open({ ["GET transit/keys/k"] = { status = 307, headers = { location = location } } },
+      { environment = { VAULT_ADDR = "https://vault.example" } })
+    local text = reason(here, function() here.vault.transit_read_key { mount = "transit", name = "k" } end)
+    test.contains(text, "sends us to '" .. location .. "'")
+    test.equal({ location, text:find("standby", 1, true) ~= nil }, { location, standby })
+  end
 end
 
 -- ---- trying again ----
@@ -412,6 +428,16 @@ test["the token of a login is revoked also when what used it fails; that it cann
   end), "something else")
   test.equal(here.sent[#here.sent].path, "revoke-self")
   test.contains(here.events[#here.events].text, "the token of the login to Vault could not be revoked; it ends at 2026-02-01T09:01:40Z")
+end
+
+test["a login whose token has ended by itself is not said to be left behind"] = function()
+  local here = open({ ["POST auth/approle/login"] = { auth = { client_token = "hvs.short", lease_duration = 60, renewable = false } },
+    ["POST auth/token/revoke-self"] = refused("permission denied", 403) }, { method = "approle", environment = { VAULT_ROLE_ID = "r" } })
+  here.run(function()
+    here.vault.list_mounts()
+    here.session.tasks.sleep(100)
+  end)
+  test.equal(#here.events, 0)
 end
 
 -- ---- what is kept in Vault ----

@@ -397,7 +397,7 @@ local function refused(change, pattern)
 end
 
 test["a Vault that is sealed, or has no transit there, is told before anything is made"] = function()
-  refused(function(vault) vault.sealed = true end, "Vault is sealed: vault operator unseal")
+  refused(function(vault) vault.sealed = true end, "Vault is sealed\nhave it unsealed (vault operator unseal)")
   refused(function(vault) vault.mounts = {} end, "vault secrets enable -path=transit transit")
   refused(function(vault) vault.mounts.transit = "kv" end, "of type kv, and transit is needed")
 end

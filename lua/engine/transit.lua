@@ -1,5 +1,6 @@
 --- What Vault must offer before anything is made with transit: it is open, the engine is there, and the token may do what it will be asked.
 local capabilities = require "engine.capabilities"
+local explain = require "explain"
 local failure = require "engine.failure"
 local names = require "names"
 local refusal = require "refusal"
@@ -51,9 +52,12 @@ end
 local function check_open(engine)
   local status = seal_status(engine)
   if not status then return false end
-  local words = status.initialized == false and "Vault is not initialized: vault operator init"
-    or status.sealed and "Vault is sealed: vault operator unseal"
-  if words then return refuse(engine, "vault.open", { what = "checking Vault", message = words }) end
+  local words = status.initialized == false and "Vault is not initialized" or status.sealed and "Vault is sealed"
+  if words then
+    local here = engine.session.vault_client and engine.session.vault_client.settings or {}
+    return refuse(engine, "vault.open", explain.tell(status.initialized == false and "vault.uninitialised" or "vault.sealed",
+      { address = here.address, words = words, attempts = 1, source_of_address = here.source }, { what = "checking Vault", message = words }))
+  end
   engine:checked_as { id = "vault.open", object = "Vault", result = "ok", text = status.version }
   return true
 end

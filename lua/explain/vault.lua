@@ -10,12 +10,29 @@ return {
   { id = "vault.token-refused", title = "Vault does not know the token",
     cause = "the token has ended, was revoked, is mistyped, or is of another cluster or namespace",
     evidence = "{address} refuses the token of {source} also when it is asked about itself",
-    next = "get a new token (vault login), or log in by --vault-auth; cmek whoami tells how long a token lasts", commands = { "cmek whoami" } },
+    next = "get a new token (vault login), or log in by --vault-auth; check VAULT_NAMESPACE (HCP's is admin); cmek whoami tells how long a \z
+      token lasts", commands = { "cmek whoami" } },
+
+  { id = "vault.token-malformed", title = "what stands for a token is none",
+    fits = { service = "vault", kind = "unsent", message = { "the token holds", "the token is empty" } }, exit = "credentials",
+    cause = "a token is one word of printable characters; this has a line end, a space or another character, and was sent nowhere",
+    evidence = "{source} gives it for {address}",
+    next = "look at {source} (a second line, a quote, an editor's byte order mark), or get a new token: vault login" },
 
   { id = "vault.login", title = "Vault refuses the login",
     cause = "the role, the name or the secret of the login is wrong, used up or ended, or the method is mounted elsewhere",
     evidence = "{mount} of {address} refuses the login by {method}",
-    next = "check role and secret of the login by {method}; --vault-auth-mount names another mount than {mount}" },
+    next = "check {check}; --vault-auth-mount names another mount than {mount}" },
+
+  { id = "vault.login-denied", title = "Vault does not let the login be tried",
+    cause = "{denied}",
+    evidence = "{mount} of {address} answers the login by {method} with 'permission denied'",
+    next = "check {check}; --vault-auth-mount names another mount than {mount} (vault auth list), VAULT_NAMESPACE another namespace" },
+
+  { id = "vault.login-file", title = "a file of the login cannot be read",
+    cause = "the login by {method} takes a secret from a file, and the file is not there, is empty, or is not ours to read",
+    evidence = "{variable} names {path}",
+    next = "check {variable}, and that this user may read the file: ls -l {path}" },
 
   { id = "vault.login-sts", title = "STS does not take what the login signed",
     cause = "Vault asks STS who signed, and STS does not know the keys, finds the signature too old (this machine's clock), or is of another region",
@@ -34,9 +51,10 @@ return {
     next = "take a method without one for machines: approle, kubernetes, jwt, cert or aws" },
 
   { id = "vault.wrapped", title = "the wrapped secret_id cannot be unwrapped",
-    cause = "a wrapping token serves once and for a short time: it has ended, or somebody else has used it",
+    cause = "a wrapping token serves once and for a short time: it has ended, somebody else has used it, or it is no wrapping token",
     evidence = "Vault does not know the wrapping token of {variable}",
-    next = "ask for a new one; when nobody of yours has used this one, its secret_id is somebody else's now: have it destroyed" },
+    next = "ask for a new one (or unset VAULT_SECRET_ID_WRAPPED where the secret_id came without wrapping); \z
+      when nobody of yours has used this one, its secret_id is somebody else's now: have it destroyed" },
 
   { id = "vault.reference", title = "a reference into Vault leads nowhere",
     cause = "{variable} says where in Vault a secret is kept, and it is not there",
@@ -56,6 +74,18 @@ return {
     next = "check {source_of_address}: a Vault that serves others is initialised" , facts = function(refusal)
       return { source_of_address = refusal.endpoint_source or "VAULT_ADDR" }
     end },
+
+  { id = "vault.behind", title = "this node has not caught up",
+    fits = { service = "vault", status = 412 },
+    cause = "a node of a cluster was asked for what another one has written, and does not have it yet",
+    evidence = "{address} answers '{words}', {attempts} times",
+    next = "run this again; where it stays, name the active node: export VAULT_ADDR=https://…" },
+
+  { id = "vault.performance-standby", title = "this node is a performance standby",
+    fits = { service = "vault", message = "performance standby" },
+    cause = "a performance standby serves reads, and passes writes on where it may; this one answers neither",
+    evidence = "{address} answers '{words}'",
+    next = "name the active node, or the load balancer before both: export VAULT_ADDR=https://…" },
 
   { id = "vault.dr-secondary", title = "this Vault is a disaster-recovery secondary",
     fits = { service = "vault", message = "dr secondary" },
@@ -96,6 +126,18 @@ return {
     evidence = "{address} knows no {path} (namespace: {namespace})",
     next = "check the mount and VAULT_NAMESPACE: vault secrets list" },
 
+  { id = "vault.unsupported", title = "the path does not know this operation",
+    fits = { service = "vault", status = 405 },
+    cause = "another kind of engine is mounted there, or a release of Vault that does not have this yet",
+    evidence = "{address} answers '{words}' to {operation} on {path}",
+    next = "look what is mounted there: vault secrets list -detailed" },
+
+  { id = "vault.wrapping", title = "an answer came wrapped that should not",
+    fits = { service = "vault", message = "came wrapped" },
+    cause = "something between here and Vault asks for wrapping: a Vault Agent or a proxy that adds X-Vault-Wrap-TTL",
+    evidence = "{address} answers {operation} with a wrapping token in the place of its data",
+    next = "name the server itself, or have the wrapping taken out of what stands before it: export VAULT_ADDR=https://…" },
+
   { id = "vault.throttled", title = "Vault asks for fewer requests",
     fits = { service = "vault", status = 429 },
     cause = "a rate limit quota of this Vault is used up",
@@ -114,6 +156,14 @@ return {
     evidence = "{address} answers in TLS",
     next = "export VAULT_ADDR=https://… in the place of {address}" },
 
+  { id = "vault.stranger", title = "somebody else than Vault answers",
+    fits = { service = "vault", message = { "the answer is not one of vault's" } },
+    cause = "what came is not in Vault's form: another service is at this address, or something between here and Vault answers in its place",
+    evidence = "{address} answers '{message}'",
+    next = "check {where_from}: vault status; the address has no /v1 behind it", facts = function(refusal)
+      return { where_from = refusal.endpoint_source == "the default" and "VAULT_ADDR, which is not set" or refusal.endpoint_source or "VAULT_ADDR" }
+    end },
+
   { id = "vault.not-tls", title = "TLS where HTTP is spoken",
     fits = { service = "vault", kind = "unsent", message = { "wrong version number", "packet length too long", "record overflow" } },
     cause = "the address says https and the server speaks plain HTTP, as a development server does",
@@ -126,17 +176,43 @@ return {
     evidence = "{message}",
     next = "export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },
 
+  { id = "vault.speaks-tls", title = "the connection ended where plain HTTP was spoken",
+    fits = { service = "vault", kind = "lost", message = "empty reply" },
+    cause = "the server went away without a word, as one that speaks TLS does when it is asked in plain HTTP, or it wants a client certificate",
+    evidence = "{message}",
+    next = "where it speaks TLS: export VAULT_ADDR=https://… in the place of {address}; else run this again" },
+
   { id = "vault.broken", title = "the connection ended without an answer",
     fits = { service = "vault", kind = "lost", message = { "errno", "reset", "empty reply", "ssl_read" } },
     cause = "the server went away, or ends connections that show no client certificate",
     evidence = "{message}",
     next = "run this again; where the server wants a client certificate: export VAULT_CLIENT_CERT=FILE.pem VAULT_CLIENT_KEY=FILE.pem" },
 
+  { id = "vault.client-file", title = "the client certificate or its key cannot be used",
+    fits = { service = "vault", kind = "unsent", message = { "pem client certificate", "set private key", "private key does not" } },
+    cause = "a file of the client certificate is not there, is no PEM, has a passphrase, or certificate and key do not belong together",
+    evidence = "{message}",
+    next = "check VAULT_CLIENT_CERT and VAULT_CLIENT_KEY: PEM files of one pair, the key without a passphrase" },
+
+  { id = "vault.ca-file", title = "the file of Vault's authority cannot be read",
+    fits = { service = "vault", kind = "unsent", message = { "setting certificate", "ca certificate blob" } },
+    cause = "what names the authorities to trust leads to no PEM file that can be read",
+    evidence = "{message}",
+    next = "check VAULT_CACERT, VAULT_CACERT_BYTES and VAULT_CAPATH; without them SSL_CERT_FILE and CURL_CA_BUNDLE" },
+
   { id = "vault.certificate", title = "Vault's certificate is not trusted here",
     fits = { service = "vault", kind = "unsent", message = CERTIFICATE },
-    cause = "the certificate is of an authority that this machine does not know, or is for another name, or a file of it cannot be read",
+    cause = "the certificate is of an authority that this machine does not know, is for another name, or has ended",
     evidence = "{message}",
-    next = "export VAULT_CACERT=FILE.pem with the authority's certificate; VAULT_TLS_SERVER_NAME where its name is another than the address's" },
+    next = "export VAULT_CACERT=FILE.pem with the authority's certificate; VAULT_TLS_SERVER_NAME where its name is another than the address's; \z
+      one that has ended has to be renewed at the server" },
+
+  { id = "vault.proxy", title = "the proxy before Vault cannot be used",
+    fits = { service = "vault", kind = "unsent", message = { "resolve proxy", "proxy scheme", "response 407", "tunnel failed" } },
+    facts = function(refusal) return { proxy = refusal.proxy_source or "HTTPS_PROXY" } end,
+    cause = "the proxy's address is mistyped, or the proxy does not let us through to Vault",
+    evidence = "{message}",
+    next = "check {proxy}: http://HOST:PORT; unset it, or name the host in NO_PROXY, where no proxy is wanted" },
 
   { id = "vault.unreachable", title = "Vault cannot be reached",
     fits = { service = "vault", kind = "unsent" },

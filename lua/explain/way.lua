@@ -66,7 +66,7 @@ local LIST <const> = {
     cause = "a login page of the network, or a wrong endpoint; requests with credentials follow no redirection",
     next = ELSE },
 
-  { id = "way.no-service", title = "an answer that is none of this service's", message = "the answer ",
+  { id = "way.no-service", title = "an answer that is none of this service's", message = { "the answer ", "the answer's " },
     cause = "what came is not in the service's form",
     next = ELSE },
 }

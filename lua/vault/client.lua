@@ -25,7 +25,7 @@ local PARTS <const> = { warnings = shape.list "text", errors = shape.list "text"
 
 -- A service's words in one line: "1 error occurred:\n\t* permission denied\n\n" says "permission denied".
 local function plain(text)
-  text = text:gsub("^%d+ errors? occurred:%s*", ""):gsub("%s*\n%s*%* ", "; "):gsub("^%* ", ""):gsub("%s+$", "")
+  text = text:gsub("^%d+ errors? occurred:%s*", ""):gsub("%s*\n%s*%* ", "; "):gsub("^%* ", ""):gsub("%s+$", ""):gsub("%s*\n%s*", " ")
   return explain.plain(text)
 end
 
@@ -43,16 +43,37 @@ local function stranger(request, envelope)
   return request.safe and envelope.request_id == nil and envelope.data == nil and "the answer is not one of Vault's"
 end
 
+-- What a status says where its answer has no words.
+local STATUS <const> = { [412] = "this node has not caught up with what was written", [472] = "this node is a DR secondary",
+  [473] = "this node is a performance standby" }
+
+-- Vault's own words, or somebody else's: proxies and gateways have other forms, JSON or none.
 local function words_of(response, envelope)
-  if response.fault then return explain.glimpse(response.text) end
+  if response.fault then
+    local text = explain.glimpse(response.text)
+    return text:find "^an HTML page" and text or "the answer is not one of Vault's: " .. text
+  end
   local words = {}
   for _, text in ipairs(type(envelope.errors) == "table" and envelope.errors or {}) do
     if type(text) == "string" then words[#words + 1] = plain(text) end
   end
-  return #words > 0 and table.concat(words, "; ") or nil
+  for _, name in ipairs { "message", "error", "error_description" } do
+    if #words == 0 and type(envelope[name]) == "string" then words[1] = "the answer is not one of Vault's: " .. plain(envelope[name]) end
+  end
+  return #words > 0 and table.concat(words, "; ") or STATUS[response.status]
 end
 
-local function read(request, response, message, kind)
+-- Where an answer sends us, in words; nil when it does not.
+local function elsewhere(response, url)
+  local location = response.status < 400 and (response.headers or {}).location
+  if not location then return nil end
+  local host = location:match "^%a+://([^/?#]+)"
+  local standby = host and host ~= url:match "^%a+://([^/?#]+)" and location:find("/v1/", 1, true)
+  return ("the answer sends us to %s, where no request of cmek goes%s"):format(explain.glimpse(location),
+    standby and ": this node is a standby" or "")
+end
+
+local function read(request, url, response, message, kind)
   if not response then return { kind = kind, message = message } end
   local outcome = { response = response, status = response.status }
   local fault = unreadable(response)
@@ -66,11 +87,7 @@ local function read(request, response, message, kind)
   end
   outcome.kind, outcome.message = "refused", words_of(response, envelope)
   outcome.foreign = type(response.body) ~= "table" or not response.body.errors   -- not Vault's own form
-  local elsewhere = response.status < 400 and (response.headers or {}).location
-  if elsewhere then
-    outcome.message = ("the answer sends us to %s, where no request of cmek goes%s"):format(explain.glimpse(elsewhere),
-      elsewhere:find("/v1/", 1, true) and ": this node is a standby" or "")
-  end
+  outcome.message = elsewhere(response, url) or outcome.message
   return outcome
 end
 
@@ -92,7 +109,7 @@ local function diagnose(self, request, outcome)
     local status, seal = probe(self, { method = "GET", mount = "sys", path = "seal-status" })
     if status == 200 and seal.initialized == false then outcome.message = "Vault is not initialized" end
   end
-  if outcome.status ~= 403 or not request.used or request.situation then return {} end
+  if outcome.status ~= 403 or outcome.foreign or not request.used or request.situation then return {} end
   local status = probe(self, { method = "GET", mount = "auth/token", path = "lookup-self", token = request.used })
   if status == 403 then return { bad_token = true } end
   local path = request.mount .. "/" .. request.path
@@ -117,6 +134,7 @@ local function refuse(self, request, outcome, attempts)
     message = ("%s (%s)"):format(outcome.message or "no word of why", where(self, request)),
     request_id = outcome.response and outcome.response.request_id,
     kind = outcome.kind, attempts = attempts, source = self.token.source, endpoint_source = self.settings.source,
+    proxy_source = self.settings.proxy_source,
     unknown = outcome.kind == "lost" and not request.safe or nil,
     about = { address = self.settings.address, path = request.mount .. "/" .. request.path, mount = request.mount,
       namespace = self:namespace(request.namespace) or "the root", have = found.have, wanted = found.wanted, policy = found.policy,
@@ -170,7 +188,7 @@ local function send(self, request, attempt)
   end
   request.used = nil
   if not request.anonymous then request.used = request.token or self.token:get() end
-  return read(request, self.door.vault.request({ method = method, mount = request.mount, path = request.path,
+  return read(request, self.settings.url, self.door.vault.request({ method = method, mount = request.mount, path = request.path,
     namespace = self:namespace(request.namespace), query = query, body = request.body, token = request.used, wrap_ttl = request.wrap_ttl,
     audience = request.audience, attempt = attempt, timeout = request.timeout or self.settings.timeout,
     session_key = request.session and self.session_key or nil }, request.operation))
@@ -243,7 +261,7 @@ function Client:close(run)
     return self.door.vault.request { method = "POST", mount = "auth/token", path = "revoke-self", namespace = self:namespace(),
       token = made.token, timeout = 5, session_key = self.session_key }
   end)
-  if ok and response and response.status < 300 then return end
+  if ok and response and response.status < 300 or made.ends and made.ends <= self.door.clock.now() then return end
   self.listen { kind = "warning", text = ("the token of the login to Vault could not be revoked; it ends %s"):format(
     made.ends and "at " .. require("time").text(made.ends) or "by itself") }
 end
@@ -260,7 +278,7 @@ function M.open(options)
   end
   local ok, raised = pcall(function()
     self.settings = settings.read(self.environment)
-    local added, message = pcall(self.door.endpoint, self.door, "vault", self.settings.address, { transport = self.settings.transport })
+    local added, message = pcall(self.door.endpoint, self.door, "vault", self.settings.url, { transport = self.settings.transport })
     if added then return end
     refusal.raise { kind = "configuration", exit = "usage", message = ("%s: %s"):format(self.settings.source, tostring(message):gsub("^door: ", "")) }
   end)

@@ -14,6 +14,21 @@ local function fail(method, message, next_step)
     next = next_step }
 end
 
+local function unread(method, variable, path, message)
+  refusal.raise(explain.tell("vault.login-file", { method = method, variable = variable, path = path }, { service = "vault", kind = "credentials",
+    exit = "credentials", what = ("the login by %s"):format(method), message = ("%s: %s"):format(variable, message) }))
+end
+
+local function misset(message, ...) refusal.raise { kind = "configuration", exit = "usage", message = message:format(...) } end
+
+-- A text that is sent as it stands: of one line, without the blanks around it that a file or a shell may leave.
+local function word_of(client, name)
+  local text, variable = settings.text(client.environment, name)
+  text = text and text:match "^%s*(.-)%s*$"
+  if text and text:find "%c" then misset("%s holds a line end or another character that does not belong there", variable) end
+  return text ~= "" and text or nil, variable
+end
+
 -- A secret of a variable, or of the file that the variable with _FILE behind it names; nil when neither is set.
 local function secret_of(client, method, name)
   local value, variable = settings.secret(client.environment, name)
@@ -22,7 +37,7 @@ local function secret_of(client, method, name)
   if not path then return nil, variable end
   local message
   value, message = secret.file(path, "vault")
-  if not value then fail(method, ("%s: %s"):format(path_variable, message)) end
+  if not value then unread(method, path_variable, path, message) end
   return value, path_variable
 end
 
@@ -32,7 +47,7 @@ local function need(client, method, name)
   return value, variable
 end
 
-local function role(client) return (settings.text(client.environment, "ROLE")) end
+local function role(client) return (word_of(client, "ROLE")) end
 
 -- AppRole ------------------------------------------------------------------------------------------------------------
 
@@ -55,12 +70,12 @@ local function unwrap(client, mount, token, variable)
 end
 
 local function approle(client, mount)
-  local role_id, variable = settings.text(client.environment, "ROLE_ID")
-  local path = settings.text(client.environment, "ROLE_ID_FILE")
+  local role_id, variable = word_of(client, "ROLE_ID")
+  local path, path_variable = settings.text(client.environment, "ROLE_ID_FILE")
   if not role_id and path then
     local text, message = require("file").read(path, 4096)
-    if not text then fail("approle", ("VAULT_ROLE_ID_FILE: %s"):format(message)) end
-    role_id = text:match "^%s*(.-)%s*$"
+    role_id = text and text:match "^%s*(.-)%s*$"
+    if not text or role_id == "" then unread("approle", path_variable, path, message or ("'%s' is empty"):format(path)) end
   end
   if not role_id then fail("approle", variable .. " is not set, nor is VAULT_ROLE_ID_FILE", "export VAULT_ROLE_ID=…") end
   local secret_id, from = secret_of(client, "approle", "SECRET_ID")
@@ -78,18 +93,20 @@ local REGIONAL <const> = { ["aws-cn"] = "https://sts.%s.amazonaws.com.cn/", ["aw
 
 local function aws(client)
   local keys, partition, region = client.identity()
-  local wanted = settings.text(client.environment, "AWS_STS_REGION")
+  local wanted, variable = word_of(client, "AWS_STS_REGION")
+  if wanted and not wanted:find "^[%l%d][%l%d-]*%d$" then misset("%s is '%s'; a region is like eu-west-1", variable, wanted) end
   local pattern = REGIONAL[partition] or wanted and "https://sts.%s.amazonaws.com/"
   region = wanted or region
   local body = client.door.vault.sign_identity { url = pattern and pattern:format(region) or nil, region = pattern and region or nil,
-    server_id = settings.text(client.environment, "AWS_IAM_SERVER_ID"), session_key = client.session_key,
+    server_id = word_of(client, "AWS_IAM_SERVER_ID"), session_key = client.session_key,
     credentials = { access_key_id = keys.access_key_id, secret_access_key = keys.secret_access_key, session_token = keys.session_token } }
   body.role = role(client)
   return "login", body
 end
 
 -- What the words of a refusal say of it.
-local AWS_REFUSALS <const> = { { "from STS", "vault.login-sts" }, { "IAM-Server-ID", "vault.login-server-id" } }
+local AWS_REFUSALS <const> = { { "permission denied", "vault.login-denied" }, { "from STS", "vault.login-sts" },
+  { "IAM-Server-ID", "vault.login-server-id" } }
 
 -- The others ---------------------------------------------------------------------------------------------------------
 
@@ -97,7 +114,7 @@ local function kubernetes(client)
   local jwt = secret_of(client, "kubernetes", "JWT")
   local message
   if not jwt then jwt, message = secret.file(SERVICE_ACCOUNT, "vault") end
-  if not jwt then fail("kubernetes", message, "export VAULT_JWT_FILE=FILE") end
+  if not jwt then fail("kubernetes", message, "run this in a pod with a service account, or export VAULT_JWT_FILE=FILE") end
   if not role(client) then fail("kubernetes", "VAULT_ROLE is not set", "export VAULT_ROLE=ROLE") end
   return "login", { role = role(client), jwt = jwt }
 end
@@ -105,9 +122,9 @@ end
 local function jwt_login(client) return "login", { role = role(client), jwt = need(client, "jwt", "JWT") } end
 
 local function userpass(client)
-  local name, variable = settings.text(client.environment, "USERNAME")
+  local name, variable = word_of(client, "USERNAME")
   if not name then fail("userpass", variable .. " is not set", "export VAULT_USERNAME=NAME") end
-  if not name:find "^[%w_.@+-]+$" then fail("userpass", ("%s '%s' is no user's name"):format(variable, name)) end
+  if not name:find "^[%w_.@+-]+$" then misset("%s is '%s', which is no user's name", variable, name) end
   return "login/" .. name:lower(), { password = need(client, "userpass", "PASSWORD") }
 end
 
@@ -117,6 +134,23 @@ local function certificate(client)
   end
   return "login", { name = role(client) }
 end
+
+-- Of each method, what to look at when it is refused; where 403 says more than that something is wrong, what.
+local CHECK <const> = {
+  approle = "VAULT_ROLE_ID and VAULT_SECRET_ID (used up, ended, or still wrapped: VAULT_SECRET_ID_WRAPPED=true)",
+  aws = "VAULT_ROLE, and that it admits the ARN that cmek whoami tells",
+  cert = "VAULT_CLIENT_CERT, and that a role of the mount (VAULT_ROLE) knows it or its authority",
+  jwt = "VAULT_ROLE, and that VAULT_JWT is of the issuer and audience that the role wants and has not ended",
+  kubernetes = "VAULT_ROLE, and that the service account's token (VAULT_JWT_FILE) is of this cluster and has not ended",
+  userpass = "VAULT_USERNAME and VAULT_PASSWORD",
+}
+local NOTHING_THERE <const> = "no login is mounted there"
+local DENIED <const> = {
+  approle = NOTHING_THERE .. ", or the role is locked after too many wrong attempts (for 15 minutes, where nothing else is set)",
+  userpass = NOTHING_THERE .. ", or the user is locked after too many wrong passwords (for 15 minutes, where nothing else is set)",
+  kubernetes = NOTHING_THERE .. ", or the service account's token has ended, or is of another cluster or audience than the mount knows",
+}
+local DENIALS <const> = { { "permission denied", "vault.login-denied" } }
 
 local METHODS <const> = { approle = approle, aws = aws, cert = certificate, jwt = jwt_login, kubernetes = kubernetes, userpass = userpass }
 
@@ -134,16 +168,20 @@ function M.run(client)
     refusal.raise { kind = "configuration", exit = "usage",
       message = ("--vault-auth '%s' is no method; there are %s"):format(method, table.concat(M.NAMES, ", ")) }
   end
-  local mount = "auth/" .. (client.mount or method):gsub("^auth/", ""):gsub("^/+", ""):gsub("/+$", "")
+  local mount = "auth/" .. (client.mount or method):gsub("^/+", ""):gsub("^auth/", ""):gsub("/+$", "")
+  if not mount:find "^auth/[%w_.@/-]+$" or mount:find "//" or mount:find("..", 1, true) then
+    misset("--vault-auth-mount is '%s'; a mount is like %s or team/%s", client.mount, method, method)
+  end
   local path, body = build(client, mount)
   local source = "the login by " .. method
+  local facts = { method = method, mount = mount, address = client.settings.address, check = CHECK[method],
+    denied = DENIED[method] or NOTHING_THERE }
   local envelope = client:call { operation = "Login", method = "POST", mount = mount, path = path, body = body, session = true, anonymous = true,
-    envelope = true, situation = "vault.login", situations = method == "aws" and AWS_REFUSALS or nil,
-    facts = { method = method, mount = mount, address = client.settings.address } }
+    envelope = true, situation = "vault.login", situations = method == "aws" and AWS_REFUSALS or DENIALS, facts = facts }
   local auth = envelope.auth
   if type(auth) ~= "table" or not secret.is(auth.client_token) or secret.length(auth.client_token) == 0 then
     local mfa = type(auth) == "table" and auth.mfa_requirement
-    refusal.raise(explain.tell(mfa and "vault.mfa" or "vault.login", { method = method, mount = mount, address = client.settings.address },
+    refusal.raise(explain.tell(mfa and "vault.mfa" or "vault.login", facts,
       { service = "vault", operation = "Login", kind = "credentials", exit = "credentials",
         message = mfa and "the login wants a second factor" or "the answer has no auth.client_token" }))
   end

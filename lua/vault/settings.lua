@@ -1,12 +1,14 @@
 --- The settings of Vault's own client: VAULT_*, and BAO_* before it, as OpenBao's client reads them. What is wrong with one raises.
 ---@class vault.Settings
----@field address string       https://host[:port][/prefix]
+---@field address string       https://host[:port][/prefix], or unix:///path, as it is shown
+---@field url string           the same for who sends there
 ---@field source string        the variable that names it, or "the default"
 ---@field transport table      door:endpoint's
 ---@field namespace string?    "admin/team"
 ---@field timeout number       seconds
 ---@field attempts integer     in total
 ---@field rate { rate: number, burst: number }?  requests a second
+---@field proxy_source string?  the variable that names a proxy for Vault alone
 ---@field warnings string[]    what has to be said when Vault is used
 local refusal = require "refusal"
 
@@ -83,9 +85,12 @@ end
 local function rate(environment)
   local text, variable = M.text(environment, "RATE_LIMIT")
   if not text then return nil end
-  local number, burst = text:match "^([%d.]+):?(%d*)$"
+  local number, burst = text:match "^([%d.]+):(%d+)$"
+  number = number or text:match "^[%d.]+$"
   number, burst = tonumber(number), tonumber(burst)
-  if not number or number <= 0 then misset("%s is '%s'; it must be like 10 or 10:20, requests a second and at once", variable, text) end
+  if not number or number <= 0 or burst and burst < 1 then
+    misset("%s is '%s'; it must be like 10 or 10:20, requests a second and at once", variable, text)
+  end
   return { rate = number, burst = burst or number }
 end
 
@@ -103,21 +108,49 @@ local function certificates(environment, transport)
   transport.server_name = M.text(environment, "TLS_SERVER_NAME")
 end
 
+-- The port of host[:port]; nil without one.
+local function port_of(url) return url:match "^https?://[^/]-:(%d+)%f[/\0]" end
+
+-- Records of the DNS are asked for, by Vault's own client, where the address has no port.
+local function check_lookup(environment, url, source)
+  local wanted, variable = M.switch(environment, "SRV_LOOKUP")
+  if not wanted or url:find "^unix:" or port_of(url) then return end
+  misset("%s is set, and cmek looks up no SRV records: name host and port in %s", variable, source == "the default" and "VAULT_ADDR" or source)
+end
+
+--- The address as it is shown, what requests are sent to, and the variable that it is from.
 local function address(environment, transport)
   local text, source = M.text(environment, "AGENT_ADDR")
   if not text then text, source = M.text(environment, "ADDR") end
-  if not text then return DEFAULT, "the default" end
+  if not text then text, source = DEFAULT, "the default" end
+  check_lookup(environment, text, source)
   local socket = text:match "^unix://(/.+)$"
   if socket then
     transport.unix_socket = socket
-    return "http://localhost", source
+    return text, "http://localhost", source
   end
+  local port = port_of(text)
   if not text:find "^https?://[^/]" then misset("%s is '%s'; it must be like https://vault.example:8200 or unix:///path", source, text) end
+  if port and tonumber(port) > 65535 then misset("%s is '%s', and there is no port %s", source, text, port) end
   transport.plain = text:find "^http://" ~= nil
-  return (text:gsub("/+$", "")), source
+  text = text:gsub("/+$", "")
+  return text, text, source
 end
 
---- Whether an address is of this machine: nobody listens on the way.
+local function namespace(environment)
+  local text, variable = M.text(environment, "NAMESPACE")
+  if text and text:find "[^!-~]" then misset("%s is '%s'; a namespace is like admin/team", variable, text) end
+  return text
+end
+
+local function proxy(environment)
+  for _, name in ipairs { "PROXY_ADDR", "HTTP_PROXY" } do
+    local value, variable = M.secret(environment, name)
+    if value then return value, variable end
+  end
+end
+
+-- Whether an address is of this machine: nobody listens on the way.
 local function is_here(url, transport)
   local host = url:match "^https?://([^/]+)"
   return transport.unix_socket or host:find "^127%.[%d.]+$" or host:find "^127%.[%d.]+:%d+$" or host:find "^localhost" or host:find "^%[::1%]"
@@ -134,7 +167,8 @@ local function warnings_of(settings, environment)
   if transport.plain and not is_here(settings.address, transport) then
     list[#list + 1] = ("%s is %s: the token and every answer travel in clear. Use https://"):format(settings.source, settings.address)
   end
-  if M.text(environment, "MFA") then list[#list + 1] = "VAULT_MFA is set, and cmek sends no MFA with its requests" end
+  local mfa, mfa_variable = M.text(environment, "MFA")
+  if mfa then list[#list + 1] = mfa_variable .. " is set, and cmek sends no MFA with its requests" end
   return list
 end
 
@@ -144,11 +178,10 @@ end
 function M.read(environment)
   local transport = {}
   local settings = { transport = transport, timeout = timeout(environment), attempts = attempts(environment), rate = rate(environment),
-    namespace = M.text(environment, "NAMESPACE") }
-  settings.address, settings.source = address(environment, transport)
+    namespace = namespace(environment) }
+  settings.address, settings.url, settings.source = address(environment, transport)
   certificates(environment, transport)
-  transport.proxy = M.secret(environment, "PROXY_ADDR") or M.secret(environment, "HTTP_PROXY")
-  if M.switch(environment, "SRV_LOOKUP") then misset("VAULT_SRV_LOOKUP is set, and cmek looks up no SRV records: name the host in VAULT_ADDR") end
+  transport.proxy, settings.proxy_source = proxy(environment)
   settings.warnings = warnings_of(settings, environment)
   return settings
 end

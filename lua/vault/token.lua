@@ -22,7 +22,7 @@ local HELPER_MAX <const> = 65536
 function M.new(client) return setmetatable({ client = client }, Token) end
 
 local function fail(message, next_step)
-  refusal.raise { service = "vault", kind = "credentials", exit = "credentials", message = message, next = next_step }
+  refusal.raise { service = "vault", kind = "credentials", exit = "credentials", what = "looking for a token", message = message, next = next_step }
 end
 
 -- Where it stands ----------------------------------------------------------------------------------------------------
@@ -40,10 +40,11 @@ end
 -- A helper is run by a shell, with `get` as its last word; nothing on stdout is no token.
 local function ask_helper(command, path)
   local result, message = process.run { argv = { "/bin/sh", "-c", command .. " get" }, secret = true, audience = "vault", timeout = 60 }
-  if not result then fail(("the token helper of %s cannot be run: %s"):format(path, message)) end
+  local following = ("run it by hand: %s get; or take token_helper out of %s and export VAULT_TOKEN=…"):format(command, path)
+  if not result then fail(("the token helper of %s cannot be run: %s"):format(path, message), following) end
   if result.status ~= 0 then
     fail(("the token helper of %s failed (%s): %s"):format(path, result.status or "signal " .. tostring(result.signal),
-      explain.glimpse(result.error_output)))
+      explain.glimpse(result.error_output)), following)
   end
   return secret.is(result.output) and secret.length(result.output) > 0 and result.output or nil
 end
@@ -64,8 +65,8 @@ local function find(client)
   if not path or not file.exists(path) then return nil end
   local message
   token, message = secret.file(path, "vault")
-  if not token then fail(message) end
-  return token, path
+  if token or message:find ": it is empty$" then return token, path end   -- as Vault's own client takes it
+  fail(message, "vault login writes it anew, or export VAULT_TOKEN=…")
 end
 
 local function none(client)

@@ -106,6 +106,7 @@ local function replay(r, url, body, headers)
     if name ~= "host" and name ~= "content-length" then sent[#sent + 1] = pair end
   end
   sent[#sent + 1] = { "Host", host }
+  sent[#sent + 1] = { "Content-Length", tostring(#body) }   -- as every client of HTTP sets it
   local answer = r.simulation:handle { method = "POST", target = "/", headers = sent, body = body }
   if answer.status ~= 200 then
     refusal.bad("error making upstream request: received error code %d from STS: %s", answer.status, answer.body)
