@@ -1,14 +1,17 @@
---- A change of a cluster that the Cloud is asked for: to enable CMEK, to add regions. It is sent, and what became of a sending whose answer
---- was lost is looked up: it is never sent again before a person, or another run, has seen that nothing came of it. Then it is waited for.
+--- A change of a cluster that the Cloud is asked for: once, however its answer is lost; then it is waited for. A locked
+--- cluster is waited for, and lack of access is judged by what can be seen before propagation is blamed.
 ---@class engine.CloudChange
 ---@field cluster table
----@field region_specs table[]   the keys that it is about
----@field what string            "enabling CMEK of cluster orders"
----@field operation string       the API's name: "EnableCMEKSpec"
----@field kind string            of the resource that asks
----@field send fun()             asks the Cloud
----@field taken fun(before: boolean?): boolean   whether the Cloud shows that it took the request; reads it anew. before: or had it before
----@field note table?            more for the journal, by which the wait is taken up
+---@field specs table[]      region_specs: the keys that every region listed uses in the end
+---@field operation string   of the API, as refusals name it
+---@field what string        "enabling CMEK of cluster orders"
+---@field verb string        "enable CMEK", as in "took the request to …"
+---@field failed string      the code of a change that the Cloud took and could not make, and
+---@field situation string   the situation that it is
+---@field send fun(): any    asks for it
+---@field old string?        how the Cloud's account of the specs looked before: lua/engine/cmek.lua's signature
+---@field shows (fun(): boolean)?   whether the Cloud shows that it took the request, for a change that does not show in its account of the keys
+---@field anew boolean?      the keys are the ones in use already: that they are used again shows by a newer account alone
 local access = require "engine.access"
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
@@ -16,28 +19,46 @@ local failure = require "engine.failure"
 local M = {}
 
 local SETTLE <const> = { 0.25, 0.25, 0.5, 0.5, 1, 1, 2, 4, 8, 10 }   -- seconds between looks while the Cloud works
+local SETTLE_BOUND <const> = 7200     -- seconds until every region is enabled
 local BUSY_PAUSE <const> = 10         -- seconds between two requests to a Cloud that says so
+local BUSY_BOUND <const> = 7200       -- seconds until the cluster is not locked any more
 local ACCESS_BOUND <const> = 600      -- seconds that a new role and key may need to be seen by CockroachDB
 
---- Seconds that a job of the Cloud's may take, and that a cluster may be locked by another one.
-M.BOUND = 7200
+-- Looking ------------------------------------------------------------------------------------------------------------
 
---- The Cloud's account of the wanted keys, read anew.
----@return table info, string signature
-function M.look(context, change)
+-- The Cloud's account of the wanted keys, read anew.
+local function look(context, change)
   local info = context.session.cloud.cmek(change.cluster.id)
-  return info, cmek.signature(info, change.region_specs)
+  return info, cmek.signature(info, change.specs)
 end
 
---- Whether every wanted region is known to the Cloud with its key, whatever its state.
-function M.names_all(info, specs)
-  for _, spec in ipairs(specs) do
+-- Whether every wanted region is known to the Cloud with its key, whatever its state.
+local function accepted(change, info)
+  for _, spec in ipairs(change.specs) do
     if cmek.state(info, spec) == "absent" then return false end
   end
   return true
 end
 
--- Locks ------------------------------------------------------------------------------------------------------------------
+-- Whether the Cloud has taken the request since the change's old account, from us or from another operator.
+local function taken(context, change, old)
+  if change.shows then return change.shows() end
+  local info, signature = look(context, change)
+  return signature ~= old and accepted(change, info)
+end
+
+-- The answer was lost, or says that it is done: only the Cloud can say what it has.
+local function look_for_outcome(context, change, old)
+  return context:poll {
+    reason = "asking the Cloud whether it took the request to " .. change.verb, bound = context.LAG,
+    check = function() return taken(context, change, old) or nil end,
+  } or false
+end
+
+local function still_locked(change, operation, message)
+  failure.raise({ code = "not_ready", service = "cloud", operation = operation, what = change.what, message = message },
+    "cluster.locked", { message = message, name = change.cluster.name })
+end
 
 --- Waits until no other job holds the cluster: as it is then. Raises when it is held for too long.
 ---@param context engine.Context
@@ -46,22 +67,19 @@ end
 function M.wait_for_lock(context, change)
   local name = change.cluster.name
   local cluster = context:poll {
-    reason = ("cluster %s is locked by another job; waiting until it is free (cmek status --cluster %s)"):format(name, name), bound = M.BOUND,
+    reason = ("cluster %s is locked by another job; waiting until it is free (cmek status --cluster %s)"):format(name, name), bound = BUSY_BOUND,
     delays = { 2, 5, 10 },
     check = function()
       local now = context.session.cloud.cluster(change.cluster.id)
       return now.state ~= "LOCKED" and now.state ~= "CREATING" and now or nil
     end,
   }
-  if cluster then return cluster end
-  local message = ("the cluster is still locked after %d min"):format(M.BOUND // 60)
-  return failure.raise({ code = "not_ready", service = "cloud", operation = "GetCluster", what = change.what, message = message },
-    "cluster.locked", { message = message, name = name })
+  return cluster or still_locked(change, "GetCluster", ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60))
 end
 
--- Refusals ---------------------------------------------------------------------------------------------------------------
+-- Refusals -----------------------------------------------------------------------------------------------------------
 
--- What a refusal means: "busy", "access", "already", or nil for what is final or unknown.
+-- What a refusal of the request means: "busy", "access", "already", or nil for what is final or unknown.
 local function meaning(refused)
   if refused.kind ~= nil and refused.kind ~= "refused" then return nil end
   local message = tostring(refused.message or ""):lower():gsub("arn:[^%s']+", ""):gsub("aws_kms", "")   -- names are not what is wrong
@@ -92,7 +110,7 @@ end
 
 -- Wrong now: fails, naming it. Right and new: comes back, to be tried again. Else fails, naming what cannot be seen.
 local function judge_access(context, change, refused, first)
-  local fault, newest, told = access.fault(context, change.cluster, context:once("organization"), change.region_specs)
+  local fault, newest, told = access.fault(context, change.cluster, context:once("organization"), change.specs)
   local now = context.clock.now()
   local new = now - newest < ACCESS_BOUND
   if fault and now - newest > context.LAG then no_access(context, change, refused, fault, told) end
@@ -112,14 +130,12 @@ local function judge_access(context, change, refused, first)
     .. "What cannot be seen from here: %s"):format(ACCESS_BOUND // 60, table.concat(access.UNSEEN, ", ")))
 end
 
--- Asking -----------------------------------------------------------------------------------------------------------------
+-- Asking -------------------------------------------------------------------------------------------------------------
 
--- The answer was lost, or says that it is done: only the Cloud can say what it has.
-local function look_for_outcome(context, change, already)
-  return context:poll {
-    reason = ("asking the Cloud whether it took the request (%s)"):format(change.what), bound = context.LAG,
-    check = function() return change.taken(already) or nil end,
-  } or false
+local function lost(context, change, refused)
+  failure.raise({ code = "lost", service = "cloud", operation = change.operation, request_id = refused.request_id, what = change.what,
+    message = ("the answer was lost (%s), and after %d min the Cloud shows nothing of the request; it was sent once and is not sent again by itself")
+      :format(refused.message or refused.status or "?", context.LAG // 60) }, "cloud.lost", { name = change.cluster.name })
 end
 
 -- One sending. True when the Cloud has taken the request.
@@ -131,71 +147,72 @@ local function send(context, change, first)
   local kind = meaning(refused)
   if kind == "busy" then
     M.wait_for_lock(context, change)
-    if change.taken() then return true end
+    if taken(context, change, change.old) then return true end
     context:wait(("the Cloud says '%s' of cluster %s"):format(refused.message or refused.status, change.cluster.name), BUSY_PAUSE)
     return false
   elseif kind == "access" then
     judge_access(context, change, refused, first)
     return false
-  elseif look_for_outcome(context, change, kind == "already") then
+  elseif look_for_outcome(context, change, kind == "already" and "" or change.old) then
     return true
   elseif kind == "already" then
     no_access(context, change, refused, "It does not show the wanted keys, so it was enabled with others")
   end
-  return failure.raise({ code = "lost", service = "cloud", operation = change.operation, request_id = refused.request_id, what = change.what,
-    message = ("the answer was lost (%s), and after %d min the Cloud shows nothing of the request; it was sent once and is not sent again by itself")
-      :format(refused.message or refused.status or "?", context.LAG // 60) }, "cloud.lost", { name = change.cluster.name })
+  return lost(context, change, refused)
 end
 
---- Asks the Cloud for a change until it has taken it. Raises what stands in the way.
----@param context engine.Context
----@param change engine.CloudChange
-function M.ask(context, change)
-  local line = { kind = "asks", resource = change.kind, cluster = change.cluster.id, region_specs = change.region_specs }
-  for name, value in pairs(change.note or {}) do line[name] = value end   -- order cannot be seen
-  context:note(line)
-  local first = context.clock.now()
-  while not send(context, change, first) do
-    if context.clock.now() - first > M.BOUND then
-      local message = ("the Cloud has not taken the request after %d min"):format(M.BOUND // 60)
-      failure.raise({ code = "not_ready", service = "cloud", operation = change.operation, what = change.what, message = message },
-        "cluster.locked", { message = message, name = change.cluster.name })
-    end
+-- How all regions stand: whether every one uses its key, and the Cloud's words on one that failed.
+local function stand(change, info)
+  local all, failed = true, nil
+  for _, spec in ipairs(change.specs) do
+    local state, message = cmek.state(info, spec)
+    all = all and state == "enabled"
+    failed = failed or state == "failed" and message
   end
+  return all, failed
 end
 
--- Waiting ----------------------------------------------------------------------------------------------------------------
-
---- Waits until every wanted region and its key is ENABLED.
+--- Waits until every region and its key is ENABLED. A failure that an earlier try left, read late, is not taken for one of this try.
 ---@param context engine.Context
 ---@param change engine.CloudChange
----@param old string  how it looked before (M.look), so that a failure of an earlier try, read late, is not taken for one of this try
----@return table info
-function M.settle(context, change, old)
-  local started = context.clock.now()
+---@return { info: table }
+function M.settle(context, change)
+  local started, moved = context.clock.now(), not change.anew
   local settled = context:poll {
-    reason = ("waiting until every region of %s uses its key"):format(change.cluster.name), bound = M.BOUND, delays = SETTLE,
+    reason = ("waiting until every region of %s uses its key"):format(change.cluster.name), bound = SETTLE_BOUND, delays = SETTLE,
     check = function()
-      local info, signature = M.look(context, change)
-      local all, failed = true, nil
-      for _, spec in ipairs(change.region_specs) do
-        local state, message = cmek.state(info, spec)
-        all = all and state == "enabled"
-        failed = failed or state == "failed" and message
-      end
-      local late = signature == old and context.clock.now() - started < context.LAG
+      local info, signature = look(context, change)
+      local all, failed = stand(change, info)
+      local late = signature == change.old and context.clock.now() - started < context.LAG
       if failed and not late then return { failed = failed } end
-      return all and { info = info } or nil
+      moved = moved or not late
+      return all and moved and { info = info } or nil
     end,
   }
   if settled and not settled.failed then return settled end
   if not settled then
     failure.raise { code = "not_ready", service = "cloud", operation = "GetCMEKClusterInfo", what = change.what,
-      message = ("not every region is enabled after %d min"):format(M.BOUND // 60) }
+      message = ("not every region is enabled after %d min"):format(SETTLE_BOUND // 60) }
   end
-  local fault, _, told = access.fault(context, change.cluster, context:once("organization"), change.region_specs)
-  return with_situation(context, change, { code = "ENABLE_FAILED", service = "cloud", operation = "GetCMEKClusterInfo", what = change.what,
-    message = settled.failed .. (fault and "; seen from here: " .. fault or "") }, told or { "cmek.enable-failed", { said = settled.failed } })
+  local fault, _, told = access.fault(context, change.cluster, context:once("organization"), change.specs)
+  with_situation(context, change, { code = change.failed, service = "cloud", operation = "GetCMEKClusterInfo", what = change.what,
+    message = settled.failed .. (fault and "; seen from here: " .. fault or "") }, told or { change.situation, { said = settled.failed } })
+end
+
+--- Asks for the change, then waits until it is made.
+---@param context engine.Context
+---@param change engine.CloudChange
+---@param step table
+---@return { info: table }
+function M.make(context, change, step)
+  local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
+  while not send(context, change, first) do
+    if context.clock.now() > deadline then
+      still_locked(change, change.operation, ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60))
+    end
+  end
+  step.begun = true
+  return M.settle(context, change)
 end
 
 return M

@@ -1,5 +1,5 @@
 --- CMEK of a cluster: every region with its key and role. It can be enabled once and never switched off.
-local changes = require "engine.cloud_change"
+local cloud_change = require "engine.cloud_change"
 local cmek = require "engine.cmek"
 
 local M = {}
@@ -125,32 +125,26 @@ function M.result(want) return { cluster = want.cluster.id, region_specs = want.
 
 -- Enabling ---------------------------------------------------------------------------------------------------------
 
--- What the Cloud is asked for. `old`: its account of the keys from before, so that what it already had is not taken for an answer.
-local function change(context, want, old)
-  local self = { kind = M.kind, cluster = want.cluster, region_specs = want.region_specs, operation = "EnableCMEKSpec",
-    what = ("enabling CMEK of cluster %s"):format(want.cluster.name) }
-  function self.send() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end
-  function self.taken(before)
-    local info, signature = changes.look(context, self)
-    return (before or signature ~= old) and changes.names_all(info, want.region_specs)
-  end
-  return self
+-- What the Cloud is asked for.
+local function enabling(context, want)
+  return { cluster = want.cluster, specs = want.region_specs, operation = "EnableCMEKSpec",
+    what = ("enabling CMEK of cluster %s"):format(want.cluster.name), verb = "enable CMEK", failed = "ENABLE_FAILED",
+    situation = "cmek.enable-failed",
+    send = function() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end }
 end
 
 --- Enables CMEK for every region at once, then waits until every region and its key is ENABLED.
 function M.create(context, want, step)
   M.foresee(context, want)
-  local old = cmek.signature(context:cmek(want.cluster), want.region_specs)
-  local asked = change(context, want, old)
-  changes.ask(context, asked)
-  step.begun = true
-  return changes.settle(context, asked, old)
+  local change = enabling(context, want)
+  change.old = cmek.signature(context:cmek(want.cluster), want.region_specs)
+  return cloud_change.make(context, change, step)
 end
 
 --- Asks again where enabling failed; waits where it goes on.
 function M.update(context, want, have, step)
   if #M.differences(want, have) > 0 then return M.create(context, want, step) end
-  return changes.settle(context, change(context, want, ""), "")
+  return cloud_change.settle(context, enabling(context, want))
 end
 
 return M
