@@ -38,7 +38,7 @@ local sorted = require "sorted"
 local M = {}
 
 local RESOURCES <const> = {   -- the service that each is a thing of
-  role = "iam", adopted_role = "iam", key = "kms", adopted_key = "kms", cluster_cmek = "cloud", transit_key = "vault",
+  role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", transit_key = "vault",
   vault_mount = "vault",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,

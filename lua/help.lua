@@ -244,6 +244,34 @@ JSON
   Times are RFC 3339 in UTC. More members may stand beside those listed; what has a "?" may be missing.
   cmek help json plan prints the JSON Schema of cmek.plan/1, and so for each of these:
 ]],
+  layouts = [[
+Layouts
+  Every region of a cluster needs a key and a role. --layout says which:
+
+  own           a key of its own in each region: what is done without --layout. A region that loses its key stops alone
+  shared        one key for all regions. It is allowed, slower for the other regions, which ask KMS from afar, and riskier: with that
+                key, or with KMS in its region, no node of any region can start
+  replica       one multi-Region key with a replica in each other region: the same material everywhere, asked of KMS nearby. Each
+                replica has a policy, an alias and tags of its own, which are kept equal, and can be disabled or deleted alone
+  FILE          any mapping of regions to keys and roles: a text with a / or ending in .lua, Lua data that is read and never run
+
+  shared and replica have their key, or its primary, in the cluster's first region by name; shared:REGION and replica:REGION name
+  another. Stay with the one that the cluster was set up with: another key is a rotation.
+
+  In a file each region has a table. It is checked before anything is made: every region of the cluster once, and no other.
+
+    return {
+      ["eu-west-1"] = { },                               a key of its own, made here
+      ["us-east-1"] = { replica_of = "eu-west-1" },      a replica of that key, which is then made multi-Region
+      ["us-west-2"] = { key = "us-east-1" },             the key of another region, from afar
+      ["eu-west-2"] = { key = "arn:aws:kms:…" },         a key that is there, also in another AWS region than the cluster's
+      ["ap-south-1"] = { role = "arn:aws:iam::…" },      a role of its own: a name to have one made, or the ARN of one that is there
+    }
+
+  A region's key is found by its alias there, so a cluster has one key in an AWS region; a region that shares it names the other.
+  The multi-Region primary's alias is claimed before the first replica is made. KMS rotates the primary, and its replicas with it;
+  imported material (cmek help material) is imported into each.
+]],
   material = [[
 Material from Vault
   cmek run vault-transit --cluster X imports key material that Vault's transit engine has made into a KMS key of each region (origin
@@ -262,7 +290,7 @@ Material from Vault
 
   KMS gives its public key and import token for one key and for a day: RSA_4096, or RSA_2048 where a KMS refuses that. The key's alias
   is claimed when its material is there, so who has the alias can be used. The tag cmek:material says where it is from. KMS rotates no
-  imported material. Replicas of multi-Region keys are not made.
+  imported material. With --layout replica each replica is given its primary's material by an import of its own (exportable alone).
 
   --enable-engine mounts the transit engine where there is none. Policy of the token, in each region (cmek prints the lines that are
   missing), for a mount called transit:
@@ -323,6 +351,7 @@ Checks of verify
   key.rotation               KMS rotates it
   key.rotation.period        in the wanted number of days
   key.grants                 no grant lets another account use it
+  key.replica                where it is to be a replica: it is one of the cluster's multi-Region key
   key.access                 all in all, the role may use it
   cluster_cmek.exists        CMEK is enabled for the cluster
   cluster_cmek.regions       every region of the cluster is named once, and no other
@@ -341,7 +370,7 @@ Writing a recipe
              choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag"|"mount" }; each is a flag
     touches  the services it calls: cloud, iam, kms, sts, tagging, vault
 
-  Its world: ensure, read, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,
+  Its world: ensure, read, layout, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,
   names, wait, say, ask, sorted, resource, the services it touches, and require of policy, names, sorted, of files
   beside it and of stock recipes. There are no files, no clock, no network and no error handling: state what shall be
   with ensure; a failed run is run again. A write that it calls itself (iam.tag_role { … }) is a

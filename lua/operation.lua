@@ -46,7 +46,7 @@ local function check_files(common, given)
   if common.files.facts and given.enable == true then
     failure.usage("--enable: " .. require("facts").NO_ENABLING, require("facts").ENABLING)
   end
-  for _, name in ipairs { "role", "key" } do
+  for _, name in ipairs { "layout", "role", "key" } do
     if common.files.spec and given[name] ~= nil then
       failure.usage(("--%s does not go with --spec, which has role and keys: '%s'"):format(name, common.spec))
     end

@@ -4,6 +4,7 @@ return {
   summary = "Create the cross-account role and a KMS key per region, directly in AWS",
   args    = {
     { "cluster",  "name, UUID or console URL of the cluster" },
+    { "layout",   "which key each region uses: own, shared, replica, or a file (cmek help layouts); default: own", optional = true },
     { "role",     "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", like = "role",
       default = names.role },
     { "key",      "ARN of a key that is there, for its region; where none is named, one is made", list = true },
@@ -21,21 +22,25 @@ return {
 
   run = function(arg)
     local org, cluster = cloud.organization(), read("cluster", arg.cluster)
+    local map = layout(cluster, arg.layout)
     preflight(cluster)
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
-    local role = ensure("role", { cluster = cluster, name = arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
-      trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    local roles = map:roles(function(name)
+      return ensure("role", { cluster = cluster, name = name or arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
+        trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    end)
 
-    -- Step 2, option A. A symmetric key in each region, for this role to use and this account to administer.
-    local keys = task.map(cluster.regions, function(region)
-      return ensure("key", { cluster = cluster, region = region.name, arn = arg.key, rotation = arg.rotation, tags = arg.tag,
-        multi_region = arg.multi_region_key,
-        policy = policy.cmek { role = role.arn, admins = arg.admin } })
+    -- Step 2, option A. A symmetric key in each region, for this role to use and this account to administer. The layout may want one key
+    -- for all of them, or replicas: "the same key for all your cluster regions, a different key per region, or any mapping".
+    local keys = map:keys(roles, function(key)
+      return ensure(key.kind, { cluster = cluster, region = key.region, serves = key.serves, primary = key.primary, arn = key.arn or arg.key,
+        rotation = arg.rotation, tags = arg.tag, multi_region = key.multi_region or arg.multi_region_key,
+        policy = policy.cmek { role = key.role, admins = arg.admin } })
     end)
 
     -- "After you have provisioned the cross-account IAM role and CMEK key, return to Enabling CMEK."
-    local specs = handover(cluster, role, keys)
+    local specs = handover(cluster, roles, keys)
     if arg.enable then
       ensure("cluster_cmek", { cluster = cluster, region_specs = specs.region_specs })
     end

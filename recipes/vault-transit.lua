@@ -9,6 +9,7 @@ return {
     { "enable_engine", "mount the transit engine there when it is not", type = "boolean" },
     { "form",        "exportable: Vault keeps the material, which can be imported again; wrapped: Vault makes it and keeps no copy",
       choices = { "exportable", "wrapped" }, default = "exportable" },
+    { "layout",      "which key each region uses: own, shared, replica, or a file (cmek help layouts); default: own", optional = true },
     { "role",        "name of the IAM role, or ARN of one; default: crdb-cmek, the cluster's name and the end of its UUID", like = "role",
       default = names.role },
     { "admin",       "ARN that administers the keys; default: the account", list = true, like = "principal" },
@@ -23,27 +24,32 @@ return {
 
   run = function(arg)
     local org, cluster = cloud.organization(), read("cluster", arg.cluster)
+    local map = layout(cluster, arg.layout)
     preflight(cluster, { transit = arg.vault_mount, form = arg.form, mounts = arg.enable_engine })
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
-    local role = ensure("role", { cluster = cluster, name = arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
-      trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    local roles = map:roles(function(name)
+      return ensure("role", { cluster = cluster, name = name or arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
+        trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    end)
 
     -- Step 2, option B. "Enable the secrets engine", once for all regions.
     if arg.enable_engine then ensure("vault_mount", { cluster = cluster, path = arg.vault_mount, type = "transit" }) end
 
-    -- In each region key material that is born in Vault, and a KMS key that it is imported into, for good.
-    local keys = task.map(cluster.regions, function(region)
+    -- In each region key material that is born in Vault, and a KMS key that it is imported into, for good. A replica is given the
+    -- material of its primary.
+    local keys = map:keys(roles, function(key)
       local material = { form = arg.form, mount = arg.vault_mount }
-      if arg.form == "exportable" then
-        material = ensure("transit_key", { cluster = cluster, region = region.name, mount = arg.vault_mount })
+      if arg.form == "exportable" and key.kind == "key" then
+        material = ensure("transit_key", { cluster = cluster, region = key.region, mount = arg.vault_mount })
       end
-      return ensure("key", { cluster = cluster, region = region.name, material = material, tags = arg.tag,
-        policy = policy.cmek { role = role.arn, admins = arg.admin } })
+      return ensure(key.kind, { cluster = cluster, region = key.region, serves = key.serves, primary = key.primary, arn = key.arn,
+        material = material, multi_region = key.multi_region, tags = arg.tag,
+        policy = policy.cmek { role = key.role, admins = arg.admin } })
     end)
 
     -- "After you have provisioned the cross-account IAM role and CMEK key, return to Enabling CMEK."
-    local specs = handover(cluster, role, keys)
+    local specs = handover(cluster, roles, keys)
     if arg.enable then
       ensure("cluster_cmek", { cluster = cluster, region_specs = specs.region_specs })
     end

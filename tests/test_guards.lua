@@ -187,7 +187,7 @@ test["a role's name of more than 64 characters, a path and an ARN that cannot be
 end
 
 test["a recipe's own role is held to the same"] = function()
-  local path = recipe_with("name = arg.role,", "name = (\"x\"):rep(65),")
+  local path = recipe_with("name = name or arg.role,", "name = (\"x\"):rep(65),")
   test.contains(raised_by(operators.open(), path), "role: field 'name' must be a role's name, 1 to 64")
 end
 
@@ -366,7 +366,7 @@ test["rules of a company that want a boundary on roles and tags on keys are met 
 end
 
 test["a recipe's own policy with a wildcard principal is refused, of a key and of a role, however it is written"] = function()
-  local wildcards = { '"*"', '{ AWS = "*" }', '{ AWS = { role.arn, "*" } }', '{ AWS = "arn:aws:iam::210987654321:role/*" }' }
+  local wildcards = { '"*"', '{ AWS = "*" }', '{ AWS = { key.role, "*" } }', '{ AWS = "arn:aws:iam::210987654321:role/*" }' }
   for _, wildcard in ipairs(wildcards) do
     local document = ('{ Version = "2012-10-17", Statement = { { Sid = "Mine", Effect = "Allow", Action = "kms:*", Resource = "*", '
       .. 'Principal = %s } } }'):format(wildcard)
@@ -376,7 +376,7 @@ test["a recipe's own policy with a wildcard principal is refused, of a key and o
   local trust = '{ Version = "2012-10-17", Statement = { { Effect = "Allow", Action = "sts:AssumeRole", Principal = "*" } } }'
   local path = recipe_with("trust = policy.cross_account (%b{})", "trust = " .. trust)
   refuses(operators.open(), {}, "lets everybody in: name who is meant as its Principal", path)
-  local but = '{ Version = "2012-10-17", Statement = { { Effect = "Allow", Action = "kms:*", Resource = "*", NotPrincipal = { AWS = role.arn } } } }'
+  local but = '{ Version = "2012-10-17", Statement = { { Effect = "Allow", Action = "kms:*", Resource = "*", NotPrincipal = { AWS = key.role } } } }'
   refuses(operators.open(), {}, "lets everybody in", recipe_with("policy = policy.cmek (%b{})", "policy = " .. but))
 end
 
@@ -397,7 +397,7 @@ test["a recipe that puts a policy itself is held to the same"] = function()
 end
 
 test["the role that CockroachDB assumes gets the five actions and no more, in a wanted statement as in one of others"] = function()
-  local path = recipe_with("admins = arg.admin", "admins = { role.arn, \"" .. OPERATOR .. "\" }")
+  local path = recipe_with("admins = arg.admin", "admins = { key.role, \"" .. OPERATOR .. "\" }")
   refuses(operators.open(), {}, "Statement[Allow administration of the key] lets the role that CockroachDB Cloud assumes do kms:*", path)
   refuses(operators.open(), { arguments = { admin = { OPERATOR, "arn:aws:iam::210987654321:role/" .. ROLE } } }, "assumes do kms:*")
   local who = operators.open()

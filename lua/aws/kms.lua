@@ -19,6 +19,7 @@ local OPERATIONS <const> = {
   ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames", of = "text" }, ListGrants = { list = "Grants" },
   Encrypt = { safe = true }, Decrypt = { safe = true }, ReEncrypt = { safe = true }, GenerateDataKey = { safe = true },
   GenerateDataKeyWithoutPlaintext = { safe = true },
+  ReplicateKey = { rate = 5, result = { ["ReplicaKeyMetadata!"] = METADATA["KeyMetadata!"] } }, UpdatePrimaryRegion = { rate = 5 },
   CreateKey = { rate = 5, result = METADATA }, CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 },
   DeleteAlias = { rate = 15 }, PutKeyPolicy = { safe = true, rate = 15 }, UpdateKeyDescription = {},
   TagResource = { safe = true, rate = 10 }, UntagResource = { rate = 5 },

@@ -120,7 +120,7 @@ local function region_fault(context, cluster, organization, spec)
   if not key then
     return { text = ("the key %s does not exist"):format(spec.key_spec.uri), told = { "access.key-missing", { key = spec.key_spec.uri } } }
   end
-  if key.state ~= "Enabled" then
+  if not keys.works(key) then
     local situation = key.state:find "Deletion" and "access.key-pending-deletion" or "access.key-disabled"
     return { text = ("the key %s is %s"):format(key.arn, key.state), told = { situation, { key = key.arn, region = region, state = key.state } } }
   end

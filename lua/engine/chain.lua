@@ -92,11 +92,13 @@ end
 ---@param engine table
 ---@param handover { cluster: table, role: table, keys: table[] }
 function M.inspect(engine, handover)
-  local role, found, haves = engine.inspections[handover.role], {}, {}
+  local role, found, haves, seen = engine.inspections[handover.role], {}, {}, {}
   if not (role and role.have) then return end
   for _, key in ipairs(handover.keys) do
-    local inspection = engine.inspections[key]
-    if inspection and inspection.have and inspection.have.policy then
+    local inspection = engine.inspections[key] or engine.inspections[key.key]
+    local again = inspection and seen[inspection]   -- a key that serves several regions
+    if inspection then seen[inspection] = true end
+    if not again and inspection and inspection.have and inspection.have.policy then
       found[#found + 1], haves[#haves + 1] = inspection, inspection.have
     end
   end

@@ -9,6 +9,8 @@ local sorted = require "sorted"
 
 local M = {}
 
+local function region_of(uri) return uri:match "^arn:[^:]*:kms:([^:]*):" end
+
 -- What there is --------------------------------------------------------------------------------------------------------------
 
 -- Keys that bear this cluster's tags in this region. The index lags and may be closed: what it does not show means nothing.
@@ -50,11 +52,27 @@ function M.entry_named(aliases, alias)
   end
 end
 
---- The keys that the cluster uses in the region. Verify goes on without knowing: that they may not be read is told of the cluster.
----@return { uri: string, auth_principal: string?, status: string }[]
+-- Each key and role once, though several regions use them.
+local function live_in(info, regions)
+  local list, seen = {}, {}
+  for _, region in ipairs(regions) do
+    for _, used in ipairs(cmek.live(info, region)) do
+      local name = ("%s %s"):format(used.uri, used.auth_principal)
+      if not seen[name] then
+        seen[name], used.region = true, region
+        list[#list + 1] = used
+      end
+    end
+  end
+  return list
+end
+
+--- The keys that the cluster uses in the regions that this key serves. Verify goes on without knowing: that they may not be read is told
+--- of the cluster.
+---@return { uri: string, auth_principal: string?, status: string, region: string }[]
 function M.in_use(context, want)
   local ok, info = pcall(context.cmek, context, want.cluster)
-  if ok then return cmek.live(info, want.cluster_region or want.region) end
+  if ok then return live_in(info, want.serves or { want.region }) end
   if context.mode == "verify" and refusal.is(info) then return {} end
   error(info, 0)
 end
@@ -63,7 +81,7 @@ end
 
 -- A key in use that is this cluster's by its tags; nil when it is not, or may not be read.
 local function own_in_use(context, want, uri)
-  local region = uri:match "^arn:[^:]*:kms:([^:]*):"
+  local region = region_of(uri)
   if region ~= want.region then return nil end
   local key = context:try({ AccessDeniedException = true }, function() return keys.find(context, region, uri) or false end)
   return key and key.tags[names.TAG_CLUSTER] == want.cluster.id and key or nil
@@ -113,7 +131,8 @@ end
 
 -- Whether such a key can be gone on with, by what KMS itself shows of it.
 local function fit(key, want)
-  if not key or keys.is_multi_region(key) ~= (want.multi_region or false) then return false end
+  local kind = key and keys.is_multi_region(key) == (want.multi_region or false) and keys.is_replica(key) == (want.primary ~= nil)
+  if not kind then return false end
   local usable = material.fits(want, key) and (#material.differences(want, key) > 0 or not keys.unusable(key))
   return usable and not keys.foreign(key, want.cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil
 end
@@ -158,6 +177,12 @@ end
 -- The choice -----------------------------------------------------------------------------------------------------------------------
 
 local function not_ours(want, live)
+  for _, key in ipairs(live) do
+    if region_of(key.uri) ~= want.region then
+      return { in_use = key.uri, refused = ("the cluster uses %s in %s (%s), and a key in %s is wanted for it: name the layout that the "
+        .. "cluster has (--layout shared, or a file), for another key is a rotation"):format(key.uri, key.region, key.status, want.region) }
+    end
+  end
   local uris = {}
   for i, key in ipairs(live) do uris[i] = ("%s (%s)"):format(key.uri, key.status) end
   local named = table.concat(uris, " and ")

@@ -70,7 +70,7 @@ function M.winner(context, cluster, region, alias, id)
   end
   local foreign = keys.foreign(key, cluster)
   if foreign then context:refuse { service = "kms", region = region, what = what, message = "it points to a key that is not ours: " .. foreign } end
-  if key.state ~= "Enabled" then
+  if not keys.works(key) then
     context:refuse { service = "kms", region = region, what = what,
       message = ("it points to %s, which is %s: enable that key, or take the alias from it"):format(key.arn, key.state) }
   end

@@ -100,9 +100,25 @@ local function read(engine, kind, what)
   return ensure.read(engine, kind, what)
 end
 
+-- Keys by the role that uses them, in the order of the keys.
+local function by_role(role, keys)
+  local groups, places = {}, {}
+  for _, key in ipairs(keys) do
+    local used = key.role or role
+    if not places[used] then
+      places[used] = { role = used, keys = {} }
+      groups[#groups + 1] = places[used]
+    end
+    table.insert(places[used].keys, key)
+  end
+  return groups
+end
+
 local function handover(engine, cluster, role, keys)
   local specs = require("handover").specs(role, keys)
-  if engine.phase == "verify" then table.insert(engine.handovers, { cluster = cluster, role = role, keys = keys, specs = specs }) end
+  for i, group in ipairs(engine.phase == "verify" and by_role(role, keys) or {}) do
+    table.insert(engine.handovers, { cluster = cluster, role = group.role, keys = group.keys, specs = specs, first = i == 1 })
+  end
   if engine.phase == "do" or not unknown.has(specs) then engine.handed_over = specs end
   return specs
 end
@@ -143,6 +159,7 @@ function M.of(engine)
       if more and more.transit then require("engine.transit").check(engine, cluster, more) end
     end,
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
+    layout = function(cluster, given) return require("engine.layouts").of(engine, cluster, given) end,
     go_on = function(recipe, arguments) engine.going_on = { recipe = recipe, arguments = arguments } end,
     task = closed(calls.tasks(engine.context)),
     policy = documents(engine),

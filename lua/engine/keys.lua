@@ -58,14 +58,21 @@ end
 --- What a key of CMEK is, fixed for its life.
 M.KEPT = { KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", KeyManager = "CUSTOMER" }
 
-local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used",
-  PendingDeletion = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used" }
+local CANCEL <const> = "cancel its deletion (CancelKeyDeletion) and enable it if it shall be used"
+local MENDS <const> = { Disabled = "enable it (EnableKey) if it shall be used", PendingDeletion = CANCEL,
+  PendingReplicaDeletion = "it waits for the deletion of its replicas, to be deleted then: " .. CANCEL,
+  Creating = "KMS is still making it: run this again in some minutes" }
+
+--- Whether CMEK can use a key as it is now. One whose primary is moving to another region (Updating) encrypts and decrypts all the while.
+---@param key engine.Key
+---@return boolean
+function M.works(key) return key.state == "Enabled" or key.state == "Updating" end
 
 --- Why a key cannot be used for CMEK, whoever's it is; nil when it can.
 ---@param key engine.Key
 ---@return string?
 function M.unusable(key)
-  if key.state ~= "Enabled" then return ("%s is %s: %s"):format(key.arn, key.state, MENDS[key.state] or "it cannot be used") end
+  if not M.works(key) then return ("%s is %s: %s"):format(key.arn, key.state, MENDS[key.state] or "it cannot be used") end
   for _, field in ipairs { "KeyManager", "KeySpec", "KeyUsage" } do
     local value = key.metadata[field]
     if value ~= nil and value ~= M.KEPT[field] then
@@ -116,6 +123,14 @@ end
 function M.is_multi_region(key)
   if key.metadata.MultiRegion ~= nil then return key.metadata.MultiRegion end
   return key.id:find "^mrk%-" ~= nil
+end
+
+--- Whether it is the copy of a multi-Region key of another region, and where the original is.
+---@param key engine.Key
+---@return boolean replica, string? primary  ARN
+function M.is_replica(key)
+  local configuration = key.metadata.MultiRegionConfiguration or {}
+  return configuration.MultiRegionKeyType == "REPLICA", (configuration.PrimaryKey or {}).Arn
 end
 
 --- Whether a key was made so lately that its tags may not show yet.

@@ -9,7 +9,7 @@ local unknown = require "unknown"
 local M = {}
 
 --- Kinds that the library has.
-M.STOCK = { cluster_cmek = true, key = true, role = true, adopted_key = true, adopted_role = true,
+M.STOCK = { cluster_cmek = true, key = true, replica = true, role = true, adopted_key = true, adopted_role = true,
   transit_key = true, vault_mount = true, cluster = true, cmek = true,
   in_use = true, call = true }
 

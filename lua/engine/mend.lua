@@ -6,7 +6,7 @@ local quote = require "quote"
 local M = {}
 
 --- The arguments that say which role and keys are meant: recipes for the same cluster share them.
-M.CHAIN = { cluster = true, role = true, key = true }
+M.CHAIN = { cluster = true, layout = true, role = true, key = true }
 
 --- A word as a shell takes it.
 M.quote = quote

@@ -21,6 +21,9 @@ end
 
 local function id_of(parameters) return tostring(parameters.KeyId):match "[^/]+$" end
 
+-- What a key is known by: replicas have their primary's ID.
+local function place_of(parameters, request) return request.region .. " " .. id_of(parameters) end
+
 -- Tags as a service lists them, with what was set and cut.
 local function retagged(list, changes, key, value)
   local result = {}
@@ -65,14 +68,33 @@ function WRITES.iam.TagRole(self, p)
   for _, tag in ipairs(p.Tags) do changes_of(self, p.RoleName)[tag.Key] = tag.Value end
 end
 
+-- A key that was made: what can be read of it from now on.
+local function made(self, metadata, p, region)
+  local place = region .. " " .. metadata.KeyId
+  self.keys[place], self.policies[place], self.rotations[place] = metadata, p.Policy, { KeyRotationEnabled = false }
+  for _, tag in ipairs(p.Tags or {}) do changes_of(self, place)[tag.TagKey] = tag.TagValue end
+  return metadata
+end
+
 function WRITES.kms.CreateKey(self, p, request)
   local id = unknown.text(unknown.new(("ID of key %s in %s"):format(self.key_name(), request.region)))
   local metadata = { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, request.region, self.account, id),
     KeyState = p.Origin == "EXTERNAL" and "PendingImport" or "Enabled", KeyManager = "CUSTOMER", KeySpec = p.KeySpec, KeyUsage = p.KeyUsage,
     Origin = p.Origin, Description = p.Description, MultiRegion = p.MultiRegion, Enabled = p.Origin ~= "EXTERNAL", CreationDate = self.clock.now() }
-  self.keys[id], self.policies[id], self.rotations[id] = metadata, p.Policy, { KeyRotationEnabled = false }
-  for _, tag in ipairs(p.Tags or {}) do changes_of(self, id)[tag.TagKey] = tag.TagValue end
-  return { KeyMetadata = metadata }
+  if p.MultiRegion then
+    metadata.MultiRegionConfiguration = { MultiRegionKeyType = "PRIMARY", PrimaryKey = { Arn = metadata.Arn, Region = request.region } }
+  end
+  return { KeyMetadata = made(self, metadata, p, request.region) }
+end
+
+function WRITES.kms.ReplicateKey(self, p, request)
+  local arn = p.KeyId:gsub("^(arn:[^:]*:kms:)[^:]*", "%1" .. p.ReplicaRegion)
+  local primary = self.keys[place_of(p, request)] or {}
+  local metadata = { KeyId = id_of(p), Arn = arn, KeyManager = "CUSTOMER", MultiRegion = true, CreationDate = self.clock.now(),
+    KeyState = primary.Origin == "EXTERNAL" and "PendingImport" or "Enabled", Enabled = primary.Origin ~= "EXTERNAL", Origin = primary.Origin,
+    KeySpec = primary.KeySpec or "SYMMETRIC_DEFAULT", KeyUsage = primary.KeyUsage or "ENCRYPT_DECRYPT",
+    MultiRegionConfiguration = { MultiRegionKeyType = "REPLICA", PrimaryKey = { Arn = p.KeyId, Region = request.region } } }
+  return { ReplicaKeyMetadata = made(self, metadata, p, p.ReplicaRegion) }
 end
 
 function WRITES.kms.GetParametersForImport(_, p)
@@ -80,8 +102,8 @@ function WRITES.kms.GetParametersForImport(_, p)
   return { KeyId = p.KeyId, PublicKey = of "public key", ImportToken = of "import token" }
 end
 
-function WRITES.kms.ImportKeyMaterial(self, p)
-  local key = self.keys[id_of(p)]
+function WRITES.kms.ImportKeyMaterial(self, p, request)
+  local key = self.keys[place_of(p, request)]
   if key then key.KeyState, key.Enabled, key.ExpirationModel = "Enabled", true, p.ExpirationModel end
 end
 
@@ -89,18 +111,18 @@ function WRITES.kms.CreateAlias(self, p, request)
   table.insert(self.aliases, { region = request.region, AliasName = p.AliasName, TargetKeyId = p.TargetKeyId:match "[^/]+$" })
 end
 
-function WRITES.kms.PutKeyPolicy(self, p) self.policies[id_of(p)] = p.Policy end
+function WRITES.kms.PutKeyPolicy(self, p, request) self.policies[place_of(p, request)] = p.Policy end
 
-function WRITES.kms.EnableKeyRotation(self, p)
-  self.rotations[id_of(p)] = { KeyRotationEnabled = true, RotationPeriodInDays = p.RotationPeriodInDays or 365 }
+function WRITES.kms.EnableKeyRotation(self, p, request)
+  self.rotations[place_of(p, request)] = { KeyRotationEnabled = true, RotationPeriodInDays = p.RotationPeriodInDays or 365 }
 end
 
-function WRITES.kms.TagResource(self, p)
-  for _, tag in ipairs(p.Tags) do changes_of(self, id_of(p))[tag.TagKey] = tag.TagValue end
+function WRITES.kms.TagResource(self, p, request)
+  for _, tag in ipairs(p.Tags) do changes_of(self, place_of(p, request))[tag.TagKey] = tag.TagValue end
 end
 
-function WRITES.kms.UntagResource(self, p)
-  for _, name in ipairs(p.TagKeys) do changes_of(self, id_of(p))[name] = false end
+function WRITES.kms.UntagResource(self, p, request)
+  for _, name in ipairs(p.TagKeys) do changes_of(self, place_of(p, request))[name] = false end
 end
 
 -- Reads: (self, parameters, request, pass) -> the answer's body; nil: as the service answers. pass() asks it. --------------
@@ -128,22 +150,22 @@ local function none_of_made(member)
 end
 READS.iam.ListAttachedRolePolicies, READS.iam.ListRolePolicies = none_of_made "AttachedPolicies", none_of_made "PolicyNames"
 
-function READS.kms.DescribeKey(self, p)
-  local metadata = self.keys[id_of(p)]
+function READS.kms.DescribeKey(self, p, request)
+  local metadata = self.keys[place_of(p, request)]
   return metadata and { KeyMetadata = metadata }
 end
 
-function READS.kms.GetKeyPolicy(self, p)
-  local policy = self.policies[id_of(p)]
+function READS.kms.GetKeyPolicy(self, p, request)
+  local policy = self.policies[place_of(p, request)]
   return policy and { Policy = policy, PolicyName = "default" }
 end
 
-function READS.kms.GetKeyRotationStatus(self, p) return self.rotations[id_of(p)] end
+function READS.kms.GetKeyRotationStatus(self, p, request) return self.rotations[place_of(p, request)] end
 
-function READS.kms.ListResourceTags(self, p, _, pass)
-  local changes = self.tags[id_of(p)]
+function READS.kms.ListResourceTags(self, p, request, pass)
+  local changes = self.tags[place_of(p, request)]
   if not changes then return nil end
-  return { Tags = retagged(not self.keys[id_of(p)] and pass().Tags or {}, changes, "TagKey", "TagValue") }
+  return { Tags = retagged(not self.keys[place_of(p, request)] and pass().Tags or {}, changes, "TagKey", "TagValue") }
 end
 
 function READS.kms.ListAliases(self, _, request, pass)

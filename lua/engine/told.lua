@@ -82,7 +82,7 @@ local function cluster_cmek(_, want, have, check, reason)
   end
 end
 
-local KINDS <const> = { key = key, role = role, cluster_cmek = cluster_cmek }
+local KINDS <const> = { key = key, replica = key, role = role, cluster_cmek = cluster_cmek }
 
 --- What is behind a refusal; nil where it is no known situation.
 ---@param engine table

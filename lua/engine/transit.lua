@@ -14,10 +14,10 @@ M.checks = {
 }
 
 -- What each way does with the paths below the mount, region by region.
-local function wanted(cluster, mount, form)
+local function wanted(cluster, regions, mount, form)
   local list = {}
   local function need(path, ...) list[#list + 1] = { path = mount .. "/" .. path, ... } end
-  for _, region in ipairs(cluster.regions or {}) do
+  for _, region in ipairs(form == "exportable" and regions or cluster.regions or {}) do
     if form == "wrapped" then
       local key = names.temporary(cluster, region.name, "x")
       need(("keys/%s/import"):format(key), "create", "update")
@@ -78,7 +78,8 @@ end
 
 -- What the token lacks is told all at once, as lines for its policy.
 local function check_capabilities(engine, cluster, mount, form)
-  local short, lacks = capabilities.lacking(engine.context, wanted(cluster, mount, form)), {}
+  local short, lacks = capabilities.lacking(engine.context,
+    wanted(cluster, engine.layout and engine.layout:origins(), mount, form)), {}
   for i, need in ipairs(short) do lacks[i] = need.lacks end
   engine:checked_as { id = "vault.capabilities", object = mount .. "/", result = #short > 0 and "finding" or "ok" }
   if #short == 0 then return end

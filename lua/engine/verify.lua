@@ -69,7 +69,7 @@ local function inspect(engine, resource, want, mode)
   if not seen and not refusal.is(have) then error(have, 0) end
   list.object = resource.name(want)   -- finding it may have told its name
   if not seen then
-    list:unknown(resource.kind .. ".exists", have)
+    list:unknown((resource.checked_as or resource.kind) .. ".exists", have)
     have = nil
   elseif resource.own then
     inspect_own(engine, list, resource, want, have)
@@ -87,7 +87,8 @@ end
 ---@return any
 function M.thing(engine, resource, want, mode)
   local list, have = inspect(engine, resource, want, mode)
-  local usable = have ~= nil and list:sound(resource.kind .. ".exists", resource.kind .. ".owner") and have or nil
+  local kind = resource.checked_as or resource.kind
+  local usable = have ~= nil and list:sound(kind .. ".exists", kind .. ".owner") and have or nil
   local result = resource.result(want, usable)
   engine.inspected[resource.kind] = true
   -- what hangs on role and keys together is asked of the stock kinds, whose checks it goes on from
@@ -113,7 +114,8 @@ function M.finish(engine)
   if engine.context.reads.organization then engine.organization = M.organization(engine) end
   for _, handover in ipairs(engine.handovers) do
     require("engine.chain").inspect(engine, handover)
-    if not engine.inspected.cluster_cmek and engine.touched.cloud and not engine.session.facts then inspect_use(engine, handover) end
+    local unseen = handover.first and not engine.inspected.cluster_cmek and engine.touched.cloud and not engine.session.facts
+    if unseen then inspect_use(engine, handover) end
   end
 end
 

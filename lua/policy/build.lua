@@ -69,14 +69,23 @@ local function administration(options)
     Action = "kms:*", Resource = "*" }
 end
 
+-- The role, or all of them where a key is used by several.
+local function users(options)
+  local list = type(options.role) == "table" and rawget(options.role, 1) ~= nil and options.role
+  if not list then return need(options, "role", "cmek", "the ARN of the role") end
+  local names = {}
+  for i in ipairs(list) do names[i] = need(list, i, "cmek", "the ARN of a role") end
+  return json.array(names)
+end
+
 --- The key policy of the page's appendix: the role uses the key, the account or the admins administer it.
----@param options { role: string, account: string?, admins: string[]|string?, partition: string? }  account is needed without admins
+---@param options { role: string|string[], account: string?, admins: string[]|string?, partition: string? }  account is needed without admins
 ---@return table document
 function M.cmek(options)
   only(options, { role = true, account = true, admins = true, partition = true }, "cmek")
   local use = {
     Sid = M.USE_SID, Effect = "Allow",
-    Principal = { AWS = need(options, "role", "cmek", "the ARN of the role") },
+    Principal = { AWS = users(options) },
     Action = json.array(table.move(M.USE_ACTIONS, 1, #M.USE_ACTIONS, 1, {})),
     Resource = "*",
   }

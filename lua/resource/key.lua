@@ -43,6 +43,7 @@ M.checks = {
   { id = "key.rotation", severity = "medium", text = "KMS rotates it" },
   { id = "key.rotation.period", severity = "medium", text = "in the wanted number of days" },
   { id = "key.grants", severity = "high", text = "no grant lets another account use it" },
+  { id = "key.replica", severity = "high", text = "where it is to be a replica: it is one of the cluster's multi-Region key" },
   { id = "key.access", severity = "high", text = "all in all, the role may use it" },
 }
 
@@ -265,7 +266,7 @@ function M.again(want, planned) want.alias = planned.alias end
 
 --- What the recipe gets.
 function M.result(want, have)
-  return { region = want.region, alias = want.alias, generation = names.generation(want.cluster, want.alias),
+  return { region = want.region, alias = want.alias, generation = names.generation(want.cluster, want.alias), material = want.material,
     arn = have and have.arn or unknown.new("ARN of key " .. want.alias .. " in " .. want.region) }
 end
 
@@ -287,7 +288,8 @@ end
 local function tags(context, want, attempt)
   local list = {}
   for _, tag in ipairs {
-    { names.TAG_CLUSTER, want.cluster.id }, { names.TAG_REGION, want.region }, { names.TAG_RUN, context.run_id }, { names.TAG_ATTEMPT, attempt.id },
+    { names.TAG_CLUSTER, want.cluster.id }, { names.TAG_REGION, want.region }, { names.TAG_RUN, context.run_id },
+    attempt and { names.TAG_ATTEMPT, attempt.id },
   } do
     list[#list + 1] = { TagKey = tag[1], TagValue = tag[2] }
   end
@@ -377,9 +379,11 @@ local function patiently(context, want, what, fn)
   end
 end
 
-local function rotate(context, want, id)
+-- The rotation of a multi-Region key is its primary's, wherever that is by now.
+local function rotate(context, want, id, primary)
   patiently(context, want, "switching the rotation of the key on", function()
-    return context.session.kms.enable_key_rotation { region = want.region, KeyId = id, RotationPeriodInDays = want.rotation }
+    return context.session.kms.enable_key_rotation { region = not primary and want.region or nil, KeyId = primary or id,
+      RotationPeriodInDays = want.rotation }
   end)
 end
 
@@ -424,7 +428,7 @@ local function wait_for(context, want, id, fits)
     reason = ("waiting until KMS shows the key in %s as it was made"):format(want.region), bound = context.LAG,
     check = function()
       last = keys.find(context, want.region, id)
-      local seen = last and last.state == "Enabled" and last.policy and not keys.foreign(last, want.cluster)
+      local seen = last and keys.works(last) and last.policy and not keys.foreign(last, want.cluster)
       if seen and (not fits or fits(last)) then return last end
     end,
   }
@@ -450,7 +454,7 @@ local function mend(context, want, have)
   for _, difference in ipairs(M.differences(want, have)) do checks[difference.check] = true end
   if checks.material then material.fill(context, want, have.id) end
   if checks.policy then put_policy(context, want, have.id) end
-  if checks.rotation then rotate(context, want, have.id) end
+  if checks.rotation then rotate(context, want, have.id, select(2, keys.is_replica(have))) end
   if checks.tags then tag(context, want, have) end
   if next(checks) == nil then return have end
   return wait_for(context, want, have.id, function(key) return #M.differences(want, key) == 0 end)
@@ -491,7 +495,7 @@ function M.create(context, want, step)
   if not attempt.result then context.attempts:settle(attempt, "claimed") end
   end_attempts(context, want, holder)
   switch_rotation_on()   -- reading a key that is not seen yet ends before that
-  local complete = seen and seen.state == "Enabled" and seen.policy and not keys.foreign(seen, want.cluster)
+  local complete = seen and keys.works(seen) and seen.policy and not keys.foreign(seen, want.cluster)
   return mend(context, want, complete and seen or wait_for(context, want, id))
 end
 
@@ -507,5 +511,8 @@ function M.update(context, want, have, step)
   end_attempts(context, want, have.id)
   return mend(context, want, have)
 end
+
+-- What a replica is made and put right with: lua/resource/replica.lua.
+M.new_tags, M.mend, M.wait_for = tags, mend, wait_for
 
 return M

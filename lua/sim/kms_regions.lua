@@ -48,6 +48,16 @@ function M.share_rotation(call, key)
   end
 end
 
+--- The material that a replica of imported material must be given: its family's. nil where any will do.
+---@param root table  the state
+---@param key table
+---@return string?  KeyMaterialId
+function M.family_material(root, key)
+  for _, member in ipairs(key.MultiRegionConfiguration and family(root, key) or {}) do
+    if member.CurrentKeyMaterialId then return member.CurrentKeyMaterialId end
+  end
+end
+
 --- Is the key the copy of another one?
 function M.is_replica(key)
   return key.MultiRegionConfiguration ~= nil and key.MultiRegionConfiguration.MultiRegionKeyType == "REPLICA"

@@ -51,7 +51,7 @@ end
 -- Whether it can be used -----------------------------------------------------------------------------------------------------
 
 local function state(engine, list, have)
-  if have.state == "Enabled" then return list:ok "key.state" end
+  if keys.works(have) then return list:ok("key.state", have.state ~= "Enabled" and have.state or nil) end
   if have.state == "PendingImport" and have.metadata.Origin == "EXTERNAL" then return end   -- told by key.material
   local command, date
   if have.state == "Disabled" then

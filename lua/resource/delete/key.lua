@@ -35,7 +35,7 @@ end
 local function of_alias(want, alias)
   local copy = {}
   for name, value in pairs(want) do copy[name] = value end   -- order cannot be seen
-  copy.alias, copy.generation = alias, names.generation(want.cluster, alias)
+  copy.alias, copy.generation, copy.together = alias, names.generation(want.cluster, alias), true
   return copy
 end
 
@@ -57,26 +57,41 @@ function M.collect(context, want)
   return things
 end
 
-local function replicas(have)
-  local regions = {}
-  for _, replica in ipairs((have.metadata.MultiRegionConfiguration or {}).ReplicaKeys or {}) do regions[#regions + 1] = replica.Region end
-  return (have.metadata.MultiRegionConfiguration or {}).MultiRegionKeyType == "PRIMARY" and #regions > 0 and table.concat(regions, ", ")
+-- Whether a replica goes with its primary: the cluster's alias leads to it, or it waits for its end already.
+local function goes_too(context, want, replica)
+  if not want.together then return false end
+  for _, entry in ipairs(context:aliases(replica.Region)) do
+    local ours = names.generation(want.cluster, entry.AliasName)
+    if ours and entry.TargetKeyId and replica.Arn:sub(-#entry.TargetKeyId) == entry.TargetKeyId then return true end
+  end
+  local now = keys.find(context, replica.Region, replica.Arn)
+  return not now or M.scheduled(now)
+end
+
+-- The regions of replicas that would be left without their primary.
+local function left_over(context, want, have)
+  local configuration, regions = have.metadata.MultiRegionConfiguration or {}, {}
+  for _, replica in ipairs(configuration.MultiRegionKeyType == "PRIMARY" and configuration.ReplicaKeys or {}) do
+    context.session.door:region(replica.Region)
+    if not goes_too(context, want, replica) then regions[#regions + 1] = replica.Region end
+  end
+  return #regions > 0 and table.concat(regions, ", ")
 end
 
 --- Why a key is not deleted; nil when it is this cluster's.
 ---@return string?
-function M.refusal(_, want, have)
+function M.refusal(context, want, have)
   if have.refused then return have.refused end
   local foreign = keys.foreign(have, want.cluster)
   if foreign then return ("the alias %s points to a key that is not ours: %s"):format(want.alias, foreign) end
-  local others = not M.scheduled(have) and replicas(have)
+  local others = not M.scheduled(have) and left_over(context, want, have)
   if others then return ("%s has replicas in %s, which have to be deleted first"):format(have.arn, others) end
 end
 
 --- What becomes of it.
 ---@return string reason
 function M.about(_, have)
-  if M.scheduled(have) then return ("it is to be deleted %s already; its alias is released"):format(M.date(have) or "") end
+  if M.scheduled(have) then return ("it is to be deleted %s already; its alias is released"):format(M.date(have) or "after its replicas") end
   return ("it is scheduled for deletion in %d days, the longest that KMS allows; until then it can be taken back"):format(M.WINDOW)
 end
 

@@ -1,0 +1,2 @@
+--- A replica is taken back as any key is, before its primary.
+return require "resource.delete.key"

@@ -1,0 +1,182 @@
+-- Layouts: which key and role each region uses, checked before anything is made, and what comes of each.
+local file = require "file"
+local json = require "json"
+local operators = dofile "tests/operator.lua"
+
+local REGIONS <const> = { "eu-west-1", "us-east-1", "us-west-2" }
+local KEY <const> = "arn:aws:kms:%s:210987654321:key/5b1f7c2e-0d34-4c1e-8f5a-9e7a6b5c4d3e"
+
+local function run(who, layout, options)
+  options = options or {}
+  options.arguments = options.arguments or {}
+  options.arguments.layout = layout
+  return operators.run(who, options.recipe or "console", options)
+end
+
+local function done(who, layout, options)
+  local report, status = run(who, layout, options)
+  test.equal({ status, report.error }, { 0 })
+  return report
+end
+
+-- A file of Lua data.
+local function written(text)
+  local path = test.directory() .. "/layout.lua"
+  assert(file.write(path, text))
+  return path
+end
+
+-- The words with which a layout is refused; nothing was asked of AWS by then.
+local function refused(text)
+  local who = operators.open()
+  local log = operators.log(who)
+  local ok, raised = pcall(run, who, text:find "^return" and written(text) or text, { mode = "plan" })
+  test.equal({ ok, raised.exit }, { false, "usage" })
+  for _, line in ipairs(log) do test.truthy(not line:find "Create", line) end
+  return tostring(raised)
+end
+
+local function keys_in(who, region)
+  local place = who.simulation.state.aws[operators.ACCOUNT].kms[region]
+  return place and #place.keys or 0
+end
+
+local function uris(report)
+  local list = {}
+  for _, spec in ipairs(report.handover.region_specs) do list[spec.region] = spec.key_spec.uri:match ":kms:([^:]*):" end
+  return list
+end
+
+local OTHERS <const> = '["us-east-1"] = { }, ["us-west-2"] = { }, '
+
+-- Bad input ------------------------------------------------------------------------------------------------------------
+
+test["a layout that misses a region, names one too many, or names one twice is refused by the region's name"] = function()
+  test.contains(refused "return { [\"us-east-1\"] = { } }", "it says nothing of us-west-2, eu-west-1: every region of cluster orders must have a key")
+  test.contains(refused("return { " .. OTHERS .. '["eu-west-1"] = { }, ["eu-west-9"] = { } }'),
+    "cluster orders is not in eu-west-9; it is in us-east-1, us-west-2, eu-west-1; did you mean 'eu-west-1'?")
+  test.contains(refused("return { " .. OTHERS .. '["us-east-1"] = { } }'), "a name that is not there already ('us-east-1')")
+end
+
+test["what is not data is not run, and the line is named"] = function()
+  test.contains(refused "return {\n  [\"us-east-1\"] = os.exit(3),\n}", "line 2: a text, a number, true, false or { … } was expected, not 'os.exit'")
+  test.contains(refused "return 5", "is not Lua data")
+  test.contains(refused("return { { }, { } }"), "it is a list, and a table of regions is wanted")
+  test.contains(refused("return { " .. OTHERS .. '["eu-west-1"] = "own" }'), "eu-west-1 must be a table")
+  test.contains(refused("return { " .. OTHERS .. '["eu-west-1"] = { replica = "us-east-1" } }'), "field 'replica'; did you mean 'replica_of'?")
+  test.contains(refused "/nowhere/layout.lua", "reading the layout '/nowhere/layout.lua': it cannot be read")
+end
+
+test["a name that is none, or a home that the cluster does not have, is told with what there is"] = function()
+  test.contains(refused "sharde", "did you mean 'shared'?")
+  test.contains(refused "shared:eu-west-7", "cluster orders is not in eu-west-7")
+  test.contains(refused "own:us-east-1", "there is none of that name")
+end
+
+test["ARNs in the wrong place, of another partition, or of CockroachDB's own account are refused"] = function()
+  local function entry(text) return refused("return { " .. OTHERS .. '["eu-west-1"] = { ' .. text .. " } }") end
+  test.contains(entry 'key = "arn:aws:iam::210987654321:role/x"', "is the ARN of a role, and that of a key is wanted")
+  test.contains(entry('role = "' .. KEY:format "eu-west-1" .. '"'), "is the ARN of a key, and that of a role is wanted")
+  test.contains(entry 'key = "arn:aws:kms:eu-west-1:210987654321:alias/mine"', "is an alias: aliases move")
+  test.contains(entry('key = "' .. KEY:format("cn-north-1"):gsub("arn:aws:", "arn:aws-cn:") .. '"'), "is of the partition aws-cn")
+  test.contains(entry 'key = "arn:aws:kms:eu-west-1:571234890001:key/5b1f7c2e-0d34-4c1e-8f5a-9e7a6b5c4d3e"', "CockroachDB's own account")
+  test.contains(entry 'key = "mine"', "is neither the ARN of a key")
+  test.contains(entry 'role = "no role!"', "is not the ARN of a role")
+  test.contains(entry 'key = "us-east-1", replica_of = "us-east-1"', "has both key and replica_of")
+end
+
+test["regions that share or replicate must name one that has a key of its own"] = function()
+  local function entries(one, two)
+    return refused(('return { ["us-east-1"] = { }, ["us-west-2"] = { %s }, ["eu-west-1"] = { %s } }'):format(one, two))
+  end
+  test.contains(entries('key = "us-east-1"', 'key = "us-west-2"'), "which has no key of its own (it shares that of us-east-1)")
+  test.contains(entries('replica_of = "us-east-1"', 'replica_of = "us-west-2"'), "(its is a replica of us-east-1)")
+  test.contains(entries('replica_of = "us-west-2"', ""), "is the region itself")
+  test.contains(entries('key = "us-east-9"', ""), "us-west-2.key is 'us-east-9', and the cluster is in")
+  test.contains(entries('key = "' .. KEY:format "us-east-1" .. '"', ""), "would each have a key of their own in us-east-1")
+end
+
+-- What comes of them ---------------------------------------------------------------------------------------------------
+
+test["own is what is done without --layout"] = function()
+  local who = operators.open()
+  done(who)
+  test.equal(done(who, "own").summary.unchanged, 4)
+end
+
+test["shared: one key serves every region; enable, verify, status and destroy know it"] = function()
+  local who = operators.open()
+  local report = done(who, "shared")
+  test.equal({ report.summary.create, uris(report) },
+    { 2, { ["eu-west-1"] = "eu-west-1", ["us-east-1"] = "eu-west-1", ["us-west-2"] = "eu-west-1" } })
+  done(who, "shared", { recipe = "enable" })
+  test.equal(done(who, "shared").summary.unchanged, 2)
+  local verified, status = run(who, "shared", { mode = "verify" })
+  test.equal({ status, #verified.findings }, { 0, 0 })
+  local used = 0
+  for _, check in ipairs(verified.checked) do used = used + (check.id == "cluster_cmek.key" and 1 or 0) end
+  test.equal(used, 3)
+  local destroyed = run(who, "shared", { mode = "destroy" })
+  test.contains(destroyed.error.message, "names it for us-west-2")
+end
+
+test["shared:REGION says where the key is; one that is not in use is taken back with or without the layout"] = function()
+  local who = operators.open()
+  test.equal(uris(done(who, "shared:us-west-2"))["us-east-1"], "us-west-2")
+  test.equal({ keys_in(who, "us-west-2"), keys_in(who, "us-east-1") }, { 1, 0 })
+  local report, status = run(who, nil, { mode = "destroy" })
+  test.equal({ status, report.summary.delete }, { 0, 2 })
+end
+
+test["a cluster that uses one layout is not moved to another by the way: each region's key in use is named"] = function()
+  local who = operators.open()
+  done(who, "shared", { arguments = { enable = "true" } })
+  local report, status = run(who)
+  test.equal({ status, report.summary.refused }, { 1, 2 })
+  local reasons = {}
+  for _, step in ipairs(report.steps) do reasons[#reasons + 1] = step.action == "refuse" and step.reason or nil end
+  test.contains(table.concat(reasons, "\n"), "name the layout that the cluster has (--layout shared, or a file)")
+  for _, region in ipairs { "us-east-1", "us-west-2" } do test.equal(keys_in(who, region), 0) end
+end
+
+test["a file mixes them: a key of its own with a replica, and a region that shares; a role of a region's own is made"] = function()
+  local who = operators.open()
+  local layout = written [[return {
+    ["us-east-1"] = { },
+    ["us-west-2"] = { replica_of = "us-east-1" },
+    ["eu-west-1"] = { key = "us-east-1", role = "crdb-eu" },   -- from afar
+  }]]
+  local report = done(who, layout, { arguments = { enable = "true" } })
+  test.equal(report.summary.create, 5)
+  test.equal(uris(report), { ["us-east-1"] = "us-east-1", ["us-west-2"] = "us-west-2", ["eu-west-1"] = "us-east-1" })
+  local function users(region) return json.decode(operators.key(who, region).Policy).Statement[1].Principal.AWS end
+  test.equal({ users "us-east-1", users "us-west-2" },
+    { { operators.role(who).Arn, operators.role(who, "crdb-eu").Arn }, operators.role(who).Arn })
+  test.equal(done(who, layout, { arguments = { enable = "true" } }).summary.unchanged, 5)
+  local verified, status = run(who, layout, { mode = "verify" })
+  test.equal({ status, #verified.findings }, { 0, 0 })
+  local roles = {}
+  for _, check in ipairs(verified.checked) do roles[check.id .. " " .. tostring(check.object)] = true end
+  test.truthy(roles["role.access crdb-eu"])
+end
+
+test["a key that is there is named by its ARN, in another AWS region too, and must be the cluster's"] = function()
+  local who = operators.open()
+  done(who, "shared:us-west-2")
+  local arn = operators.key(who, "us-west-2").Arn
+  local layout = written(('return { ["us-east-1"] = { key = "%s" }, ["us-west-2"] = { key = "%s" }, ["eu-west-1"] = { } }'):format(arn, arn))
+  local report = done(who, layout)
+  test.equal({ report.summary.create, uris(report) },
+    { 1, { ["us-east-1"] = "us-west-2", ["us-west-2"] = "us-west-2", ["eu-west-1"] = "eu-west-1" } })
+  local stranger = written(('return { ["us-east-1"] = { key = "%s" }, ["us-west-2"] = { }, ["eu-west-1"] = { } }'):format(KEY:format "us-east-1"))
+  local _, status = run(operators.open(), stranger)
+  test.equal(status, 1)
+end
+
+for _, region in ipairs(REGIONS) do
+  test["replica:" .. region .. " has its primary there"] = function()
+    local who = operators.open()
+    done(who, "replica:" .. region)
+    test.equal(operators.key(who, region).MultiRegionConfiguration.MultiRegionKeyType, "PRIMARY")
+  end
+end
