@@ -217,6 +217,13 @@ function Client:enable_cmek(id, region_specs)
   return call(self, { operation = "EnableCMEKSpec", method = "POST", path = path_of(id, "/cmek"), body = { region_specs = list } })
 end
 
+--- Revokes CMEK of a cluster, which restarts and cannot start: nothing of the API brings it back.
+---@param id string  UUID
+---@return table  CMEKClusterInfo
+function Client:revoke_cmek(id)
+  return call(self, { operation = "UpdateCMEKStatus", method = "PATCH", path = path_of(id, "/cmek"), body = { action = "REVOKE" } })
+end
+
 -- Finding a cluster ------------------------------------------------------------------------------------------------
 
 local function describe(clusters)
@@ -301,7 +308,7 @@ end
 
 --- The functions of the Cloud for one operator; registers its endpoint on the door. The key is looked for at the first call.
 ---@param options { door: table, retry: Retry, environment: Variables, listen: (fun(event: table))? }
----@return table<string, function>  organization, clusters, cluster, find_cluster, cmek, enable_cmek
+---@return table<string, function>  organization, clusters, cluster, find_cluster, cmek, enable_cmek, revoke_cmek
 function M.open(options)
   local environment = options.environment
   local self = setmetatable({ door = options.door, retry = options.retry, environment = environment,

@@ -40,6 +40,7 @@ local M = {}
 local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", transit_key = "vault",
   vault_mount = "vault",
+  revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
   given = true, flags = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,
@@ -326,6 +327,7 @@ function Engine:run()
   self.listener { kind = "plan", report = plan }
   local wrong = self.options.accept and self.options.accept(self, plan) or refused(self)
   if wrong then return report.run(self, self.context.wrote and "unfinished" or "failed", wrong), M.status_of(wrong, self.context.wrote) end
+  if require("engine.drill").is(self) then return require("engine.drill").finish(self) end
   if not pending(self, plan) then
     for _, step in ipairs(self.steps) do step.result = "done" end
     return report.run(self, "done"), 0
@@ -376,6 +378,7 @@ end
 ---@return table report
 ---@return integer status  exit status; a plan with refused steps gives 1
 function Engine:execute()
+  if require("engine.drill").is(self) then self.session.door:read_only() end
   if self.mode == "run" then return self:run() end
   if self.mode == "verify" then return self:verify() end
   if self.mode == "destroy" then return self:destroy() end

@@ -94,6 +94,35 @@ Deleting
 
   A destroying that died half-way is finished by cmek resume, or by destroying again.
 ]],
+  revoking = [[
+Revoking, and the way back
+  Break-glass: cmek run revoke --cluster orders takes its keys from a cluster, at once and everywhere. It is a full outage on purpose:
+  the cluster restarts and cannot start. Nothing is deleted, neither role nor key nor data.
+
+    cmek run revoke --cluster orders --drill       now and then: could it be done? It changes nothing; exit 0: all is ready, 1: it would
+                                                   be refused, 6: something could not be checked
+    cmek plan revoke --cluster orders
+    cmek run revoke --cluster orders               wants the cluster's name typed, or --yes --confirm orders
+    cmek run restore --cluster orders              the way back, as far as it is yours; then the printed text to support
+
+  First the role is kept from every key that the Cloud names for the cluster, current and past, in any status and region, and from each
+  replica of a multi-Region key: beside the other statements of its policy, which stay as they are, stands
+
+    {"Sid":"Deny use of the key while CMEK is revoked","Effect":"Deny","Principal":{"AWS":"*"},"Action":["kms:Encrypt","kms:Decrypt",
+     "kms:GenerateDataKey*","kms:DescribeKey","kms:ReEncrypt*","kms:CreateGrant"],"Resource":"*",
+     "Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::…:role/crdb-cmek-orders-…"}}}
+
+  which holds against other statements and grants. When KMS shows it in all of them the Cloud is told (PATCH {"action":"REVOKE"}) and
+  waited for. A run that dies between is finished by cmek resume, or by the same command. No other run takes the statement away: console,
+  verify and status say that the cluster is revoked.
+
+  restore takes exactly this statement out of every policy, and says what else keeps the cluster from a key. The Cloud keeps CMEK REVOKED:
+  no call of its API ends that. Its support does, on a ticket with the cluster's ID and the organization's, which restore prints.
+
+  Refused, before anything is changed: another cluster names the role or one of the keys, or a cluster cannot be asked; a key is of
+  another account, or its policy may not be read or would not be taken (32,768 bytes; a deleted role in it; you could not change it again);
+  CMEK was never enabled. A key that waits for its deletion gets the statement too; the command that saves it is printed.
+]],
   duties = [[
 Separated duties
   Where nobody has both CockroachDB Cloud and AWS, two files are carried between those who have one. Neither holds a secret.
@@ -347,6 +376,7 @@ Checks of verify
   key.policy.use             the statement that lets the role use it is as wanted, field by field
   key.policy.administration  so is the statement of those who administer it
   key.policy.foreign         no other statement lets others use or administer it, or its role do more
+  key.revoked                no revocation of cmek's keeps the role from it
   key.control                those who administer it may still change its policy: nothing denies it
   key.rotation               KMS rotates it
   key.rotation.period        in the wanted number of days

@@ -238,11 +238,17 @@ local function judge_key(entry, region, key, console)
   end
 end
 
+local function restore(entry) return "cmek run restore --cluster " .. mend.quote(entry.name) end
+
 -- What the Cloud itself says is wrong.
 local function judge_cloud(entry, console)
   for _, reason in ipairs(entry.reasons) do due(entry, { object = entry.name, text = reason }) end
   if entry.cmek.error then due(entry, { object = entry.name, text = "its CMEK cannot be read: " .. entry.cmek.error }) end
   for _, region in ipairs(entry.cmek.regions) do
+    if tostring(region.status):find "^REVOK" then
+      due(entry, { region = region.region, text = ("CMEK is %s: the cluster cannot start until it is let to its keys again and support brings it up")
+        :format(region.status), next = restore(entry) })
+    end
     for _, key in ipairs(region.keys) do
       if tostring(key.status):find "_FAILED$" then
         local said = key.user_message ~= "" and key.user_message or "the Cloud gives no reason"
@@ -264,9 +270,12 @@ local function judge_access(entry, context, cluster, organization, account, cons
       local mine = key.current and not key.aws.refused and account_of(key.auth_principal) == account and key.aws.state == "Enabled"
       if mine then
         local spec = { region = region.region, key_spec = { uri = key.uri, auth_principal = key.auth_principal } }
-        local ok, fault = pcall(access.fault, context, cluster, organization, { spec })
+        local ok, fault, _, told = pcall(access.fault, context, cluster, organization, { spec })
         if not ok then fault = refused(fault) end
-        if fault then due(entry, { region = region.region, object = key.uri, text = fault:gsub("^[^:]*: ", ""), next = console }) end
+        local revoked = told and told[1] == "cmek.revoked"
+        if fault then
+          due(entry, { region = region.region, object = key.uri, text = fault:gsub("^[^:]*: ", ""), next = revoked and restore(entry) or console })
+        end
       end
     end
   end)

@@ -65,6 +65,20 @@ local function grown(state)
   table.insert(cluster.regions, region)
 end
 
+-- As revoke leaves it.
+local function revoked(state)
+  local info = cluster_of(state).cmek
+  info.status, info.region_infos[1].status, info.region_infos[1].key_infos[1].status = "REVOKED", "REVOKED", "REVOKED"
+  key_of(state).Policy = require("policy.revocation").with(key_of(state).Policy, { role_of(state).Arn })
+end
+
+-- Another cluster that uses the same keys.
+local function shared(state)
+  for _, cluster in ipairs(state.cloud.clusters) do
+    if cluster.name == "orders" then cluster.cmek = cluster_of(state).cmek end
+  end
+end
+
 -- As if the vendor's page had been followed by hand: nothing of cmek's names and tags.
 local function by_hand(state)
   role_of(state).Tags, key_of(state).Tags = json.array {}, json.array {}
@@ -102,6 +116,8 @@ M.CASES = {
   -- CMEK
   { "cmek.in-use", enabled = true, state = by_hand, run = PLAN, answers = "y\n",
     mended = PLAN .. " --role arn:aws:iam::210987654321:role/by-hand" },
+  { "cmek.revoked", enabled = true, state = revoked, run = ENABLE, answers = "y\n", printed = true },
+  { "revoke.shared", enabled = true, state = shared, run = "cmek plan revoke --cluster orders-one" },
   { "cmek.regions", state = grown, run = ENABLE, mended = true, answers = "y\n" },
   { "cmek.swapped", run = "cmek plan enable --cluster orders-one --key arn:aws:iam::210987654321:role/x" },
   { "access.role-missing", state = function(state) state.aws[M.ACCOUNT].iam.roles = json.array {} end, run = ENABLE, mended = true, answers = "y\n" },

@@ -2,6 +2,7 @@
 --- Before propagation is blamed, this is asked.
 local keys = require "engine.keys"
 local policies = require "policy"
+local revocation = require "policy.revocation"
 local sorted = require "sorted"
 local time = require "time"
 
@@ -91,7 +92,7 @@ local function is_bare(context, name)
 end
 
 -- May the role use the key?
-local function use(context, role, key)
+local function use(context, cluster, role, key)
   local bare = is_bare(context, role.RoleName or role_name(role.Arn))
   local unseen = { "permissions boundary", table.unpack(M.UNSEEN) }
   if not bare then table.insert(unseen, "identity policies") end
@@ -101,7 +102,10 @@ local function use(context, role, key)
       action = action, resource = key.arn, resource_account = account_of(key.arn), resource_kind = "key", resource_policy = key.policy,
       identity = bare and {} or nil, unseen = unseen,
     }
-    if verdict.verdict == "denied" then
+    if verdict.verdict == "denied" and revocation.of(key.policy) then
+      local text = revocation.told(cluster, key.arn)
+      return { text = text, told = { "cmek.revoked", { said = text } } }
+    elseif verdict.verdict == "denied" then
       local text = ("the role may not %s with %s: %s"):format(action, key.arn, verdict.text)
       return { text = text, told = { "access.key-policy", { verdict = text } } }
     end
@@ -125,7 +129,7 @@ local function region_fault(context, cluster, organization, spec)
     return { text = ("the key %s is %s"):format(key.arn, key.state), told = { situation, { key = key.arn, region = region, state = key.state } } }
   end
   local youngest = math.max(time.epoch(role.CreateDate) or 0, time.epoch(key.metadata.CreationDate) or 0)
-  return trust(cluster, organization, role) or key.policy and use(context, role, key) or nil, youngest
+  return trust(cluster, organization, role) or key.policy and use(context, cluster, role, key) or nil, youngest
 end
 
 --- What is wrong with what can be seen, and when the newest of it was made.

@@ -10,7 +10,8 @@ local M = {}
 -- Functions that are not named after the one operation that they call.
 local OPERATIONS <const> = {
   cloud = { organization = { "GetOrganization" }, clusters = { "ListClusters" }, cluster = { "GetCluster" },
-    find_cluster = { "ListClusters", "GetCluster" }, cmek = { "GetCMEKClusterInfo" }, enable_cmek = { "EnableCMEKSpec" } },
+    find_cluster = { "ListClusters", "GetCluster" }, cmek = { "GetCMEKClusterInfo" }, enable_cmek = { "EnableCMEKSpec" },
+    revoke_cmek = { "UpdateCMEKStatus" } },
   iam = { find_role = { "GetRole" } },
   kms = { find_alias = { "ListAliases" }, find_key = { "DescribeKey" } },
 }

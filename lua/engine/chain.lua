@@ -77,7 +77,7 @@ end
 
 local function use(engine, role, key)
   local list, have = key.list, key.have
-  if not list:sound("key.state", "key.spec", "key.policy", "key.policy.use") then return end
+  if not list:sound("key.state", "key.spec", "key.policy", "key.policy.use", "key.revoked") then return end
   if not role.list:sound("role.boundary", "role.organization", "role.permissions") then return end
   local verdict = boundaries.first_doubt(role.have, { have }, function()
     return { resource_policy = have.policy, boundary = role.boundary_document }

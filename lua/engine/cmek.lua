@@ -31,6 +31,17 @@ function M.live(info, region)
   return list
 end
 
+--- The regions whose CMEK is revoked, or is being revoked, each with its status: "us-east-1 REVOKED".
+---@param info table
+---@return string[]
+function M.revoked(info)
+  local list = {}
+  for _, region in ipairs(info.region_infos or {}) do
+    if tostring(region.status):find "^REVOK" then list[#list + 1] = ("%s %s"):format(region.region, region.status) end
+  end
+  return list
+end
+
 --- Whether a key of the Cloud's is the wanted one: same ARN, same role. A role that is yet to be made has no ARN in a plan; the
 --- run, which knows it, compares again.
 ---@param have { uri: string?, auth_principal: string? }

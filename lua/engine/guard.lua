@@ -155,6 +155,19 @@ function M.key(context, want, found, region)
     or lockout(document, identity, region)
 end
 
+--- Why a key's policy that was changed by one statement of cmek's alone is not put; nil when it may be.
+---@param context engine.Context
+---@param document string  all of it, as it would stand
+---@param region string
+---@return string?
+function M.whole(context, document, region)
+  if #document > KEY_POLICY_MAX then
+    return ("the key policy would have %d bytes, and KMS takes %d: shorten a statement of it, or take one out that nobody needs"):format(
+      #document, KEY_POLICY_MAX)
+  end
+  return lockout(document, context:identity(), region)
+end
+
 -- Whether a statement wants an external ID.
 local function wants_external_id(statement)
   for operator, keys in require("sorted")(type(statement.Condition) == "table" and statement.Condition or {}) do

@@ -11,6 +11,7 @@ local M = {}
 --- Kinds that the library has.
 M.STOCK = { cluster_cmek = true, key = true, replica = true, role = true, adopted_key = true, adopted_role = true,
   transit_key = true, vault_mount = true, cluster = true, cmek = true,
+  revoked_key = true, revoked_cluster = true, restored_key = true, restored_cluster = true, every_key = true,
   in_use = true, call = true }
 
 local FUNCTION <const> = "function"

@@ -82,6 +82,12 @@ end
 ---@return string
 function M.own(engine, ...) return join(with_common({ "cmek", ... }, engine.flags)) end
 
+--- The command that lets a revoked cluster to its keys again.
+---@param engine table
+---@param cluster table
+---@return string
+function M.restore(engine, cluster) return M.own(engine, "run", "restore", "--cluster", cluster.name) end
+
 --- A command of the AWS CLI, for the profile in use.
 ---@param engine table
 ---@param ... string  words after `aws`

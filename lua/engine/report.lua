@@ -113,8 +113,10 @@ local function use(engine)
     used = used + ((state == "enabled" or state == "pending") and 1 or 0)
   end
   local all = used == #specs
+  local revoked = #cmek.revoked(info) > 0
   return { status = info.status or "DISABLED", uses = all and "all" or used > 0 and "some" or "none",
-    next = not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", mend.CHAIN) or nil }
+    next = revoked and mend.restore(engine, engine.cluster)
+      or not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", mend.CHAIN) or nil }
 end
 
 -- The recipe that goes on from here, its arguments, and the command that says what it would do.
@@ -133,7 +135,9 @@ function M.run(engine, status, failure)
   for i, key in ipairs(engine.context.attempts:set_aside()) do set_aside[i] = key end
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
     handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside,
-    made = M.made(engine), error = failure, going_on = status == "done" and going_on(engine) or nil }
+    made = M.made(engine), error = failure,
+    ticket = (status == "done" or engine.context.wrote) and require("engine.ticket").of(engine) or nil,
+    going_on = status == "done" and going_on(engine) or nil }
 end
 
 --- cmek.destroy/1

@@ -104,6 +104,21 @@ function M.foresee_existing(context)
   context:begin("rights", function() return { decisions = {} } end)
 end
 
+--- The same for the keys that a plan has found, of all regions together: also what the organization denies is told then.
+---@param context engine.Context
+---@param actions string[]
+---@param arns string[]
+function M.foresee_keys(context, actions, arns)
+  context:begin("rights", function()
+    local source = source_arn(context:identity())
+    if not source then return { decisions = {} } end
+    local ok, decisions = pcall(simulate, context, source, actions, arns)
+    if ok then return { decisions = decisions } end
+    if not refusal.is(decisions) then error(decisions, 0) end
+    return { decisions = {}, refused = decisions }
+  end)
+end
+
 -- The policies -----------------------------------------------------------------------------------------------------------
 
 -- A session's ARN does not tell its role's path: a policy may name the role under any.
@@ -147,7 +162,7 @@ local function denied(context, need, decision, read)
   local verdict = evaluate(context, need, found, allowed and EVERYTHING or list)
   if verdict.verdict == "denied" then return sentence(verdict, found) end
   local blind = decision and (decision.organization or #found.unread > 0)   -- else what was read tells more than the simulator
-  if blind and decision.verdict == "denied" and not need.policy then
+  if blind and decision.verdict == "denied" and (decision.organization or not need.policy) then
     return ("%s is not allowed to do %s on %s (%s)"):format(context:identity().arn, need.action, need.resource,
       decision.organization and "a service control policy of the organization, by IAM's policy simulator" or "IAM's policy simulator")
   end

@@ -74,7 +74,8 @@ end
 
 -- CMEK ---------------------------------------------------------------------------------------------------------------
 
-local function cluster_cmek(_, want, have, check, reason)
+local function cluster_cmek(engine, want, have, check, reason)
+  if check == "revoked" then return "cmek.revoked", { said = reason, restore = mend.restore(engine, want.cluster) } end
   if check == "exists" or reason:find("adding a region", 1, true) then return "cmek.regions", { missing = reason, name = want.cluster.name } end
   local used, with, region, status = reason:match "uses (%S+) with role (%S+) in (%S+) %((%S+)%)"
   if have and used then
@@ -82,7 +83,18 @@ local function cluster_cmek(_, want, have, check, reason)
   end
 end
 
-local KINDS <const> = { key = key, replica = key, role = role, cluster_cmek = cluster_cmek }
+-- Revocations --------------------------------------------------------------------------------------------------------
+
+local function revocation(engine, _, have, check, reason)
+  if check == "shared" then return "revoke.shared", { uses = reason } end
+  if check == "policy" and have.policy and #policies.orphans(have.policy) > 0 then
+    local facts = { key = have.arn, region = have.region }
+    return orphan(engine, have, facts), facts
+  end
+end
+
+local KINDS <const> = { revoked_key = revocation, revoked_cluster = revocation, restored_key = revocation,
+  key = key, replica = key, role = role, cluster_cmek = cluster_cmek }
 
 --- What is behind a refusal; nil where it is no known situation.
 ---@param engine table

@@ -57,7 +57,8 @@ local function inspect_own(engine, list, resource, want, have)
   if have == nil then return list:finding(exists, { have = "missing", want = "present", mend = mend.cmek(engine, "run") }) end
   list:ok(exists)
   for _, difference in ipairs(resource.differences(want, have)) do
-    list:finding(as_wanted, { field = difference.field, have = difference.have, want = difference.want, mend = mend.cmek(engine, "run") })
+    list:finding(as_wanted, { field = difference.field, have = difference.have, want = difference.want, text = difference.text,
+      mend = difference.mend ~= false and mend.cmek(engine, "run") or nil })
   end
   if list:sound(as_wanted) then list:ok(as_wanted) end
 end

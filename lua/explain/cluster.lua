@@ -49,6 +49,16 @@ return {
     evidence = "the Cloud names {key} with role {role} in {region} ({status})",
     next = "leave it in use, or look at what there is", commands = { "cmek status --cluster {name}" } },
 
+  { id = "cmek.revoked", title = "the cluster's CMEK is revoked",
+    cause = "somebody has revoked it, by cmek run revoke or at the Cloud: the cluster is kept from its keys, and takes no others",
+    evidence = "{said}",
+    next = "let it to its keys again, then send support the text that this prints", commands = { "{restore}" } },
+
+  { id = "revoke.shared", title = "another cluster uses the same key or role",
+    cause = "whoever takes a key or a role from one cluster takes it from all that use it, and they would stop as well",
+    evidence = "{uses}",
+    next = "give each cluster a role and keys of its own; what each has is shown by", commands = { "cmek status" } },
+
   { id = "cmek.regions", title = "not every region of the cluster has a key",
     cause = "CMEK is enabled for all regions of a cluster at once: one that is left out is an error of the request",
     evidence = "{missing}",

@@ -72,7 +72,7 @@ end
 -- The key that a region uses although another one is wanted.
 local function other_key(info, spec)
   for _, key in ipairs(cmek.live(info, spec.region)) do
-    if not cmek.same(key, spec.key_spec) or key.status:find "^REVOK" then return key end
+    if not cmek.same(key, spec.key_spec) then return key end
   end
 end
 
@@ -85,6 +85,8 @@ function M.refusal(context, want, have)
   local gap = uncovered(want)
   if gap then return gap, "exists" end
   if not have then return nil end
+  local revoked = cmek.revoked(have.info)
+  if #revoked > 0 then return ("CMEK of cluster %s is revoked (%s)"):format(want.cluster.name, table.concat(revoked, ", ")), "revoked" end
   for _, spec in ipairs(want.region_specs) do
     local key = other_key(have.info, spec)
     if key then

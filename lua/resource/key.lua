@@ -11,6 +11,7 @@ local names = require "names"
 local policies = require "policy"
 local principal = require "engine.principal"
 local refusal = require "refusal"
+local revocation = require "policy.revocation"
 local shapes = require "shapes"
 local unknown = require "unknown"
 
@@ -39,6 +40,7 @@ M.checks = {
   { id = "key.policy.use", severity = "high", text = "the statement that lets the role use it is as wanted, field by field" },
   { id = "key.policy.administration", severity = "high", text = "so is the statement of those who administer it" },
   { id = "key.policy.foreign", severity = "high", text = "no other statement lets others use or administer it, or its role do more" },
+  { id = "key.revoked", severity = "high", text = "no revocation of cmek's keeps the role from it" },
   { id = "key.control", severity = "high", text = "those who administer it may still change its policy: nothing denies it" },
   { id = "key.rotation", severity = "medium", text = "KMS rotates it" },
   { id = "key.rotation.period", severity = "medium", text = "in the wanted number of days" },
@@ -218,8 +220,9 @@ end
 function M.warnings(want, have)
   local list = {}
   for _, statement in ipairs(policies.foreign(want.policy, have.policy)) do
-    list[#list + 1] = { check = "policy", field = "policy", have = json.encode(statement),
-      text = ("the policy of %s has a statement that is not cmek's, which is kept: %s"):format(have.arn, json.encode(statement)) }
+    local text = ("the policy of %s has a statement that is not cmek's, which is kept: %s"):format(have.arn, json.encode(statement))
+    if statement.Sid == revocation.SID then text = revocation.told(want.cluster, have.arn) end
+    list[#list + 1] = { check = "policy", field = "policy", have = json.encode(statement), text = text }
   end
   return list
 end

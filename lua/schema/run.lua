@@ -9,6 +9,9 @@ return s.document("cmek.run/1", "What a run came to; one that is not done says w
   cmek = s.or_null(s.object { status = s.text, uses = s.one_of { "all", "some", "none" }, ["next?"] = s.text }),
   set_aside = s.list(s.object { region = s.text, arn = s.text, attempt = s.text }),
   made = s.list(made), ["error?"] = s.failure,
+  ["ticket?"] = s.object { cluster_id = s.text, organization_id = s.or_null(s.text), text = s.text },
+  ["drill?"] = s.object { ready = s.boolean, checks = s.list(s.object { id = s.text, ["object?"] = s.text, ["region?"] = s.text,
+    result = s.one_of { "ok", "finding", "unknown" }, ["text?"] = s.text }) },
   ["going_on?"] = s.object { recipe = s.text, arguments = s.map(s.any), command = s.text },
 }, {
   ["if"] = { properties = { run = { properties = { status = { const = "done" } } } } },

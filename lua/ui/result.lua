@@ -73,8 +73,19 @@ local function after(report)
   end
   if cmek == "" then return ("If the cluster does not use these keys yet: cmek run enable --cluster %s\n"):format(name) end
   if not cmek.next then return ("CMEK of cluster %s is %s with these keys\n"):format(name, cmek.status) end
+  if cmek.status:find "^REVOK" then return ("CMEK of cluster %s is %s: %s\n"):format(name, cmek.status, cmek.next) end
   if cmek.uses == "all" then return ("CMEK of cluster %s is %s with these keys; this waits for it: %s\n"):format(name, cmek.status, cmek.next) end
   return ("The cluster does not use these keys yet (CMEK is %s): %s\n"):format(cmek.status, cmek.next)
+end
+
+-- The text for support, ready to be sent; "" where nothing is to be asked of them.
+local function ticket(report)
+  if not report.ticket then return "" end
+  local restored = report.run.recipe == "restore"
+  local head = restored and "The Cloud keeps it revoked until support brings it up. Send them this (https://support.cockroachlabs.com):\n"
+    or ("The cluster is down. The way back is cmek run restore --cluster %s, then a ticket to support; they may want to know this before:\n"):format(
+      require("quote")(report.run.cluster.name))
+  return head .. "\n" .. report.ticket.text:gsub("([^\n]+)", "  %1")
 end
 
 local function set_aside(report)
@@ -92,6 +103,10 @@ end
 function M.tell(report, output, resumed)
   if output.json then output:document(report) end
   local handover = text(report.handover)
+  if report.drill and report.drill.ready then
+    return output:result(("Drill: all is ready, %d changes could be made now; nothing was changed (run %s)\n"):format(report.summary.change,
+      report.run.id))
+  end
   if report.run.status == "done" then
     if handover ~= "" then
       if not output.json then output:note "\n" end
@@ -99,6 +114,7 @@ function M.tell(report, output, resumed)
     end
     output:result(set_aside(report) .. sum(report))
     if handover ~= "" then output:result(after(report)) end
+    output:result(ticket(report))
     if report.going_on then output:result("What differs from cmek's own is told by: " .. report.going_on.command .. "\n") end
     return
   end
@@ -111,6 +127,7 @@ function M.tell(report, output, resumed)
     output:note(head .. M.failure(report.error))
   end
   local made, nothing = M.made(report.made), resumed and "nothing more was made or changed\n" or "nothing was made or changed\n"
+  output:result(ticket(report))
   output:note(set_aside(report) .. (made ~= "" and made or report.run.status ~= "unfinished" and nothing or ""))
 end
 

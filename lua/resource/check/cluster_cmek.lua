@@ -47,8 +47,10 @@ local function status(engine, list, info, spec, entry)
   local state, message = cmek.state(info, { region = spec.region, key_spec = entry.spec })
   local shown = ("region %s, key %s"):format((cmek.region(info, spec.region) or {}).status or "?", entry.status or "?")
   if state == "enabled" then return list:ok "cluster_cmek.enabled" end
+  local revoked = tostring(entry.status):find "^REVOK"
+    and ("CMEK is revoked, which support alone ends; %s writes them the text"):format(mend.restore(engine, engine.cluster))
   list:finding("cluster_cmek.enabled", { field = "status", have = shown, want = "region ENABLED, key ENABLED",
-    text = message or nil, mend = (state == "failed" or entry.status == "ENABLING") and enable(engine) or nil })
+    text = message or revoked or nil, mend = (state == "failed" or entry.status == "ENABLING") and enable(engine) or nil })
 end
 
 -- One region: which key, which role, and how it stands.

@@ -8,6 +8,7 @@ local material = require "engine.material"
 local mend = require "engine.mend"
 local names = require "names"
 local policies = require "policy"
+local revocation = require "policy.revocation"
 local time = require "time"
 local unknown = require "unknown"
 
@@ -149,6 +150,7 @@ local function others(engine, list, want, have)
   if not ok then return end   -- said by key.policy
   local account, shown = have.arn:match "^arn:[^:]*:kms:[^:]*:(%d+):", {}
   for _, statement in ipairs(statements) do
+    if statement.Sid == revocation.SID then goto told end   -- by key.revoked
     local who = foreign.outsiders(statement, account)
     local text = #who > 0 and ("%s of another account or service may use or administer the key"):format(table.concat(who, ", "))
       or guard.excess(engine.context, statement)
@@ -158,8 +160,17 @@ local function others(engine, list, want, have)
     else
       shown[#shown + 1] = json.encode(statement)
     end
+    ::told::
   end
   if list:sound "key.policy.foreign" then list:ok("key.policy.foreign", #shown > 0 and "kept: " .. table.concat(shown, "; ") or nil) end
+end
+
+-- Whether cmek itself keeps the role out.
+local function revoked(engine, list, want, have)
+  local statement = revocation.of(have.policy)
+  if not statement then return list:ok "key.revoked" end
+  list:finding("key.revoked", { field = "policy." .. foreign.label(statement), have = revocation.words(statement), want = json.null,
+    text = revocation.told(want.cluster, have.arn), mend = mend.restore(engine, want.cluster) })
 end
 
 -- The principals that administer, by the wanted policy.
@@ -236,6 +247,7 @@ function M.inspect(engine, list, want, have, mode)
   elseif want.policy then
     policy(engine, list, want, have)
     others(engine, list, want, have)
+    revoked(engine, list, want, have)
     control(engine, list, want, have)
   end
   rotation(engine, list, want, have)

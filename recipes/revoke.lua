@@ -1,0 +1,27 @@
+--- Break-glass: "revoke access to the CMEK". The cluster's role is kept from every key first, then CockroachDB Cloud is told.
+--- The page takes the grant away; an explicit Deny holds against every other statement and grant, and leaves them as they are for the way back.
+return {
+  api     = 1,
+  summary = "Take its keys from a cluster at once: a full outage, which support alone can end (break-glass)",
+  args    = {
+    { "cluster", "name, UUID or console URL of the cluster" },
+    { "drill",   "check that it could be done now, and change nothing", type = "boolean" },
+  },
+  touches = { "cloud", "iam", "kms" },
+
+  run = function(arg)
+    cloud.organization()
+    local cluster = read("cluster", arg.cluster)
+
+    -- Data files and backups rest on past keys as well, and a replica of a multi-Region key has a policy of its own.
+    local all = read("every_key", cluster)
+
+    -- In AWS: a Deny for the role in every policy. Nodes that run keep what they have decrypted, so this alone stops nothing at once.
+    local keys = task.map(all.keys, function(key)
+      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles })
+    end)
+
+    -- In the Cloud: PATCH { "action": "REVOKE" }. The cluster restarts and cannot start.
+    ensure("revoked_cluster", { cluster = cluster, keys = keys, roles = all.roles })
+  end,
+}
