@@ -321,8 +321,8 @@ Material from Vault
   is claimed when its material is there, so who has the alias can be used. The tag cmek:material says where it is from. KMS rotates no
   imported material. With --layout replica each replica is given its primary's material by an import of its own (exportable alone).
 
-  --enable-engine mounts the transit engine where there is none. Policy of the token, in each region (cmek prints the lines that are
-  missing), for a mount called transit:
+  The transit engine is mounted where there is none, a step of the plan. Policy of the token, in each region (cmek prints the lines that
+  are missing), for a mount called transit:
     exportable  transit/keys/crdb-cmek-NAME-ID-REGION                       create, read, update
                 transit/export/encryption-key/crdb-cmek-NAME-ID-REGION/1    read
     wrapped     transit/keys/tmp-ID-*                                       create, delete, update
@@ -343,7 +343,6 @@ Checks of verify
   cluster.account            the Cloud names the AWS account that uses the keys
   aws.account                the AWS credentials are not of that account
   vault.open                 Vault can be asked, and is not sealed
-  vault.mount                the transit engine is where it is looked for
   role.exists                the role is there
   role.owner                 its tag cmek:cluster names this cluster
   role.tags                  its tag cmek:run is there, and those that are asked for

@@ -5,8 +5,7 @@ return {
   summary = "Create the cross-account role and a KMS key per region, with key material made in any Vault or OpenBao (transit)",
   args    = {
     { "cluster",     "name, UUID or console URL of the cluster" },
-    { "vault_mount", "where the transit engine is mounted", like = "mount", default = "transit" },
-    { "enable_engine", "mount the transit engine there when it is not", type = "boolean" },
+    { "vault_mount", "where the transit engine is mounted, or is to be", like = "mount", default = "transit" },
     { "form",        "exportable: Vault keeps the material, which can be imported again; wrapped: Vault makes it and keeps no copy",
       choices = { "exportable", "wrapped" }, default = "exportable" },
     { "layout",      "which key each region uses: own, shared, replica, or a file (cmek help layouts); default: own", optional = true },
@@ -25,7 +24,7 @@ return {
   run = function(arg)
     local org, cluster = cloud.organization(), read("cluster", arg.cluster)
     local map = layout(cluster, arg.layout)
-    preflight(cluster, { transit = arg.vault_mount, form = arg.form, mounts = arg.enable_engine })
+    preflight(cluster, { transit = arg.vault_mount, form = arg.form })
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
     local roles = map:roles(function(name)
@@ -34,7 +33,7 @@ return {
     end)
 
     -- Step 2, option B. "Enable the secrets engine", once for all regions.
-    if arg.enable_engine then ensure("vault_mount", { cluster = cluster, path = arg.vault_mount, type = "transit" }) end
+    ensure("vault_mount", { cluster = cluster, path = arg.vault_mount, type = "transit" })
 
     -- In each region key material that is born in Vault, and a KMS key that it is imported into, for good. A replica is given the
     -- material of its primary.

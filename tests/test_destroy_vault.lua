@@ -41,7 +41,7 @@ end
 -- A chain of the recipe, its engine mounted by it.
 local function made(arguments, options)
   local who = open(options)
-  local values = { enable_engine = "true" }
+  local values = {}
   for name, value in pairs(arguments or {}) do values[name] = value end   -- order cannot be seen
   local report, status = operators.run(who, RECIPE, { arguments = values })
   assert(status == 0, json.encode(report.error or {}))
@@ -378,6 +378,6 @@ end
 test["after all of it a run makes a new chain, in Vault as well"] = function()
   local who = long_gone()
   destroy(who, { run_id = "run-3" })
-  local report, status = operators.run(who, RECIPE, { run_id = "run-4", arguments = { enable_engine = "true" } })
+  local report, status = operators.run(who, RECIPE, { run_id = "run-4" })
   test.equal({ status, report.error, report.summary.create, #keys_in(who) }, { 0, nil, 8, 3 })
 end

@@ -239,7 +239,7 @@ test["vault-transit: the one transit key's material is imported into the primary
     test.truthy(one.KeyMaterials[1]._bytes == material)
     test.equal(tags(one)["cmek:material"], ("transit/%s:1"):format(names.vault_key(operators.CLUSTER, PRIMARY)))
   end
-  test.equal(done(who, { recipe = TRANSIT }).summary.unchanged, 5)
+  test.equal(done(who, { recipe = TRANSIT }).summary.unchanged, 6)
   local verified, status = run(who, { recipe = TRANSIT, mode = "verify" })
   test.equal({ status, #verified.findings }, { 0, 0 })
 end

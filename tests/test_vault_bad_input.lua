@@ -146,7 +146,7 @@ test["~/.vault-token is taken as Vault's own client takes it: whoever may read i
 end
 
 test["a Vault that is not ready: sealed, not initialised, a secondary; standbys that pass requests on serve"] = function()
-  local run = '"$CMEK" run vault-transit --cluster orders-one --enable-engine --yes'
+  local run = '"$CMEK" run vault-transit --cluster orders-one --yes'
   local cases = {
     ["sealed"] = { 1, "Vault is sealed", "vault operator unseal" },
     ["uninitialised"] = { 1, "Vault is not initialized", "VAULT_ADDR: a Vault that serves others is initialised" },

@@ -85,7 +85,7 @@ test["a plan shows the role, and a transit key and a KMS key per region; it says
   local who = open()
   local report, status = run(who, { mode = "plan" })
   test.equal({ status, report.summary.create, next(who.vault.keys), who.disk.text }, { 0, 7, nil, "" })
-  test.equal(report.steps[2].name, "transit/crdb-cmek-orders-0f2c6e9d41b7-us-east-1")
+  test.equal(report.steps[3].name, "transit/crdb-cmek-orders-0f2c6e9d41b7-us-east-1")
   test.contains(told(who), "passes through this process")
   run(who, { mode = "plan", arguments = WRAPPED })
   test.contains(told(who), "nobody keeps a copy")
@@ -109,14 +109,14 @@ test["a second run finds nothing to do, and verify nothing to find: each check o
   local who = open()
   done(who, { arguments = { enable = "true" } })
   local calls = #who.vault.calls
-  test.equal(done(who).summary.unchanged, 7)
+  test.equal(done(who).summary.unchanged, 8)
   test.equal({ count(who, "transit_export"), #who.vault.calls > calls }, { 3, true })
   local report, status = run(who, { mode = "verify", arguments = { enable = "true" } })
   test.equal({ status, #report.findings }, { 0, 0 })
   local seen = {}
   for _, check in ipairs(report.checked) do seen[check.id] = (seen[check.id] or 0) + 1 end
   for _, check in ipairs(require("resource.transit_key").checks) do test.equal({ check.id, seen[check.id] }, { check.id, 3 }) end
-  test.equal({ seen["vault.open"], seen["vault.mount"], seen["key.material"], seen["key.origin"] }, { 1, 1, 3, 3 })
+  test.equal({ seen["vault.open"], seen["vault_mount.type"], seen["key.material"], seen["key.origin"] }, { 1, 1, 3, 3 })
 end
 
 test["enable takes these keys as they are, and its verify has nothing against where their material is from"] = function()
@@ -143,7 +143,7 @@ test["wrapped: the material is Vault's and KMS's alone, and nothing of it stays 
     test.equal({ key.KeyState, key.ExpirationModel, tags(key)[names.TAG_MATERIAL] },
       { "Enabled", "KEY_MATERIAL_DOES_NOT_EXPIRE", "transit/no-copy" })
   end
-  test.equal(done(who, { arguments = WRAPPED }).summary.unchanged, 4)
+  test.equal(done(who, { arguments = WRAPPED }).summary.unchanged, 5)
 end
 
 test["a KMS that does not take RSA_4096 gets RSA_2048, of which Vault is told"] = function()
@@ -283,7 +283,7 @@ test["material that was deleted from KMS is found by verify, and imported again 
   test.equal({ status, #report.findings, report.findings[1].id, report.findings[1].region }, { 6, 1, "key.material", "us-west-2" })
   test.contains(report.findings[1].mend, "cmek run vault-transit")
   local mended = done(who)
-  test.equal({ mended.summary.change, mended.steps[5].differences[1].field }, { 1, "material" })
+  test.equal({ mended.summary.change, mended.steps[6].differences[1].field }, { 1, "material" })
   test.truthy(material(key) == vault_key(who, "us-west-2").versions[1])
   test.equal(key.KeyState, "Enabled")
 end
@@ -341,7 +341,7 @@ test["a key whose material KMS made stays what it is: that is another key, by a 
   test.equal(select(2, operators.run(who, "console")), 0)
   local report, status = run(who)
   test.equal({ status, report.summary.refused, next(who.vault.keys) }, { 1, 3, nil })
-  test.contains(report.steps[3].reason, "which is a rotation")
+  test.contains(report.steps[4].reason, "which is a rotation")
 end
 
 test["the way that a key's material took is fixed: another one is refused, and nothing is made in Vault that would look like its copy"] = function()
@@ -362,10 +362,10 @@ test["a transit key of our name that is none for KMS is refused; one that lost t
   local place = "transit/" .. names.vault_key(operators.CLUSTER, "us-east-1")
   who.vault.keys[place] = { type = "rsa-2048", versions = { "x" } }
   local report, status = run(who)
-  test.equal({ status, report.steps[2].action }, { 1, "refuse" })
-  test.contains(report.steps[2].reason, "rsa-2048")
+  test.equal({ status, report.steps[3].action }, { 1, "refuse" })
+  test.contains(report.steps[3].reason, "rsa-2048")
   who.vault.keys[place] = { type = "aes256-gcm96", exportable = true, versions = {} }
-  test.contains(run(who).steps[2].reason, "no version 1")
+  test.contains(run(who).steps[3].reason, "no version 1")
 end
 
 test["a transit key that cannot be exported, or may be deleted, is put right"] = function()
@@ -396,9 +396,8 @@ local function refused(change, pattern)
   return raised
 end
 
-test["a Vault that is sealed, or has no transit there, is told before anything is made"] = function()
+test["a Vault that is sealed, or has another engine there, is told before anything is made"] = function()
   refused(function(vault) vault.sealed = true end, "Vault is sealed\nhave it unsealed (vault operator unseal)")
-  refused(function(vault) vault.mounts = {} end, "vault secrets enable -path=transit transit")
   refused(function(vault) vault.mounts.transit = "kv" end, "of type kv, and transit is needed")
 end
 
@@ -407,7 +406,7 @@ test["in verify that is a finding, and what hangs on Vault goes on being looked 
   done(who)
   who.vault.mounts = {}
   local report, status = run(who, { mode = "verify" })
-  test.equal({ status, report.findings[1].id }, { 6, "vault.mount" })
+  test.equal({ status, report.findings[1].id }, { 6, "vault_mount.exists" })
 end
 
 test["a token that may not do all of it is told by the lines that its policy lacks"] = function()
@@ -482,24 +481,18 @@ test["a plan's requests are those of the run, without their being sent"] = funct
   test.equal(next(who.simulation.state.vault.namespaces[""].mounts["transit/"].data.keys), nil)
 end
 
-test["a Vault without transit is told what to type"] = function()
+test["where there is no transit engine it is mounted: a step of the plan, done once, and its description says for whom"] = function()
   local who = simulated "no engine"
-  local ok, raised = pcall(run, who)
-  test.equal({ ok, raised.next }, { false, "vault secrets enable -path=transit transit, or let cmek do it: --enable-engine; "
-    .. "or name where it is: --vault-mount PATH" })
-end
-
-test["or --enable-engine mounts it: a step of the plan, done once"] = function()
-  local who, with = simulated "no engine", { enable_engine = "true" }
-  local plan = run(who, { mode = "plan", arguments = with, requests = true })
+  local plan = run(who, { mode = "plan", requests = true })
   test.equal({ plan.steps[2].kind, plan.steps[2].name, plan.steps[2].action }, { "vault_mount", "transit/", "create" })
-  test.equal(done(who, { arguments = with }).summary.create, 8)
-  test.equal(names.mounted_for(who.simulation.state.vault.namespaces[""].mounts["transit/"].description), operators.CLUSTER.id)
-  test.equal(done(who, { arguments = with }).summary.unchanged, 8)
-  local report, status = run(who, { mode = "verify", arguments = with })
+  test.equal(done(who).summary.create, 8)
+  test.equal(done(who).summary.unchanged, 8)
+  local report, status = run(who, { mode = "verify" })
   test.equal({ status, #report.findings }, { 0, 0 })
-  who.simulation.state.vault.namespaces[""].mounts["transit/"].type = "kv"
-  local ok, raised = pcall(run, who, { arguments = with })
+  local mount = who.simulation.state.vault.namespaces[""].mounts["transit/"]
+  test.equal(names.mounted_for(mount.description), operators.CLUSTER.id)
+  mount.type = "kv"
+  local ok, raised = pcall(run, who)
   test.equal(ok, false)
   test.contains(raised.message, "of type kv, and transit is needed")
 end
@@ -507,7 +500,7 @@ end
 test["a token that may not mount an engine is told the line that its policy lacks"] = function()
   local who = open()
   who.vault.mounts, who.vault.capabilities = {}, function(path) return path:find "^sys/" and { "deny" } or { "root" } end
-  local report, status = run(who, { arguments = { enable_engine = "true" } })
+  local report, status = run(who)
   test.equal({ status, report.steps[2].action }, { 1, "refuse" })
   test.contains(report.steps[2].reason, 'path "sys/mounts/transit" { capabilities = ["create", "update"] }')
 end

@@ -157,7 +157,7 @@ function M.of(engine)
     preflight = function(cluster, more)
       if engine.phase == "do" then return end
       require("preflight").run(engine, cluster)
-      if more and more.transit then require("engine.transit").check(engine, cluster, more) end
+      if more then require("engine.vault").check(engine, cluster, more) end
     end,
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
     layout = function(cluster, given) return require("engine.layouts").of(engine, cluster, given) end,

@@ -126,7 +126,7 @@ function M.known()
   local list = {}
   local function add(rows) table.move(rows, 1, #rows, #list + 1, list) end
   add(require("preflight").checks)
-  add(require("engine.transit").checks)
+  add(require("engine.vault").checks)
   for _, kind in ipairs { "role", "vault_mount", "transit_key", "key", "cluster_cmek" } do add(require("resource." .. kind).checks) end
   return list
 end
