@@ -11,15 +11,18 @@ local M = {}
 
 --- The region_specs of a cluster, sorted by region, as the Cloud API takes them.
 ---@param role { arn: string }
----@param keys { region: string, arn: string, role: { arn: string }? }[]  a key may name a role of its own
+---@param keys { region: string, arn: string, role: { arn: string }?, serves: string[]? }[]  a key may name a role of its own, and the
+---  regions that it serves, where that is not its own alone
 ---@return { region_specs: table[] }  raises when a region stands twice
 function M.specs(role, keys)
   local list, seen = {}, {}
-  for i, key in ipairs(keys) do
-    if seen[key.region] then error(("handover: the region '%s' stands twice"):format(key.region), 0) end
-    seen[key.region] = true
-    list[i] = { region = key.region,
-      key_spec = { type = "AWS_KMS", uri = unknown.text(key.arn), auth_principal = unknown.text((key.role or role).arn) } }
+  for _, key in ipairs(keys) do
+    for _, region in ipairs(key.serves or { key.region }) do
+      if seen[region] then error(("handover: the region '%s' stands twice"):format(region), 0) end
+      seen[region] = true
+      list[#list + 1] = { region = region,
+        key_spec = { type = "AWS_KMS", uri = unknown.text(key.arn), auth_principal = unknown.text((key.role or role).arn) } }
+    end
   end
   table.sort(list, function(one, other) return one.region < other.region end)
   return { region_specs = json.array(list) }

@@ -181,9 +181,14 @@ Adopting
   holds their ARNs for --role and --key; without --save-args the command is printed with them. The second says what differs
   from what cmek would have made, with nothing to create; run does it, and keeps statements of others in the policies.
 
-  Left alone, each with its reason: keys and roles of another account, tagged for another cluster or used by one; keys in
-  another region than they serve; multi-Region keys and keys with imported material; keys that are not Enabled, symmetric
-  and for encrypting; an alias that points to another key; several roles in one cluster. A wrong trust is told.
+  Keys of every kind that CMEK can rest on are taken: with KMS's material, with material that somebody imported, made by Vault's key
+  management (alias/hashicorp/…: where a Vault is configured it says which version of which key, and the tag cmek:material keeps
+  it), multi-Region keys with their replicas, one key for several regions. The command that is printed names the layout (cmek help
+  layouts) where it is not a key a region.
+
+  Left alone, each with its reason: keys and roles of another account, tagged for another cluster or used by one; keys of a key
+  store; keys without their material, or whose material expires; keys that are not Enabled, symmetric and for encrypting; an alias
+  that points to another key; several roles in one cluster. A wrong trust is told.
 
   A role and keys that were made by hand and are not in use yet are named as well: cmek plan console --role ARN --key ARN
   (a key a region; where none is named, one is made) prints the command that says whose they are.

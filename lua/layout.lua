@@ -269,4 +269,33 @@ function M.of(cluster, given, here)
   return { name = type(given) == "table" and "the recipe's" or given or "own", places = places, asked = given ~= nil }
 end
 
+-- Describing -------------------------------------------------------------------------------------------------------
+
+-- Whether keys are all of one family of multi-Region keys. Which of them is the primary KMS knows, and it may move.
+local function is_family(list)
+  local id = #list > 1 and list[1].arn:match "/(mrk%-%x+)$"
+  for _, key in ipairs(list) do
+    if not id or key.arn:sub(-#id) ~= id then return false end
+  end
+  return true
+end
+
+--- The layout that keys in use have, as --layout takes it; nil when each region has a key of its own, or when it has no name.
+---@param cluster table
+---@param list { region: string, arn: string, serves: string[] }[]
+---@return string? name, string? data  text of a file that would do, where there is no name
+function M.describe(cluster, list)
+  local own, known = true, {}
+  for _, region in ipairs(cluster.regions or {}) do known[region.name] = true end
+  for _, key in ipairs(list) do own = own and #key.serves == 1 and key.serves[1] == key.region end
+  if own then return is_family(list) and "replica" or nil end
+  if #list == 1 and known[list[1].region] then return "shared:" .. list[1].region end
+  local lines = {}
+  for _, key in ipairs(list) do
+    for _, region in ipairs(key.serves) do lines[#lines + 1] = ('  ["%s"] = { key = "%s" },'):format(region, key.arn) end
+  end
+  table.sort(lines)
+  return nil, "return {\n" .. table.concat(lines, "\n") .. "\n}\n"
+end
+
 return M

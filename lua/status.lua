@@ -160,7 +160,8 @@ local function key_facts(context, region, uri, account)
   local metadata, rotation = key.metadata, key.rotation
   return {
     arn = key.arn, state = key.state, spec = null(metadata.KeySpec), usage = null(metadata.KeyUsage), origin = null(metadata.Origin),
-    multi_region = metadata.MultiRegion == true, deletion_date = date(metadata.DeletionDate), aliases = aliases, tags = key.tags,
+    multi_region = metadata.MultiRegion == true, multi_region_type = null((metadata.MultiRegionConfiguration or {}).MultiRegionKeyType),
+    deletion_date = date(metadata.DeletionDate), aliases = aliases, tags = key.tags,
     rotation = { enabled = null(rotation.enabled), period_in_days = null(rotation.period and math.tointeger(rotation.period)),
       next = date(rotation.next), last = date(last_rotation(context, key)) },
   }
@@ -213,6 +214,7 @@ local STATES <const> = {
       .. aws_command("kms", "enable-key", "--region", region, "--key-id", arn)
   end,
 }
+STATES.PendingReplicaDeletion = STATES.PendingDeletion
 
 local function judge_key(entry, region, key, console)
   local aws = key.aws
@@ -221,13 +223,13 @@ local function judge_key(entry, region, key, console)
     return
   end
   local place = aws.arn:match "^arn:[^:]*:kms:([^:]*):"
-  if aws.state ~= "Enabled" then
+  if aws.state ~= "Enabled" and aws.state ~= "Updating" then
     local until_then = aws.deletion_date ~= json.null and (" (it will be gone on %s)"):format(aws.deletion_date) or ""
     due(entry, { region = region, object = aws.arn, text = ("the key is %s%s: CockroachDB cannot use it"):format(aws.state, until_then),
       next = STATES[aws.state] and STATES[aws.state](place, aws.arn) or nil })
   end
   local ours = aws.tags[names.TAG_CLUSTER] == entry.id
-  if aws.rotation.enabled == false and aws.state == "Enabled" then
+  if aws.rotation.enabled == false and aws.state == "Enabled" and aws.origin ~= "EXTERNAL" then   -- imported material KMS does not rotate
     due(entry, { region = region, object = aws.arn, text = "KMS does not rotate the key",
       next = ours and console or aws_command("kms", "enable-key-rotation", "--region", place, "--key-id", aws.arn) })
   end
@@ -370,7 +372,8 @@ function M.chain(session, text)
   entry.aws, entry.roles, entry.due = aws, json.array {}, json.array {}
   local info = entry.eligible and ask(session, entry) or { region_infos = {} }
   whole_regions(entry, info)
-  local console = "cmek run console --cluster " .. mend.quote(entry.name)
+  local layout = require("engine.existing").layout(cluster, info)
+  local console = ("cmek run console --cluster %s%s"):format(mend.quote(entry.name), layout and " --layout " .. layout or "")
   if not (aws.asked and entry.eligible) then
     judge_cloud(entry, console)
     return entry

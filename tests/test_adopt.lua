@@ -275,19 +275,20 @@ end
 local REFUSED <const> = {
   { "a key of another account", 2, "account 345678901234", function(who) used(who, "us-east-1").spec.uri =
     "arn:aws:kms:us-east-1:345678901234:key/11111111-2222-4333-8444-555555555555" end },
-  { "a key in another region than it serves", 2, "it is a key in us-west-2 that serves us-east-1", function(who, made)
-    used(who, "us-east-1").spec.uri = made.keys["us-west-2"] end },
   { "a key that is gone", 2, "KMS does not show it", function(who) used(who, "us-east-1").spec.uri =
     ("arn:aws:kms:us-east-1:%s:key/11111111-2222-4333-8444-555555555555"):format(ACCOUNT) end },
   { "a disabled key", 2, "is Disabled: enable it", function(who, made)
     key_of(who, made.keys["us-east-1"]).KeyState = "Disabled" end },
   { "a key of another kind", 2, "KeySpec RSA_2048", function(who, made)
     key_of(who, made.keys["us-east-1"]).KeySpec = "RSA_2048" end },
-  { "a multi-Region key", 2, "multi-Region key (REPLICA)", function(who, made)
+  { "a key without its imported material", 2, "it has no key material", function(who, made)
     local key = key_of(who, made.keys["us-east-1"])
-    key.MultiRegion, key.MultiRegionConfiguration = true, { MultiRegionKeyType = "REPLICA" } end },
-  { "a key with imported material", 2, "Origin EXTERNAL", function(who, made)
-    key_of(who, made.keys["us-east-1"]).Origin = "EXTERNAL" end },
+    key.Origin, key.KeyState = "EXTERNAL", "PendingImport" end },
+  { "a key whose imported material expires", 2, "CMEK needs material that does not", function(who, made)
+    local key = key_of(who, made.keys["us-east-1"])
+    key.Origin, key.ExpirationModel = "EXTERNAL", "KEY_MATERIAL_EXPIRES" end },
+  { "a key of a key store", 2, "in a key store of its own (Origin AWS_CLOUDHSM)", function(who, made)
+    key_of(who, made.keys["us-east-1"]).Origin = "AWS_CLOUDHSM" end },
   { "a key that is tagged for another cluster", 2, "belongs to another cluster, 1234", function(who, made)
     key_of(who, made.keys["us-east-1"]).Tags = { { TagKey = "cmek:cluster", TagValue = "1234" } } end },
   { "a key whose alias another key has", 2, "points to another key, 99999999", function(who, made) hand_over_alias(who, made, "us-east-1") end },

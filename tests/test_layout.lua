@@ -173,6 +173,21 @@ test["a key that is there is named by its ARN, in another AWS region too, and mu
   test.equal(status, 1)
 end
 
+test["status tells the layout in what it prints, what member of a family a key is, and asks no rotation of imported material"] = function()
+  local who = operators.open()
+  done(who, "replica", { arguments = { enable = "true" } })
+  local replica = operators.key(who, "us-west-2")
+  replica.KeyState = "Disabled"
+  local entry = operators.within(who, function(session) return require("status").chain(session, "orders") end)
+  test.equal({ entry.cmek.regions[1].keys[1].aws.multi_region_type, entry.cmek.regions[3].keys[1].aws.multi_region_type }, { "PRIMARY", "REPLICA" })
+  test.equal(#entry.due, 1)
+  replica.KeyState, operators.key(who, "eu-west-1").KeyRotationEnabled = "Enabled", false
+  entry = operators.within(who, function(session) return require("status").chain(session, "orders") end)
+  test.equal(entry.due[1].next, "cmek run console --cluster orders --layout replica")
+  for _, region in ipairs(REGIONS) do operators.key(who, region).Origin = "EXTERNAL" end
+  test.equal(#operators.within(who, function(session) return require("status").chain(session, "orders") end).due, 0)
+end
+
 for _, region in ipairs(REGIONS) do
   test["replica:" .. region .. " has its primary there"] = function()
     local who = operators.open()

@@ -82,29 +82,87 @@ local function intricate(cluster, keys, roles)
   if not roles[1]:find(ROLE) then return ("cluster %s uses its keys with '%s', which is not the ARN of a role"):format(cluster.name, roles[1]) end
 end
 
+-- The keys, each once, with the regions of the cluster that use it; a status that is not ENABLED is the one that counts.
+local function each_once(used)
+  local list, by_arn = {}, {}
+  for _, key in ipairs(used) do
+    local one = by_arn[key.arn]
+    if not one then
+      one = { region = key.arn:match "^arn:[^:]*:kms:([^:]*):" or key.region, arn = key.arn, status = key.status, serves = {} }
+      by_arn[key.arn], list[#list + 1] = one, one
+    end
+    table.insert(one.serves, key.region)
+    if key.status ~= "ENABLED" then one.status = key.status end
+  end
+  return list
+end
+
+-- What the regions of a cluster use now.
+local function used_by(cluster, info)
+  local list = {}
+  for _, region in ipairs(cluster.regions or {}) do
+    for _, key in ipairs(cmek.live(info, region.name)) do
+      list[#list + 1] = { region = region.name, arn = key.uri, status = key.status, role = key.auth_principal }
+    end
+  end
+  return list
+end
+
+--- The layout that a cluster's keys in use have, as --layout takes it; nil where it is a key a region, has no name, or nothing is used.
+---@param cluster table
+---@param info table  CMEKClusterInfo
+---@return string?
+function M.layout(cluster, info)
+  local list = each_once(used_by(cluster, info))
+  if #list == 0 then return nil end
+  return (require("layout").describe(cluster, list))
+end
+
+-- Two keys of one AWS region: the cluster's alias can name one of them.
+local function crowded(cluster, list)
+  local by_region = {}
+  for _, key in ipairs(list) do
+    local other = by_region[key.region]
+    if other then
+      return ("cluster %s uses two keys that are in %s, %s and %s: one alias names the cluster's key of a region"):format(cluster.name, key.region,
+        other, key.arn), "leave them as they are, or rotate one of them away"
+    end
+    by_region[key.region] = key.arn
+  end
+end
+
 --- The role and the keys that a cluster uses, as the Cloud has them. Raises when there are none, or not one of each.
 ---@param context engine.Context
 ---@param cluster table
----@return { role: string, keys: { region: string, arn: string, status: string }[], arns: string[] }
+---@return { role: string, keys: { region: string, arn: string, status: string, serves: string[] }[], arns: string[]?,
+---  layout: string? }  layout: as --layout takes it, where it is not `own`; a file has the keys as well
 function M.in_use(context, cluster)
-  local info, keys, roles, seen, arns = context:cmek(cluster), {}, {}, {}, {}
+  local info, roles, seen, arns = context:cmek(cluster), {}, {}, {}
   if info.unknown then
     failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
       message = "--facts does not tell it: only the Cloud can", next = "leave --facts out" }
   end
-  for _, region in ipairs(cluster.regions or {}) do
-    for _, used in ipairs(cmek.live(info, region.name)) do
-      keys[#keys + 1] = { region = region.name, arn = used.uri, status = used.status }
-      arns[#arns + 1] = used.uri
-      if not seen[used.auth_principal] then roles[#roles + 1] = used.auth_principal end
-      seen[used.auth_principal] = true
-    end
+  local used = used_by(cluster, info)
+  for _, key in ipairs(used) do
+    if not seen[key.role] then roles[#roles + 1] = key.role end
+    seen[key.role] = true
   end
-  local message, next_step = intricate(cluster, keys, roles)
+  local list = each_once(used)
+  local message, next_step = intricate(cluster, used, roles)
+  if not message then message, next_step = crowded(cluster, list) end
   if message then
     failure.raise { code = "precondition", service = "cloud", what = "reading what the cluster uses", message = message, next = next_step }
   end
-  return { role = roles[1], keys = keys, arns = arns }
+  for i, key in ipairs(list) do
+    context.session.door:region(key.region)
+    arns[i] = key.arn
+  end
+  local layout, mapping = require("layout").describe(cluster, list)
+  if mapping then
+    layout, arns = ("./layout-%s.lua"):format(cluster.name:gsub("[^%w_-]", "-")), nil
+    context:warn(("which region uses which key has no name; as a layout it is this file, %s:\n%s"):format(layout, mapping))
+  end
+  return { role = roles[1], keys = list, arns = arns, layout = layout }
 end
 
 return M

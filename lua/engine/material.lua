@@ -19,6 +19,7 @@ local M = {}
 local IMPORTS_MAX <const> = 3   -- of one run for one key, when it is not known what became of one
 local SPECS <const> = { { "RSA_4096", "rsa-4096" }, { "RSA_2048", "rsa-2048" } }   -- KMS's word and transit's, best first
 local NO_COPY <const> = "no-copy"
+local FORMS <const> = { exportable = true, wrapped = true }   -- whose material this recipe makes, and says so from the beginning
 
 local function what(want, id) return ("importing the material of key %s in %s"):format(id, want.region) end
 
@@ -76,6 +77,10 @@ function M.refusal(want, have)
       .. "a rotation"):format(have.arn, origin)
   end
   if origin ~= "EXTERNAL" or can_be_filled(want, have) then return nil end
+  if want.material and FORMS[want.material.form] and not have.tags[names.TAG_MATERIAL] and not have.unreadable.tags then
+    return ("%s has material that somebody imported, and no tag %s says from where: it is not of this recipe's making, and cmek run console "
+      .. "looks after it"):format(have.arn, names.TAG_MATERIAL)
+  end
   local other = elsewhere(want, have)
   if other then return other end
   local source = have.tags[names.TAG_MATERIAL]

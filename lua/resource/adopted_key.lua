@@ -5,6 +5,7 @@ local failure = require "engine.failure"
 local keys = require "engine.keys"
 local named = require "engine.named"
 local names = require "names"
+local provenance = require "engine.provenance"
 
 local M = {}
 
@@ -20,7 +21,9 @@ M.actions = {
 }
 
 --- Fills in what was left out.
----@param want { cluster: table, region: string, arn: string, status: string? }  region: that it serves; status: what the Cloud says of it
+---@param want { cluster: table, region: string, arn: string, status: string?, serves: string[]?, vault_mount: string? }  region: its own;
+---  serves: the cluster's regions that use it, where they are others; status: what the Cloud says of it; vault_mount: where Vault's key
+---  management is, which may have made it
 ---@param context engine.Context
 function M.defaults(want, context)
   want.alias = names.alias(want.cluster)
@@ -32,18 +35,27 @@ function M.region(want) return want.region end
 
 -- Reading ----------------------------------------------------------------------------------------------------------
 
--- Why a key of another place is of no use to cmek; nil when it is of this account and of the region that it serves.
+-- Why a key of another place is of no use to cmek; nil when it is of this account.
 local function elsewhere(context, want)
-  local region, account = want.arn:match "^arn:[^:]*:kms:([^:]*):(%d+):key/"
-  if not region then return ("%s is not the ARN of a key"):format(want.arn) end
+  local account = want.arn:match "^arn:[^:]*:kms:[^:]*:(%d+):key/"
+  if not account then return ("%s is not the ARN of a key"):format(want.arn) end
   if account ~= context:identity().account then
     return ("it is a key of account %s, and the credentials are of %s: adopt it with credentials of its account"):format(account,
       context:identity().account)
   end
-  if region ~= want.region then
-    return ("it is a key in %s that serves %s: cmek looks after keys in the region that they serve, so it is left as it is"):format(region,
-      want.region)
+end
+
+-- Where imported material is from, if its tag does not say so yet.
+local function trace(context, want, key, aliases)
+  if key.metadata.Origin ~= "EXTERNAL" or key.unreadable.tags or key.tags[names.TAG_MATERIAL] then return end
+  local vault_key = provenance.vault_key(aliases, key.id)
+  if not vault_key then
+    key.untold = "where its imported material is from is not known: who imported it has the copy, if anybody has"
+    return
   end
+  local why
+  key.source, why = provenance.source(context, want.vault_mount or "keymgmt", vault_key, key.id)
+  if why then key.untold = ("by its alias it was made by Vault's key management from the Vault key %s; %s"):format(vault_key, why) end
 end
 
 -- The key with the alias of this cluster that points to it.
@@ -63,6 +75,7 @@ function M.find(context, want)
   local key = look(context, want, aliases)
   if not key then return { refused = "KMS does not show it: it was deleted, or never was" } end
   key.taken = choice.entry_named(aliases, want.alias)
+  trace(context, want, key, aliases)
   return key
 end
 
@@ -74,15 +87,19 @@ local function owner(want, have)
   if have.unreadable.tags or tagged and tagged ~= want.cluster.id then return keys.foreign(have, want.cluster) end
 end
 
--- What cmek's keys are not.
+-- What CMEK cannot do with; KMS's own material, and imported material that stays, are both fine.
 local function strange(have)
   local metadata = have.metadata
-  if metadata.MultiRegion then
-    local kind = (metadata.MultiRegionConfiguration or {}).MultiRegionKeyType
-    return ("it is a multi-Region key (%s), whose material lives in other regions too: cmek adopts keys of one region"):format(kind or "?")
+  local origin = metadata.Origin or "AWS_KMS"
+  if origin ~= "AWS_KMS" and origin ~= "EXTERNAL" then
+    return ("its material is in a key store of its own (Origin %s): cmek adopts keys whose material KMS made, or was imported"):format(origin)
   end
-  if metadata.Origin and metadata.Origin ~= "AWS_KMS" then
-    return ("its material is not KMS's (Origin %s), so KMS does not rotate it: cmek adopts keys whose material KMS made"):format(metadata.Origin)
+  if have.state == "PendingImport" then
+    return "it has no key material: it was deleted, or has expired. Import the same again, then adopt it"
+  end
+  if metadata.ExpirationModel == "KEY_MATERIAL_EXPIRES" then
+    return "its material expires, and from then on nobody can read what it encrypts: CMEK needs material that does not. Import the same again "
+      .. "without an end, then adopt it"
   end
   return keys.unusable(have)
 end
@@ -114,11 +131,35 @@ function M.differences(want, have)
   if tags[names.TAG_CLUSTER] ~= want.cluster.id then differ(names.TAG_CLUSTER, want.cluster.id) end
   if tags[names.TAG_REGION] ~= want.region then differ(names.TAG_REGION, want.region) end
   if tags[names.TAG_RUN] == nil then differ(names.TAG_RUN, want.run) end
+  if have.source then differ(names.TAG_MATERIAL, have.source) end
   if not have.alias then list[#list + 1] = { check = "alias", field = "alias", want = want.alias } end
   return list
 end
 
-function M.warnings() return {} end
+-- The family of a multi-Region key that the cluster does not use.
+local function idle_replicas(want, have)
+  local configuration, list, used = have.metadata.MultiRegionConfiguration or {}, {}, {}
+  for _, region in ipairs(want.cluster.regions or {}) do used[region.name] = true end
+  for _, replica in ipairs(configuration.MultiRegionKeyType == "PRIMARY" and configuration.ReplicaKeys or {}) do
+    if not used[replica.Region] then list[#list + 1] = replica.Region end
+  end
+  return list
+end
+
+--- What is worth a word of it.
+function M.warnings(want, have)
+  local list = {}
+  if have.refused then return list end
+  if have.untold then
+    list[1] = { text = ("%s: %s; without the tag %s it is adopted all the same"):format(want.arn, have.untold, names.TAG_MATERIAL) }
+  end
+  local idle = idle_replicas(want, have)
+  if #idle > 0 then
+    list[#list + 1] = { text = ("%s has replicas in %s as well, where the cluster is not: they are left as they are"):format(want.arn,
+      table.concat(idle, ", ")) }
+  end
+  return list
+end
 function M.pending() return nil end
 
 --- The rights that adopting it takes.
@@ -138,7 +179,7 @@ function M.needs(_, want, have)
 end
 
 --- What the recipe gets.
-function M.result(want) return { region = want.region, arn = want.arn } end
+function M.result(want) return { region = want.region, arn = want.arn, serves = want.serves } end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
 
@@ -177,6 +218,7 @@ function M.update(context, want, have, step)
     reason = ("waiting until KMS shows %s as adopted"):format(want.arn), bound = context.LAG,
     check = function()
       local key = look(context, want, keys.aliases(context, want.region))
+      if key and key.tags[names.TAG_MATERIAL] == nil then key.source = have.source end
       return key and #M.differences(want, key) == 0 and key or nil
     end,
   }

@@ -6,6 +6,7 @@ local text_or_null = s.or_null(s.text)
 local facts = { anyOf = {
   s.object { refused = s.text },
   s.object { arn = s.text, state = s.text, spec = text_or_null, usage = text_or_null, origin = text_or_null, multi_region = s.boolean,
+    multi_region_type = text_or_null,
     deletion_date = text_or_null, aliases = s.list(s.text), tags = s.map(s.text),
     rotation = s.object { enabled = s.or_null(s.boolean), period_in_days = s.or_null(s.integer), next = text_or_null, last = text_or_null } },
 } }

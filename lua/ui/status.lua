@@ -79,7 +79,10 @@ end
 
 -- One cluster --------------------------------------------------------------------------------------------------------
 
+local MEMBERS <const> = { PRIMARY = ", multi-Region primary", REPLICA = ", multi-Region replica" }
+
 local function rotation(facts)
+  if facts.origin == "EXTERNAL" then return "imported material, which KMS does not rotate" end
   local turn = facts.rotation
   if null(turn.enabled) then return "rotation cannot be read" end
   if not turn.enabled then return "rotation off" end
@@ -104,7 +107,8 @@ local function key_rows(key, lead)
   if not null(facts) and facts.refused then add(facts.refused) end
   if not null(facts) and not facts.refused then
     for _, alias in ipairs(facts.aliases) do add(alias) end
-    add(("%s, %s, %s, material of %s"):format(facts.state, text(facts.spec), text(facts.usage), text(facts.origin)))
+    add(("%s, %s, %s, material of %s%s"):format(facts.state, text(facts.spec), text(facts.usage), text(facts.origin),
+      MEMBERS[facts.multi_region_type] or ""))
     if not null(facts.deletion_date) then add("will be deleted on " .. facts.deletion_date) end
     add(rotation(facts))
     for _, tag in ipairs(tags(facts)) do add(tag) end

@@ -84,6 +84,7 @@ local function origin(list, want, have, mode)
   if origin_now == nil then return end   -- KMS did not say
   if mode == "read" then return list:ok("key.origin", origin_now) end   -- the recipe that makes it knows from where
   if origin_now == wanted then return list:ok "key.origin" end
+  if want.arn and not want.material then return list:ok("key.origin", origin_now) end   -- it was there, with the material that it has
   list:finding("key.origin", { field = "Origin", have = origin_now, want = wanted,
     text = "the key's material is not from where it was to come; it is fixed for the key's life" })
 end
