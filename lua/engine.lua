@@ -50,6 +50,7 @@ local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode 
 local function remember(self, entries)
   local changed_at = require("engine.journaled").changed_at(entries)
   self.context.wrote, self.context.changed_at = changed_at ~= nil, changed_at
+  self.context.temporary = require("engine.temporary").left(entries)
   self.scope = require("engine.scope").of(entries)
 end
 

@@ -6,6 +6,7 @@
 ---@field mode "plan"|"run"|"verify"|"destroy"
 ---@field run_id string
 ---@field attempts engine.Attempts
+---@field temporary engine.Temporary[]  transit keys that earlier processes of this run left in Vault
 ---@field seen table<string, true>  ARNs of roles that IAM has shown
 ---@field scopes table<thread, table>  whose functions run in a task: lua/engine/calls.lua
 ---@field spec carried.File?  a hand-over that stands for AWS, which is not asked

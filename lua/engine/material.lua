@@ -12,6 +12,7 @@ local claim = require "engine.claim"
 local failure = require "engine.failure"
 local host = require "material"
 local names = require "names"
+local temporary = require "engine.temporary"
 local unknown = require "unknown"
 
 local M = {}
@@ -150,19 +151,6 @@ local function wrap_exported(context, want, id, public_key)
   return wrapped
 end
 
--- KMS's public key is of use to nobody once the material is under it; that it could not be taken away again is told and no failure.
-local function forget(context, want, key)
-  local vault = context.session.vault
-  local _, refused = context:try(function() return true end, function()
-    vault.transit_configure_key { mount = key.mount, name = key.name, deletion_allowed = true }
-    vault.transit_delete_temporary_key(key)
-  end)
-  if not refused then return end
-  context:warn(("the transit key %s/%s, which holds nothing but a public key of KMS's, could not be deleted (%s): "
-    .. "vault write %s/keys/%s/config deletion_allowed=true && vault delete %s/keys/%s"):format(key.mount, key.name,
-    require("refusal").line(refused), key.mount, key.name, key.mount, key.name), want.region)
-end
-
 -- Material that Vault makes and gives out under KMS's public key.
 local function wrap_inside(context, want, id, public_key, kind)
   local vault, mount = context.session.vault, want.material.mount
@@ -170,12 +158,14 @@ local function wrap_inside(context, want, id, public_key, kind)
   if not unknown.has(public_key) then pem, fault = host.pem(public_key) end
   if not pem then not_done(want, id, fault) end
   local key = { mount = mount, name = names.temporary(want.cluster, want.region, context.clock.uuid()) }
-  context:write(function()
-    return vault.transit_import_key { mount = mount, name = key.name, type = kind, public_key = pem }
+  local _, lost = context:try({ uncertain = true }, function()
+    return context:write(function()
+      return vault.transit_import_key { mount = mount, name = key.name, type = kind, public_key = pem }
+    end)
   end)
   local ok, answer = pcall(vault.transit_wrapped_data_key, { mount = mount, name = key.name, bits = 256 })
-  forget(context, want, key)
-  if not ok then error(answer, 0) end
+  temporary.forget(context, key, want.region)
+  if not ok then error(lost or answer, 0) end
   if unknown.has(answer.ciphertext) then return answer.ciphertext end
   local wrapped = tostring(answer.ciphertext):match "^vault:v%d+:([%w+/]+=*)$"
   if not wrapped then not_done(want, id, "Vault's answer holds no wrapped key: it should begin with vault:v1:") end

@@ -13,6 +13,7 @@ local principal = require "engine.principal"
 local refusal = require "refusal"
 local revocation = require "policy.revocation"
 local shapes = require "shapes"
+local temporary = require "engine.temporary"
 local unknown = require "unknown"
 
 local M = {}
@@ -259,7 +260,8 @@ function M.pending(context, want, have)
   if have and have.unclaimed == "left" then
     return ("%s was made by run %s, which has not claimed it: this run goes on with that key"):format(have.arn, have.tags[names.TAG_RUN] or "?")
   end
-  local open = context.attempts:open(want.region, want.alias)
+  local open, left = context.attempts:open(want.region, want.alias), temporary.of(context, want)
+  if #open == 0 and left[1] then return ("this run has left %s/%s in Vault, which is taken away"):format(left[1].mount, left[1].name), true end
   if #open == 0 then return nil end
   return ("it is not known how %d earlier attempt(s) of this run at making this key ended; that is looked up first"):format(#open), true
 end
@@ -473,6 +475,7 @@ end
 
 --- Makes the key: an own attempt's key claims the alias, or gives way to the key that was faster.
 function M.create(context, want, step)
+  temporary.sweep(context, want)
   M.prepare(context, want)
   local holder = context:once("holder " .. want.region .. want.alias)
   if holder then return give_way(context, want, holder, step) end
@@ -505,6 +508,7 @@ end
 --- Repairs what differs, and ends what an earlier attempt left open.
 function M.update(context, want, have, step)
   step.arn = have.arn
+  temporary.sweep(context, want)
   if have.unclaimed then
     if #material.differences(want, have) > 0 then material.fill(context, want, have.id) end
     local holder = reclaim(context, want, have)

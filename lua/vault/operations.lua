@@ -57,15 +57,15 @@ M.LIST = {
   TransitCreateKey = { "POST", "{mount}", "keys/{name}", body = { "type", "exportable", "allow_plaintext_backup", "auto_rotate_period", "derived" } },
   TransitRotateKey = { "POST", "{mount}", "keys/{name}/rotate" },
   TransitConfigureKey = { "POST", "{mount}", "keys/{name}/config", body = { "deletion_allowed", "exportable", "min_decryption_version",
-    "min_encryption_version", "auto_rotate_period" } },
+    "min_encryption_version", "auto_rotate_period" }, safe = true },
   TransitImportKey = { "POST", "{mount}", "keys/{name}/import", body = { "ciphertext", "public_key", "type", "hash_function", "allow_rotation",
     "exportable" } },
   TransitImportVersion = { "POST", "{mount}", "keys/{name}/import_version", body = { "ciphertext", "public_key", "hash_function" } },
-  TransitDeleteTemporaryKey = { "DELETE", "{mount}", "keys/{name}" },   -- its name begins with tmp-
+  TransitDeleteTemporaryKey = { "DELETE", "{mount}", "keys/{name}", safe = true },   -- its name begins with tmp-
   TransitDeleteKey = { "DELETE", "{mount}", "keys/{name}" },
   TransitExport = { "GET", "{mount}", "export/encryption-key/{name}/{version}" },
   TransitEncrypt = { "POST", "{mount}", "encrypt/{name}", body = { "plaintext", "key_version", "padding_scheme" } },
-  TransitWrappedDataKey = { "POST", "{mount}", "datakey/wrapped/{name}", body = { "bits" } },
+  TransitWrappedDataKey = { "POST", "{mount}", "datakey/wrapped/{name}", body = { "bits" }, safe = true },   -- Vault keeps nothing of it
 
   KvRead = { "GET", "{mount}", "data/{path}", query = { "version" } },   -- what is kept there comes as secrets
   KvWrite = { "POST", "{mount}", "data/{path}", body = { "options", "data" } },
