@@ -9,6 +9,7 @@
 ---@field before table<string, true>  IDs of the keys that were there before
 ---@field sent boolean     CreateKey may have left: its own line is on disk before it does
 ---@field key string?      ARN, once it is known
+---@field importing number?  when an earlier process of the run last sent material to its key
 ---@field result string?   how it ended: "claimed", "lost-race", "tagged" (and not disabled), "named", "absent", "refused", "deleted"; nil
 ---  while it is open
 ---@class engine.Attempts
@@ -41,11 +42,19 @@ local function sent(self, entry)
   end
 end
 
+-- Material went out to the key of an attempt, and may still be on its way.
+local function imported(self, entry)
+  for _, attempt in ipairs(self.list) do
+    if attempt.key and attempt.key:match "[^/]+$" == entry.target then attempt.importing = time.epoch(entry.time) end
+  end
+end
+
 -- What a journal says of the attempts of its run.
 local function replay(self, entries)
   for _, entry in ipairs(entries) do
     local known = self.by_id[entry.attempt]
     if entry.kind == "request" and entry.operation == "CreateKey" then sent(self, entry) end
+    if entry.kind == "request" and entry.operation == "ImportKeyMaterial" then imported(self, entry) end
     if entry.kind == LINE then
       local attempt = { id = entry.attempt, cluster = entry.cluster, region = entry.region, alias = entry.alias, at = entry.at,
         before = set_of(entry.before), sent = false }

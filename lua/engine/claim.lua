@@ -125,11 +125,22 @@ local function is_empty(context, attempt)
   return answer ~= nil and answer.KeyMetadata.KeyState == "PendingImport"
 end
 
+-- Whether it stays so: what was sent before the run died may still be on its way.
+local function stays_empty(context, attempt)
+  return context:poll {
+    reason = ("material that was sent to key %s may still be on its way"):format(attempt.key),
+    bound = attempt.importing and context.LAG or 0, since = attempt.importing,
+    check = function()
+      if not is_empty(context, attempt) then return false end
+    end,
+  } == nil
+end
+
 local function disable(context, attempt)
   local _, refused = context:try({ KMSInvalidStateException = true }, function()
     return context:write(function() return context.session.kms.disable_key { region = attempt.region, KeyId = attempt.key } end)
   end)
-  if not refused or is_empty(context, attempt) then return end
+  if not refused or stays_empty(context, attempt) then return end
   change(context, attempt, function() return context.session.kms.disable_key { region = attempt.region, KeyId = attempt.key } end)
 end
 
