@@ -78,10 +78,21 @@ static bool encrypt(EVP_PKEY *key, const unsigned char *clear, unsigned char *ou
   return ok;
 }
 
-/* What is wrong, or NULL: the wrapped bytes are in `out`. Nothing of this raises, so the clear bytes are wiped whatever comes. */
-static const char *wrap(EVP_PKEY *key, const struct secret *text, unsigned char *out, size_t *length)
+/* Room for the clear bytes in the secure heap. When it is full, secrets that nobody holds any more may be in it: Lua's collector does not
+ * know how small that heap is. */
+static unsigned char *room(lua_State *L)
 {
   unsigned char *clear = OPENSSL_secure_malloc(MATERIAL + 1);
+  if (clear != NULL)
+    return clear;
+  lua_gc(L, LUA_GCCOLLECT);
+  return OPENSSL_secure_malloc(MATERIAL + 1);
+}
+
+/* What is wrong, or NULL: the wrapped bytes are in `out`. Nothing of this raises, so the clear bytes are wiped whatever comes. */
+static const char *wrap(lua_State *L, EVP_PKEY *key, const struct secret *text, unsigned char *out, size_t *length)
+{
+  unsigned char *clear = room(L);
   const char *fault = NULL;
   if (clear == NULL || !CRYPTO_secure_allocated(clear))
     fault = "there is no room for key material in memory that is never swapped out";
@@ -103,7 +114,7 @@ static int material_wrap(lua_State *L)
     return refuse(L, "what KMS gave is no RSA public key of 2048 to 4096 bits");
   unsigned char out[MODULUS_MAX], coded[MODULUS_MAX * 4 / 3 + 4];
   size_t length = sizeof out;
-  const char *fault = wrap(key, text, out, &length);
+  const char *fault = wrap(L, key, text, out, &length);
   EVP_PKEY_free(key);
   if (fault != NULL)
     return refuse(L, fault);
