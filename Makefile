@@ -55,8 +55,8 @@ test:           # every sentence in tests/, and the torture
 peers: $(BUILD)/cmek   # against programs that nobody here wrote
 	@tests/peers/run $(BUILD)
 
-torture: $(BUILD)/cmek     # whole programs under faults, from a seed: SEED= RUNS=
-	@$(BUILD)/cmek test tests/torture.lua $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+torture: $(BUILD)/cmek     # whole programs under faults, from a seed: SEED= RUNS= RECIPE=
+	@$(BUILD)/cmek test tests/torture.lua $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(RECIPE),--recipe $(RECIPE))
 
 bench: $(BUILD)/cmek     # how long it takes, beside others
 	@tests/bench/run $(BUILD)
@@ -64,6 +64,7 @@ bench: $(BUILD)/cmek     # how long it takes, beside others
 check:          # the sentences under the sanitizers
 	@$(MAKE) -s BUILD=$(BUILD)/check CFLAGS="-O1 -g -DNO_WIPE -fsanitize=address,undefined -fno-sanitize-recover=all" $(BUILD)/check/cmek
 	@$(BUILD)/check/cmek test tests/torture.lua --runs 40
+	@$(BUILD)/check/cmek test tests/torture.lua --runs 10 --recipe vault-transit
 	@tests/parts '$(BUILD)/check/cmek test tests/run.lua' $(SENTENCES)
 
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full $(BUILD)/valgrind/cmek test
@@ -71,7 +72,7 @@ VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full $(BUILD)/valgrind/cm
 LEFT_OUT = --without "a program that is not found, or cannot be run, is named" --without "a process that cannot be started is told"
 valgrind:       # the sentences under valgrind, beside some torture
 	@$(MAKE) -s BUILD=$(BUILD)/valgrind CFLAGS="-O1 -g -DNO_WIPE" $(BUILD)/valgrind/cmek
-	@$(VALGRIND) tests/torture.lua --runs 20 & torture=$$!; \
+	@{ $(VALGRIND) tests/torture.lua --runs 20 && $(VALGRIND) tests/torture.lua --runs 4 --recipe vault-transit; } & torture=$$!; \
 	tests/parts '$(VALGRIND) tests/run.lua $(LEFT_OUT)' $(SENTENCES); sentences=$$?; wait $$torture && exit $$sentences
 
 lint:           # both compilers, and what reads code

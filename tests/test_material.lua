@@ -80,10 +80,11 @@ end
 
 test["material has its room where secrets that nobody holds fill the heap for secrets; where they are held it is told"] = function()
   local public = crypto.base64(crypto.rsa_public(crypto.rsa_generate(2048)))
-  collectgarbage "stop"   -- the collector would come by itself, some time
+  collectgarbage()
+  collectgarbage "stop"   -- it would come by itself, some time
   local function full()
     local held = {}
-    for number = 1, 4096 do held[number] = secret.new(("%08d"):format(number):rep(12), "aws") end
+    for number = 1, 4096 do held[number] = secret.new(("%08d"):format(number):rep(4), "aws") end
     test.equal({ material.wrap(public, from_vault(BYTES)) }, { nil, "there is no room for key material in memory that is never swapped out" })
     test.equal(#held, 4096)
   end

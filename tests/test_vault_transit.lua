@@ -249,6 +249,19 @@ test["a key without material whose alias another key has is set aside as it is: 
   end
 end
 
+test["material that arrives only when another key has the alias makes no key that is enabled: what was sent is waited for"] = function()
+  local who = open { sim = { index_lag = 1e6 } }
+  dies(who)
+  done(again(who), { run_id = "run-2" })
+  who.journal:sync()
+  local entries, left = require("journal").read(who.disk.text), keys_of(who, "us-east-1")[1]
+  table.insert(entries, { kind = "request", operation = "ImportKeyMaterial", service = "kms", region = "us-east-1", target = left.KeyId,
+    request = 1000, time = require("time").text(who.world.now) })
+  who.world:after(100, function() left.KeyState, left.Enabled = "Enabled", true end)
+  done(again(who), { entries = entries })
+  test.equal({ left.KeyState, tags(left)[names.TAG_STATE] }, { "Disabled", names.LOST_RACE })
+end
+
 test["an import whose answer is lost is looked up, not made again"] = function()
   for _, form in ipairs { "exportable", "wrapped" } do
     local who = open()
@@ -468,6 +481,35 @@ test["both ways work with the simulated Vault, and its token stands in no journa
     test.equal({ status, #report.findings }, { 0, 0 })
     test.equal(done(who, { arguments = { form = form, enable = "true" } }).summary.create, 0)
   end
+end
+
+local function temporary(who)
+  local list = {}
+  for name in pairs(who.simulation.state.vault.namespaces[""].mounts["transit/"].data.keys) do list[#list + 1] = name:match "^tmp%-.*" end
+  return #list
+end
+
+test["answers of Vault that are lost on the wrapped way end nothing, and leave no temporary key"] = function()
+  for _, operation in ipairs { "WriteImport", "WriteDatakey", "WriteConfig", "DeleteKey" } do
+    local who = simulated()
+    fault(who, ("lost_answer service=vault operation=transit/%s count=2"):format(operation))
+    done(who, { arguments = WRAPPED })
+    test.equal({ operation, temporary(who), told(who):find("could not be deleted", 1, true) }, { operation, 0 })
+  end
+end
+
+test["temporary keys that a run has left in Vault are taken away when it is resumed"] = function()
+  local who = simulated()
+  table.insert(who.simulation.faults, { kind = "error", service = "vault", operation = "transit/DeleteKey", status = 403 })
+  done(who, { arguments = WRAPPED })
+  test.equal(temporary(who), 3)
+  who.simulation.faults = {}
+  who.journal:sync()
+  local report = done(who, { arguments = WRAPPED, entries = require("journal").read(who.disk.text) })
+  test.equal({ temporary(who), report.summary.change }, { 0, 3 })
+  test.contains(report.steps[3].reason, "this run has left transit/tmp-0f2c6e9d41b7-us-east-1-")
+  who.journal:sync()
+  test.equal(done(who, { arguments = WRAPPED, entries = require("journal").read(who.disk.text) }).summary.change, 0)
 end
 
 test["a plan's requests are those of the run, without their being sent"] = function()

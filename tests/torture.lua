@@ -3,7 +3,7 @@
 -- --tell all (prints each history), --recipe vault-transit (the keys' material is from Vault). A history that ends wrongly is
 -- printed and can be replayed by its seed; the last line is `N runs, N failed`.
 
-local options = { seed = 1, runs = 200 }
+local options = { runs = 200 }
 do
   local arguments = { ... }
   for at = 1, #arguments, 2 do
@@ -18,9 +18,10 @@ local function expected(invariant)
   end
 end
 
-local function torture(scene)
+local function torture(scene, fault)
   local runs, failed = 0, 0
-  for seed = options.seed, options.seed + options.runs - 1 do
+  local first = options.seed or fault and fault.seed or 1   -- where a fault was seen to show
+  for seed = first, first + options.runs - 1 do
     local history = scene.new { seed = seed, calm = options.calm ~= nil, recipe = options.recipe }
     local invariant, detail = history:run()
     runs = runs + 1
@@ -29,7 +30,7 @@ local function torture(scene)
       failed = failed + 1
       print(("%s   seed %d: %s: %s"):format(expected(invariant) and "CAUGHT" or "FAILED", seed, invariant, detail))
       if expected(invariant) then break end
-      if failed == 1 then print(("replay it: make torture SEED=%d RUNS=1"):format(seed)) end
+      if failed == 1 then print(("replay it: make torture SEED=%d RUNS=1%s"):format(seed, options.recipe and " RECIPE=" .. options.recipe or "")) end
     end
   end
   return runs, failed

@@ -67,6 +67,7 @@ local FIVE <const> = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "km
 ---@field strangers { name: string, before: string, after: string }[]
 ---@field foreign { region: string, sid: string }[]   statements that a colleague added to policies
 ---@field witness torture.Witness
+---@field vault torture.Vault?  where key material is from Vault
 ---@field wrongly_enabled string[]  keys that the Cloud took although their policy denies the role
 
 -- By name; each returns what is wrong, or nothing.
@@ -212,6 +213,68 @@ known["no alias without material"] = function(rest) return rest.witness.empty[1]
 known["the role goes after the keys"] = function(rest) return rest.witness.role_first[1] end
 known["a deletion has the longest window"] = function(rest) return rest.witness.short[1] end
 
+-- Of key material that is from Vault -----------------------------------------------------------------------------------
+
+-- The keys that have the cluster's alias, with their region.
+local function each_claimed(rest, fn)
+  for _, region in ipairs(rest.vault and rest.regions or {}) do
+    local place = rest.aws.kms[region]
+    for _, id in ipairs(claimed(place, names.alias(rest.cluster, 1))) do
+      local wrong = fn(key_by_id(place, id), region)
+      if wrong then return ("%s: %s %s"):format(region, id, wrong) end
+    end
+  end
+end
+
+known["claimed keys have their material for good"] = function(rest)
+  return each_claimed(rest, function(key)
+    if key.Origin ~= "EXTERNAL" then return "has Origin " .. tostring(key.Origin) end
+    if not rest.vault.bytes[key.Arn] then return "has no material" end
+    if key.ExpirationModel ~= "KEY_MATERIAL_DOES_NOT_EXPIRE" then return tostring(key.ExpirationModel) end
+  end)
+end
+
+-- What a tag names, "transit/NAME:VERSION", is what KMS holds; without a copy no version of any transit key is.
+known["material is the version that its tag names"] = function(rest)
+  return each_claimed(rest, function(key)
+    local source, bytes = tags_of(key.Tags, "TagKey", "TagValue")[names.TAG_MATERIAL], rest.vault.bytes[key.Arn]
+    local name, version = tostring(source):match "^transit/(.*):(%d+)$"
+    if name then
+      local there = rest.vault.keys[name]
+      if not there or there.versions[version] ~= bytes then return ("is not of %s"):format(source) end
+    elseif source ~= "transit/no-copy" or rest.vault.form ~= "wrapped" then
+      return "is tagged as " .. tostring(source)
+    end
+  end)
+end
+
+known["no two keys have the same material"] = function(rest)
+  local seen = {}
+  return each_claimed(rest, function(key)
+    local bytes = rest.vault.bytes[key.Arn]
+    if seen[bytes] then return "has the material of " .. seen[bytes] end
+    seen[bytes] = key.KeyId
+  end)
+end
+
+known["one transit key per region, or none"] = function(rest)
+  local wanted, count = {}, 0
+  local copies = rest.vault and rest.vault.form == "exportable"
+  for _, region in ipairs(copies and rest.regions or {}) do wanted[names.vault_key(rest.cluster, region)] = true end
+  for name in require("sorted")(rest.vault and rest.vault.keys or {}) do
+    if not wanted[name] then return name .. " is there" end
+    count = count + 1
+  end
+  if copies and count ~= #rest.regions then return ("%d transit keys"):format(count) end
+end
+
+known["no temporary key is left in Vault unsaid"] = function(rest)
+  local lost = table.concat(rest.lost)
+  for _, name in ipairs(rest.vault and rest.vault.temporary or {}) do
+    if not rest.output:find(name, 1, true) and not lost:find(name, 1, true) then return name end
+  end
+end
+
 -- Lists ----------------------------------------------------------------------------------------------------------------
 
 -- In this order, of these names.
@@ -222,25 +285,33 @@ local function list(names_of)
 end
 
 local ALWAYS <const> = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled",
-  "a deletion has the longest window", "no alias without material", "nothing of others is touched", "no secret in journal or output" }
+  "a deletion has the longest window", "no alias without material", "nothing of others is touched", "no secret in journal or output",
+  "no temporary key is left in Vault unsaid" }
 
-local function with_always(names_of)
-  return list(table.move(names_of, 1, #names_of, #ALWAYS + 1, table.move(ALWAYS, 1, #ALWAYS, 1, {})))
+-- Where keys are in place, and their material is from Vault.
+local MATERIAL <const> = { "claimed keys have their material for good", "material is the version that its tag names",
+  "no two keys have the same material", "one transit key per region, or none" }
+
+local function with_always(names_of, more)
+  local all = {}
+  for _, some in ipairs { ALWAYS, names_of, more or {} } do table.move(some, 1, #some, #all + 1, all) end
+  return list(all)
 end
 
 --- A cluster that uses its keys.
-M.enabled = with_always { "one role", "one claimed live key per region and generation", "the wanted policies", "statements of others survive",
+M.enabled = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies", "statements of others survive",
   "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal",
-  "nothing is scheduled for deletion" }
+  "nothing is scheduled for deletion" }, MATERIAL)
 
 --- The same where somebody has destroyed a chain meanwhile.
-M.enabled_after_all = with_always { "one role", "one claimed live key per region and generation", "the wanted policies",
-  "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal" }
+M.enabled_after_all = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies",
+  "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal" }, MATERIAL)
 
 --- A chain that was taken back.
 M.destroyed = with_always { "the chain is gone", "every other key is quarantined and named in a journal", "the role goes after the keys" }
 
 --- A chain that had to stay.
-M.kept = with_always { "one role", "one claimed live key per region and generation", "the wanted policies", "nothing is scheduled for deletion" }
+M.kept = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies", "nothing is scheduled for deletion" },
+  MATERIAL)
 
 return M

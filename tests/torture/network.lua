@@ -24,6 +24,14 @@ local function cut(_, response)
   return { status = response.status, headers = response.headers, body = response.body:sub(1, #response.body // 2) }
 end
 
+-- What Vault says when it is asked too often, is sealed at this moment, or asks a node that has not caught up.
+local function vault(status, text)
+  return function()
+    return { status = status, headers = { { "Content-Type", "application/json" }, status == 429 and { "Retry-After", "1" } or nil },
+      body = json.encode { errors = json.array { text } } }
+  end
+end
+
 -- Kinds of bad luck with their weight; each describes one request's way.
 local KINDS <const> = {
   { 4, function() return { lose_request = "connection reset by peer" } end },
@@ -36,11 +44,21 @@ local KINDS <const> = {
   { 2, function(chance) return { give_up = 60, up = 60 + 40 * chance:uniform() } end },
 }
 
-local function pick(chance)
+-- A throttled Vault has words of its own; and there is more that may come between.
+local VAULT_KINDS <const> = {
+  { 4, function() return { instead = vault(429, 'request path "transit/": rate limit quota exceeded') } end },
+  { 3, function() return { instead = vault(503, "Vault is sealed") } end },
+  { 3, function() return { instead = vault(412, "required index state not present") } end },
+  { 3, function() return { after = vault(500, "internal error") } end },
+}
+table.move(KINDS, 1, 3, #VAULT_KINDS + 1, VAULT_KINDS)   -- not the throttling of AWS and the Cloud
+table.move(KINDS, 5, #KINDS, #VAULT_KINDS + 1, VAULT_KINDS)
+
+local function pick(kinds, chance)
   local total = 0
-  for _, kind in ipairs(KINDS) do total = total + kind[1] end
+  for _, kind in ipairs(kinds) do total = total + kind[1] end
   local at = chance:uniform() * total
-  for _, kind in ipairs(KINDS) do
+  for _, kind in ipairs(kinds) do
     at = at - kind[1]
     if at < 0 then return kind[2](chance) end
   end
@@ -51,10 +69,10 @@ end
 ---@param options { chance: table, rate: number, until_time: fun(): number }
 function M.new(options)
   local chance = options.chance
-  return function(world)
+  return function(world, request)
     local up, down = 0.005 + 0.2 * chance:uniform(), 0.005 + 0.2 * chance:uniform()
     if world.now >= options.until_time() or not chance:chance(options.rate) then return { up = up, down = down } end
-    local way = pick(chance)
+    local way = pick(request.url:find("/v1/", 1, true) and not request.url:find("/api/", 1, true) and VAULT_KINDS or KINDS, chance)
     way.up, way.down = way.up or up, way.down or down
     return way
   end

@@ -30,7 +30,7 @@ local WORDS <const> = {
 ---@param options { name: string, goal: "run"|"destroy", recipe: string?, arguments: table<string, any>? }  arguments: of the scene's recipe
 function M.new(scene, options)
   return { scene = scene, name = options.name, goal = options.goal, arguments = options.arguments or {}, environment = scene.environment,
-    recipe = options.recipe or scene.recipe, disks = {}, lost = {}, output = {}, runs = 0 }
+    recipe = options.recipe or scene.recipe, disks = {}, lost = {}, output = {}, daemons = {}, runs = 0 }
 end
 
 local function open_door(operator)
@@ -66,12 +66,30 @@ local function arguments(loaded, operator)
   return (require("arguments").resolve(loaded.args, { { origin = "flags", values = given } }))
 end
 
+-- A session whose daemons are known, so that they end with their process, as the system would end them.
+local function open_session(operator, door)
+  local session = require("session").open { door = door, environment = operator.environment }
+  local daemon = session.tasks.daemon
+  function session.tasks.daemon(fn)
+    daemon(function()
+      table.insert(operator.daemons, (coroutine.running()))
+      fn()
+    end)
+  end
+  session:seal()
+  return session
+end
+
+local function end_daemons(operator)
+  for _, thread in ipairs(operator.daemons) do coroutine.close(thread) end
+  operator.daemons = {}
+end
+
 -- What lua/command does for a word, without its terminal.
 local function perform(operator, word)
   local scene, known = operator.scene, WORDS[word]
   local door = open_door(operator)
-  local session = require("session").open { door = door, environment = operator.environment }
-  session:seal()
+  local session = open_session(operator, door)
   local entries = {}
   if known.journal then
     local log
@@ -100,6 +118,7 @@ local function perform(operator, word)
   if not ok then report, status = engine:abandoned(report) end
   operator.output[#operator.output + 1] = json.encode(report)
   if operator.log then assert(operator.log:sync()) end
+  end_daemons(operator)
   return status, report
 end
 
@@ -156,6 +175,7 @@ end
 function M.crash(operator, chance)
   operator.scene:say("%s: crash", operator.name)
   if operator.door then operator.door:shut() end
+  end_daemons(operator)
   local last = operator.disks[#operator.disks]
   if last then last:crash(chance) end
 end

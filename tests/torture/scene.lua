@@ -10,6 +10,7 @@ local program = dofile "tests/torture/program.lua"
 local random = require "sim.random"
 local stories = dofile "tests/torture/stories.lua"
 local sim = require "sim"
+local vault = dofile "tests/torture/vault.lua"
 local witness = dofile "tests/torture/witness.lua"
 local world = require "sim.world"
 
@@ -220,6 +221,7 @@ function Scene.broken(_, invariant, detail) error(setmetatable({ invariant = inv
 function Scene:operator(options)
   local operator = program.new(self, options)
   table.insert(self.operators, operator)
+  if self.vault then self.vault:give_token(operator) end
   return operator
 end
 
@@ -268,6 +270,7 @@ local function together(self, operators, begin, body)
   for _, operator in ipairs(operators) do begin(operator, function() body(operator) end) end
   local ok, raised = pcall(self.world.run, self.world)
   if not ok then self:broken("the program ends", raised) end
+  self.rested_at = math.floor(self.world.now)
   for _, ended in ipairs(self.world.operators) do
     if not ended.crashed and not ended.ok then
       if getmetatable(ended.result) == Broken then error(ended.result, 0) end
@@ -316,14 +319,6 @@ function Scene:drain()
   while self.world:step() do end   -- nothing more
 end
 
--- Vault with an engine for key material, and whether it keeps a copy.
-local function open_vault(self)
-  local vault = require "sim.vault.state"
-  self.simulation.state.vault.namespaces[""].mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32))
-  self.environment.VAULT_ADDR, self.environment.VAULT_TOKEN = "http://127.0.0.1:8200", vault.ROOT_TOKEN
-  self.arguments.form = self.turn:chance(0.5) and "wrapped" or "exportable"
-end
-
 --- A history that has not begun.
 ---@param options { seed: integer, calm: boolean?, recipe: string? }  calm: without faults, crashes and colleagues; recipe: that makes the
 ---  keys, console
@@ -343,7 +338,7 @@ function M.new(options)
   self.cluster = cluster_of(self, CLUSTER)
   self.regions = regions_of(self.cluster)
   self.environment = setmetatable({ COCKROACH_API_KEY = require("sim.cloud").KEYS[1].secret }, { __index = ENVIRONMENT })
-  if self.recipe == "vault-transit" then open_vault(self) end
+  if self.recipe == "vault-transit" then self.vault = vault.open(self) end
   return self
 end
 
@@ -362,11 +357,13 @@ function Scene:bad_luck()
   self.stale_rate = 0.3 * self.chance:uniform()
   self.network = network.new { chance = random.new(self.chance:bits()), rate = 0.15 * self.chance:uniform(),
     until_time = function() return self.faults_until end }
+  if self.vault then self.vault:bad_luck() end
 end
 
 --- Luck is good again.
 function Scene:good_luck()
   self.faults_until = self.world.now
+  if self.vault then self.vault:good_luck() end
   self:say("the faults end")
 end
 
@@ -386,7 +383,11 @@ local function rest_of(self)
   local document = self.simulation:document()
   local rest = { aws = document.aws[ACCOUNT], regions = self.regions, organization = document.cloud.organization.id, account = ACCOUNT,
     foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, witness = self.witness, journals = {}, lost = {}, strangers = {},
-    secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY, self.environment.VAULT_TOKEN } }
+    secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }
+  if self.vault then
+    rest.vault = self.vault:rest()
+    table.move(self.vault:all_secrets(rest.vault), 1, 10000, #rest.secrets + 1, rest.secrets)
+  end
   for _, cluster in ipairs(document.cloud.clusters) do
     if cluster.name == CLUSTER then rest.cluster = cluster end
   end

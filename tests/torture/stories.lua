@@ -46,13 +46,20 @@ local BREAKS <const> = {
   { "role.permissions", "iam", "AttachRolePolicy", { PolicyArn = "arn:aws:iam::aws:policy/ReadOnlyAccess" } },
 }
 
--- An imported key does not rotate; it can lose its material.
+-- An imported key does not rotate; it can lose its material, and Vault the copy that it keeps.
 local IMPORTED <const> = table.move(BREAKS, 3, 4, 3, { BREAKS[1], { "key.material", "kms", "DeleteImportedKeyMaterial" } })
+local COPIED <const> = table.move(IMPORTED, 1, #IMPORTED, 4, { { "transit_key.exists", "vault" }, { "transit_key.kept", "vault" },
+  { "transit_key.version", "vault" } })
 
 local function shatter(scene)
-  local breaks = scene.recipe == "vault-transit" and IMPORTED or BREAKS
+  local breaks = not scene.vault and BREAKS or scene.arguments.form == "wrapped" and IMPORTED or COPIED
   local case = breaks[scene.chance:below(#breaks)]
   local region = scene.regions[scene.chance:below(#scene.regions)]
+  if case[2] == "vault" then
+    scene:say("a colleague breaks %s in %s", case[1], region)
+    scene.vault:shatter(case[1], region)
+    return case[1] .. " " .. region
+  end
   local parameters = {}
   for name, value in pairs(case[4] or {}) do parameters[name] = value end   -- order cannot be seen
   if case[2] == "kms" then parameters.KeyId = scene:claimed(region) end

@@ -1,0 +1,17 @@
+--- A planted fault: one wrapped data key is taken for every import.
+return {
+  module = "vault.operations", invariants = { "no two keys have the same material" }, shows = true,
+  patch = function(real)
+    local functions = real.functions
+    function real.functions(call)
+      local all, first = functions(call), nil
+      local give = all.transit_wrapped_data_key
+      function all.transit_wrapped_data_key(given)
+        first = first or give(given)
+        return first
+      end
+      return all
+    end
+    return real
+  end,
+}

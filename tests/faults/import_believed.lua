@@ -1,0 +1,15 @@
+--- A planted fault: an import is believed to have been made, whatever became of its answer.
+return {
+  module = "engine.material", invariants = { "no alias without material" }, seed = 10,
+  patch = function(real)
+    local fill = real.fill
+    function real.fill(context, want, id)
+      local hasty = setmetatable({ poll = function(_, options)
+        if options.reason:find "shows the material" then return true end
+        return context:poll(options)
+      end }, { __index = context })
+      return fill(hasty, want, id)
+    end
+    return real
+  end,
+}

@@ -1,0 +1,8 @@
+--- A planted fault: resume does not know the temporary keys that the run has left in Vault.
+return {
+  module = "engine.temporary", invariants = { "no temporary key is left in Vault unsaid" }, seed = 70,
+  patch = function(real)
+    function real.left() return {} end
+    return real
+  end,
+}

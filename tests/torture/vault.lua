@@ -1,0 +1,201 @@
+-- The Vault of a history: an engine for key material, operators with tokens of their own that may do what the recipe's help says and no
+-- more, and bad days: it is sealed for a while, tokens end, a policy lacks a path; somebody rotates what is not his.
+
+local crypto = require "crypto"
+local names = require "names"
+local sorted = require "sorted"
+local state = require "sim.vault.state"
+local tokens = require "sim.vault.tokens"
+
+local Vault = {}
+Vault.__index = Vault
+
+local M = {}
+
+local POLICY <const> = "cmek"
+local HORIZON <const> = 60   -- seconds within which a bad day begins
+local LASTS <const> = 200    -- seconds that it lasts at most
+
+-- What the operators' policy grants, by path.
+local GRANTS <const> = {
+  ["transit/keys/crdb-cmek-*"] = { "create", "read", "update", "delete" },
+  ["transit/export/encryption-key/crdb-cmek-*"] = { "read" },
+  ["transit/keys/tmp-*"] = { "create", "read", "update", "delete" },
+  ["transit/datakey/wrapped/tmp-*"] = { "create", "update" },
+  ["transit/keys"] = { "list" },
+  ["sys/mounts/transit"] = { "create", "update", "delete" },
+}
+
+local function root(self) return self.scene.simulation.state.vault.namespaces[""] end
+
+local function put_policy(self, lacking)
+  local lines = {}
+  for path, capabilities in sorted(GRANTS) do
+    if path ~= lacking then lines[#lines + 1] = ('path "%s" { capabilities = ["%s"] }'):format(path, table.concat(capabilities, '", "')) end
+  end
+  root(self).policies[POLICY] = table.concat(lines, "\n")
+end
+
+local function keys(self)
+  local mount = root(self).mounts["transit/"]
+  return mount and mount.data.keys or {}
+end
+
+-- Bad days -------------------------------------------------------------------------------------------------------------
+-- Each begins at its time, and gives back what ends it.
+
+local BAD_DAYS <const> = {
+  function(self)
+    self.scene:say("Vault is sealed")
+    self.scene.simulation.vault = { condition = "sealed" }
+    return function() self.scene.simulation.vault = nil end
+  end,
+  function(self)
+    local paths = {}
+    for path in sorted(GRANTS) do paths[#paths + 1] = path end
+    local path = paths[self.chance:below(#paths)]
+    self.scene:say("the policy in Vault lacks %s", path)
+    put_policy(self, path)
+    return function() put_policy(self) end
+  end,
+  function(self)
+    self.scene:say("the tokens of Vault end")
+    for _, operator in ipairs(self.scene.operators) do self:end_token(operator) end
+    return function()
+      for _, operator in ipairs(self.scene.operators) do self:give_token(operator) end
+    end
+  end,
+}
+
+-- Somebody rotates each transit key as soon as it is there, and lets it be deleted.
+local function rotate(self, tries)
+  self.scene.world:after(0.01, function()
+    for name, key in sorted(keys(self)) do
+      if name:find "^crdb%-cmek%-" and key.latest_version == 1 then
+        self.scene:say("somebody rotates %s in Vault, and lets it be deleted", name)
+        key.latest_version, key.deletion_allowed = 2, true
+        key.versions["2"] = { id = crypto.hex(self.chance:bytes(16)), creation_time = math.floor(self.scene.world.now) }
+      end
+    end
+    if tries > 0 then rotate(self, tries - 1) end
+  end)
+end
+
+--- Some of them come, unless luck is good.
+function Vault:bad_luck()
+  for _, day in ipairs(BAD_DAYS) do
+    if self.chance:chance(0.25) then
+      self.scene.world:after(HORIZON * self.chance:uniform() ^ 2, function()
+        if self.scene.world.now >= self.scene.faults_until then return end
+        local over = day(self)
+        table.insert(self.ends, over)
+        self.scene.world:after(LASTS * self.chance:uniform(), over)
+      end)
+    end
+  end
+  if self.chance:chance(0.25) then rotate(self, 2000) end
+end
+
+--- They are over.
+function Vault:good_luck()
+  for _, over in ipairs(self.ends) do over() end
+  self.ends = {}
+end
+
+-- Tokens -----------------------------------------------------------------------------------------------------------------
+
+--- A token for an operator, in the environment of the next command.
+---@param operator torture.Operator
+function Vault:give_token(operator)
+  local vault = self.scene.simulation.state.vault
+  if vault._tokens[operator.environment.VAULT_TOKEN or ""] then return end
+  local token = tokens.create({ vault = vault, simulation = { random = function(count) return self.chance:bytes(count) end },
+    namespace = root(self), now = self.scene.world.now }, { policies = { POLICY }, display_name = operator.name, path = "auth/token/create" })
+  table.insert(self.secrets, token.id)
+  operator.environment = setmetatable({ VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = token.id }, { __index = self.scene.environment })
+end
+
+function Vault:end_token(operator)
+  local vault = self.scene.simulation.state.vault
+  local token = vault._tokens[operator.environment.VAULT_TOKEN or ""]
+  if token then tokens.revoke(vault, token) end
+end
+
+-- Colleagues -----------------------------------------------------------------------------------------------------------------
+
+--- What a colleague breaks of a region's transit key, by the check of verify that finds it.
+M.BREAKS = {
+  ["transit_key.exists"] = function(all, name) all[name] = nil end,
+  ["transit_key.kept"] = function(all, name) all[name].deletion_allowed = true end,
+  ["transit_key.version"] = function(all, name)
+    local key = all[name]
+    key.latest_version, key.min_decryption_version = key.latest_version + 1, key.latest_version + 1
+    key.versions[tostring(key.latest_version)] = { id = ("5"):rep(32), creation_time = 0 }
+  end,
+}
+
+--- A colleague breaks one.
+---@param check string
+---@param region string
+function Vault:shatter(check, region) M.BREAKS[check](keys(self), names.vault_key(self.scene.cluster, region)) end
+
+-- In the end -----------------------------------------------------------------------------------------------------------------
+
+---@class torture.Vault  what Vault and KMS hold when everything has come to rest
+---@field form "exportable"|"wrapped"
+---@field keys table<string, { versions: table<string, string> }>  transit keys by name; the bytes of each version
+---@field bytes table<string, string>   the material that a KMS key holds, by ARN
+---@field temporary string[]            transit keys that were to last as long as an import; not those whose making was still on its way
+---                                     when the last program ended
+
+--- What there is now.
+---@return torture.Vault
+function Vault:rest()
+  local rest = { form = self.scene.arguments.form, keys = {}, bytes = {}, temporary = {} }
+  for name, key in sorted(keys(self)) do
+    if name:find "^tmp%-" then
+      if key.versions["1"].creation_time < self.scene.rested_at then rest.temporary[#rest.temporary + 1] = name end
+    else
+      rest.keys[name] = { versions = {} }
+      for number, version in sorted(key.versions) do
+        rest.keys[name].versions[number] = version._bytes or crypto.hmac_sha256("simulated key material", version.id)   -- as sim/vault/transit.lua
+      end
+    end
+  end
+  for _, account in sorted(self.scene.simulation.state.aws) do
+    for _, place in sorted(account.kms) do
+      for _, key in ipairs(place.keys) do
+        local material = key.KeyMaterials and key.KeyMaterials[1]
+        rest.bytes[key.Arn] = material and material._bytes
+      end
+    end
+  end
+  return rest
+end
+
+--- What must stand in no journal: tokens, and key material as it travels.
+---@param rest torture.Vault
+---@return string[]
+function Vault:all_secrets(rest)
+  local list = table.move(self.secrets, 1, #self.secrets, 1, {})
+  local function add(bytes)
+    for _, text in ipairs { bytes, crypto.base64(bytes), crypto.hex(bytes) } do list[#list + 1] = text end
+  end
+  for _, key in sorted(rest.keys) do
+    for _, bytes in sorted(key.versions) do add(bytes) end
+  end
+  for _, bytes in sorted(rest.bytes) do add(bytes) end
+  return list
+end
+
+--- A Vault for a scene; in some there is no engine yet, and the operators mount it.
+---@param scene table
+function M.open(scene)
+  local self = setmetatable({ scene = scene, chance = require "sim.random".new(scene.turn:bits()), ends = {}, secrets = {} }, Vault)
+  scene.arguments.form = scene.turn:chance(0.5) and "wrapped" or "exportable"
+  if scene.turn:chance(0.75) then root(self).mounts["transit/"] = state.mount("transit", {}, ("7"):rep(32)) end
+  put_policy(self)
+  return self
+end
+
+return M
