@@ -196,7 +196,7 @@ end
 -- Raises when a specification would be refused, or would mean something else than it says.
 local function check_specs(specs)
   local seen = {}
-  if type(specs) ~= "table" or #specs == 0 then error("enable_cmek wants a list of region_specs, one for every region of the cluster", 0) end
+  if type(specs) ~= "table" or #specs == 0 then error("CMEK wants a list of region_specs", 0) end
   for i, spec in ipairs(specs) do
     local key = type(spec) == "table" and spec.key_spec or {}
     if not spec.region or key.type ~= "AWS_KMS" or not key.uri or not key.auth_principal then
@@ -222,6 +222,16 @@ end
 ---@return table  CMEKClusterInfo
 function Client:revoke_cmek(id)
   return call(self, { operation = "UpdateCMEKStatus", method = "PATCH", path = path_of(id, "/cmek"), body = { action = "REVOKE" } })
+end
+
+--- Gives regions of a cluster with CMEK other keys, or the ones that they use anew: those that are listed.
+---@param id string  UUID
+---@param region_specs table[]  as enable_cmek takes them
+---@return table  CMEKClusterInfo
+function Client:update_cmek(id, region_specs)
+  check_specs(region_specs)
+  local list = json.array(table.move(region_specs, 1, #region_specs, 1, {}))
+  return call(self, { operation = "UpdateCMEKSpec", method = "PUT", path = path_of(id, "/cmek"), body = { region_specs = list } })
 end
 
 -- Finding a cluster ------------------------------------------------------------------------------------------------

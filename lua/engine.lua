@@ -38,7 +38,8 @@ local sorted = require "sorted"
 local M = {}
 
 local RESOURCES <const> = {   -- the service that each is a thing of
-  role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", transit_key = "vault",
+  role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", cmek_rotation = "cloud",
+  transit_key = "vault",
   vault_mount = "vault",
   revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
 }
@@ -154,6 +155,8 @@ end
 local function set_off(self)
   local here, session = self.context, self.session
   session.door:touches(touched(self))
+  self.spec = self.spec or require("engine.handed_over").take_up(self, self.options.entries or {})
+  here.spec = self.spec
   if self.touched.cloud then
     local cluster = self.arguments.cluster
     if type(cluster) == "string" then here:begin("cluster " .. cluster, function() return session.cloud.find_cluster(cluster) end) end

@@ -168,6 +168,11 @@ function M.check(file, organization, cluster, context)
   check_names(file, cluster)
 end
 
+--- Whose the keys of a hand-over are, as far as documents about them want to know.
+---@param file carried.File
+---@return { account: string, arn: string }
+function M.identity(file) return { account = file.account, arn = file.document.region_specs[1].key_spec.auth_principal } end
+
 --- The role or a region's key of a hand-over, as a recipe reads them.
 ---@param file carried.File
 ---@param kind "role"|"key"

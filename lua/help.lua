@@ -392,6 +392,10 @@ Checks of verify
   cluster_cmek.key           the region uses this key
   cluster_cmek.role          with this role
   cluster_cmek.enabled       region and key are ENABLED
+  cmek_rotation.in_use       the region uses a key of cmek's, which can be used
+  cmek_rotation.finished     no rotation was begun and left unfinished
+  cmek_rotation.generation   the region uses the key of the generation that is named
+  cmek_rotation.enabled      region and key are ENABLED
   Statements of others in policies are kept and shown; those that let other accounts or services in are findings.
   A kind that a recipe describes itself has KIND.exists and KIND.as_wanted; a write that it calls itself is unknown (call).
 ]],

@@ -193,6 +193,26 @@ test["a rotation that fails leaves the old key enabled"] = function()
     "us-west-2 ENABLED", "ENABLED" })
 end
 
+test["the key in use after a failed rotation is not the last that is listed: another rotation disables it, and a revocation revokes it"] = function()
+  local w, _, keys, role = enabled()
+  local failing, good = key(w, "us-east-1", role), key(w, "us-east-1", role)
+  local function put(uri, pause)
+    return ask(w, "PUT", CMEK, { region_specs = json.array { spec("us-east-1", uri, role) } }, { pause = pause })
+  end
+  put(failing, 0)
+  w:call("kms", "DisableKey", { KeyId = failing })
+  w.now = w.now + 10
+  ask(w, "PATCH", CMEK, { action = "REVOKE" })
+  w.now = w.now + 10
+  test.equal(cmek(w).status, "REVOKED")
+  test.truthy(require("sim.cmek").restore(w.simulation, inside(w)))
+  test.equal({ table.unpack(statuses(cmek(w)), 4, 6) }, { "us-east-1 ENABLED", "ENABLED", "ENABLE_FAILED" })
+  put(good)
+  w.now = w.now + 10
+  test.equal({ table.unpack(statuses(cmek(w)), 4, 7) }, { "us-east-1 ENABLED", "DISABLED", "ENABLE_FAILED", "ENABLED" })
+  test.equal(cmek(w).region_infos[2].key_infos[1].spec.uri, keys["us-east-1"])
+end
+
 test["REVOKE ends in REVOKED, from which only support leads back"] = function()
   local w, body = enabled()
   test.equal(ask(w, "PATCH", CMEK, { action = "REVOKE" }).body.status, "REVOKING")

@@ -87,8 +87,11 @@ local function own_in_use(context, want, uri)
   return key and key.tags[names.TAG_CLUSTER] == want.cluster.id and key or nil
 end
 
--- The alias of such a key, which may not be seen yet when cmek has just made the key.
-local function late_alias(context, want, key)
+--- The alias of a key of this cluster's, which may not be seen yet when cmek has just made the key; nil when it has none.
+---@param context engine.Context
+---@param want { cluster: table, region: string }
+---@param key engine.Key
+function M.late_alias(context, want, key)
   return context:poll {
     reason = ("waiting until KMS shows the alias of %s"):format(key.arn),
     bound = context.mode ~= "verify" and key.tags[names.TAG_ATTEMPT] and keys.is_young(context, key) and context.LAG or 0,
@@ -137,12 +140,21 @@ local function fit(key, want)
   return usable and not keys.foreign(key, want.cluster) and not key.tags[names.TAG_STATE] and key.policy ~= nil
 end
 
+-- The keys that the Cloud names for the region, in any status.
+local function known_to_cloud(context, want)
+  local set = {}
+  for _, info in ipairs((cmek.region(context:cmek(want.cluster), want.region) or {}).key_infos or {}) do set[(info.spec or {}).uri or ""] = true end
+  return set
+end
+
 -- The oldest key that a run made for this cluster and did not claim. Its maker may be dead, or alive: going on with the key is safe
 -- in both cases, since the alias decides whose generation is whose, and a maker sets its own key aside only when it has seen the
 -- alias on another one. Own attempts come first: this run's journal knows more of them.
 local function left(context, want)
-  if want.generation or #context.attempts:open(want.region, want.alias) > 0 then return nil end
+  if #context.attempts:open(want.region, want.alias) > 0 then return nil end
+  local named = known_to_cloud(context, want)
   local found = context.tasks.map(without_alias(context, want), function(resource)
+    if named[resource.arn] then return false end   -- a key from before that lost its alias is no new one
     local key = context:try({ AccessDeniedException = true }, function() return keys.find(context, want.region, resource.arn) or false end)
     return fit(key, want) and key or false
   end)
@@ -202,7 +214,8 @@ local function misnamed(context, want, live)
     uses = used
   end
   if uses and context.mode ~= "verify" then   -- verify tells what is used beside what is there
-    return ("the cluster uses %s in %s (%s), not %s: another key is a rotation"):format(uses.uri, want.region, uses.status, want.arn)
+    return ("the cluster uses %s in %s (%s), not %s: another key is a rotation (cmek run rotate --cluster %s makes the next one)"):format(uses.uri,
+      want.region, uses.status, want.arn, want.cluster.name)
   end
 end
 
@@ -215,9 +228,16 @@ local function named(context, want, aliases, live)
   local key = keys.owned(context, want.region, want.arn, want.cluster)
   if not key then return nil, { refused = ("there is no key %s"):format(want.arn) } end
   if keys.foreign(key, want.cluster) then return nil, key end
-  entry = late_alias(context, want, key)
+  entry = M.late_alias(context, want, key)
   if entry then return entry end
   return nil, unclaimed(want, aliases, key)
+end
+
+-- The key of a generation that is named: the one that has its alias, or one that a run made and did not claim.
+local function of_generation(context, want, aliases)
+  local entry = M.entry_named(aliases, want.alias)
+  if entry or context.mode == "verify" or not want.policy then return entry end
+  return nil, left(context, want)
 end
 
 --- The alias whose key is meant; nil where there is none, and then a key without one, or what stands for a key that is not ours.
@@ -230,8 +250,9 @@ function M.of(context, want)
   for _, used in ipairs(live) do
     local entry = M.alias_of(want.cluster, aliases, used.uri)
     local key = not entry and own_in_use(context, want, used.uri)
-    entry = entry or key and late_alias(context, want, key)
-    if entry then return want.generation and M.entry_named(aliases, want.alias) or entry end
+    entry = entry or key and M.late_alias(context, want, key)
+    if want.generation and (entry or key) then return of_generation(context, want, aliases) end
+    if entry then return entry end
     if key and not want.generation then return nil, unclaimed(want, aliases, key) end
   end
   if #live > 0 and context.mode ~= "verify" then return nil, not_ours(want, live) end   -- verify tells what is used beside what is there

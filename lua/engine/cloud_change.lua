@@ -206,6 +206,7 @@ end
 ---@return { info: table }
 function M.make(context, change, step)
   local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
+  require("engine.handed_over").note(context, change)
   while not send(context, change, first) do
     if context.clock.now() > deadline then
       still_locked(change, change.operation, ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60))

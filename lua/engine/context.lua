@@ -63,6 +63,10 @@ function Context:once(key, fn)
   return value
 end
 
+--- Has a read made again when it is asked for next: what it showed is out of date.
+---@param key string
+function Context:forget(key) self.reads[key] = nil end
+
 --- Who we are in AWS.
 ---@return { account: string, arn: string, user_id: string, source: string }
 function Context:identity()

@@ -39,7 +39,7 @@ local function documents(engine)
     for name, value in pairs(options) do filled[name] = value end   -- order cannot be seen
     for _, field in ipairs(fields) do
       if filled[field] == nil then
-        local identity = engine.context:identity()
+        local identity = engine.spec and require("handover").identity(engine.spec) or engine.context:identity()
         filled[field] = field == "account" and identity.account or identity.arn:match "^arn:([^:]+)"
       end
     end
@@ -73,7 +73,7 @@ end
 local function held_against_files(engine, cluster)
   local context, facts = engine.context, engine.session.facts
   if facts then context:warn(require("facts").note(facts, context.clock.now())) end
-  if not engine.spec then return end
+  if not engine.spec or engine.spec.of_this_run then return end
   local organization = context:once("organization", function() return engine.session.cloud.organization() end)
   engine.organization = organization
   require("handover").check(engine.spec, organization, cluster, context)
@@ -97,6 +97,7 @@ local function read(engine, kind, what)
   if kind == "cluster" then return M.cluster(engine, what) end
   if kind == "cmek" then return engine.context:cmek(what) end
   if kind == "every_key" then return require("engine.every_key").of(engine.context, what) end
+  if kind == "rotation" then return require("engine.rotation").read(engine, what) end
   if kind == "in_use" then return require("engine.existing").in_use(engine.context, what) end
   return ensure.read(engine, kind, what)
 end
@@ -156,6 +157,7 @@ function M.of(engine)
     read = function(kind, what) return read(engine, kind, what) end,
     preflight = function(cluster, more)
       if engine.phase == "do" then return end
+      if engine.spec and engine.spec.of_this_run then more = nil end   -- what it was made with is not needed any more
       require("preflight").run(engine, cluster)
       if more then require("engine.vault").check(engine, cluster, more) end
     end,

@@ -9,10 +9,10 @@ local unknown = require "unknown"
 local M = {}
 
 --- Kinds that the library has.
-M.STOCK = { cluster_cmek = true, key = true, replica = true, role = true, adopted_key = true, adopted_role = true,
+M.STOCK = { cluster_cmek = true, cmek_rotation = true, key = true, replica = true, role = true, adopted_key = true, adopted_role = true,
   transit_key = true, vault_mount = true, cluster = true, cmek = true,
   revoked_key = true, revoked_cluster = true, restored_key = true, restored_cluster = true, every_key = true,
-  in_use = true, call = true }
+  in_use = true, rotation = true, call = true }
 
 local FUNCTION <const> = "function"
 local FIELDS <const> = {

@@ -8,7 +8,7 @@ local M = {}
 
 -- Seconds that a step of a kind may take, at the most; things of a kind are made together, kinds one after another.
 local function bound(context, step)
-  if step.kind == "cluster_cmek" then return 0 end
+  if step.resource and step.resource.in_cloud then return 0 end
   local waits = step.action == "create" and (step.kind == "key" or step.kind == "replica") and principal.BOUND or 0   -- until KMS knows the new role
   return context.LAG + waits                                                             -- until what was made is shown
 end

@@ -141,7 +141,7 @@ end
 
 local function prepared(engine)
   local spec = engine.spec   -- which stands for AWS
-  local identity = spec and { account = spec.account, arn = spec.document.region_specs[1].key_spec.auth_principal } or engine.context:identity()
+  local identity = spec and require("handover").identity(spec) or engine.context:identity()
   local real = engine.session
   local self = setmetatable({ requests = json.array {} }, Rehearsal)
   self.clock = setmetatable({ uuid = function()

@@ -106,7 +106,7 @@ local function use(engine)
   if not read or engine.session.facts then return json.null end
   local info, specs, used = read.wait(), engine.handed_over.region_specs, 0
   for _, step in ipairs(engine.steps) do
-    if step.kind == "cluster_cmek" then return { status = "ENABLED", uses = "all" } end   -- which was waited for
+    if step.resource and step.resource.in_cloud then return { status = "ENABLED", uses = "all" } end   -- which was waited for
   end
   for _, spec in ipairs(specs) do
     local state = cmek.state(info, spec)

@@ -115,8 +115,8 @@ function M.finish(engine)
   if engine.context.reads.organization then engine.organization = M.organization(engine) end
   for _, handover in ipairs(engine.handovers) do
     require("engine.chain").inspect(engine, handover)
-    local unseen = handover.first and not engine.inspected.cluster_cmek and engine.touched.cloud and not engine.session.facts
-    if unseen then inspect_use(engine, handover) end
+    local asked = engine.inspected.cluster_cmek or engine.inspected.cmek_rotation
+    if handover.first and not asked and engine.touched.cloud and not engine.session.facts then inspect_use(engine, handover) end
   end
 end
 
@@ -127,7 +127,9 @@ function M.known()
   local function add(rows) table.move(rows, 1, #rows, #list + 1, list) end
   add(require("preflight").checks)
   add(require("engine.vault").checks)
-  for _, kind in ipairs { "role", "vault_mount", "transit_key", "key", "cluster_cmek" } do add(require("resource." .. kind).checks) end
+  for _, kind in ipairs { "role", "vault_mount", "transit_key", "key", "cluster_cmek", "cmek_rotation" } do
+    add(require("resource." .. kind).checks)
+  end
   return list
 end
 

@@ -47,7 +47,18 @@ return {
   { id = "cmek.other-key", title = "a region uses another key than the one that is to be enabled",
     cause = "CMEK is enabled once; giving a region another key is a rotation",
     evidence = "the Cloud names {key} with role {role} in {region} ({status})",
-    next = "leave it in use, or look at what there is", commands = { "cmek status --cluster {name}" } },
+    next = "leave it in use and look at what there is, or see what the next key would be",
+    commands = { "cmek status --cluster {name}", "cmek plan rotate --cluster {name}" } },
+
+  { id = "cmek.not-enabled", title = "CMEK is not enabled, so that there is nothing to rotate",
+    cause = "a rotation gives a cluster that uses keys of yours the next ones; the first keys are given by enabling",
+    evidence = "{said}",
+    next = "see what enabling would take", commands = { "cmek plan console --cluster {name} --enable" } },
+
+  { id = "cmek.rotate-failed", title = "the Cloud took the new keys and could not use them",
+    cause = "while it rotated, the Cloud lost its way to a new key; the region goes on with the key from before",
+    evidence = "{said}",
+    next = "put right what differs, then go on", commands = { "{mend}" } },
 
   { id = "cmek.revoked", title = "the cluster's CMEK is revoked",
     cause = "somebody has revoked it, by cmek run revoke or at the Cloud: the cluster is kept from its keys, and takes no others",

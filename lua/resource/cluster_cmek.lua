@@ -24,6 +24,9 @@ M.checks = {
 --- Why making it cannot be taken back.
 M.irreversible = "CMEK stays enabled for the life of the cluster, and managed backups from before it can no longer be restored"
 
+--- The Cloud works for hours, and needs no credentials of AWS meanwhile.
+M.in_cloud = true
+
 ---@param want { cluster: table, region_specs: table[] }
 function M.defaults(want)
   if type(want.region_specs) ~= "table" then error("cluster_cmek: field 'region_specs' must be the list that handover gives", 0) end
@@ -90,8 +93,8 @@ function M.refusal(context, want, have)
   for _, spec in ipairs(want.region_specs) do
     local key = other_key(have.info, spec)
     if key then
-      return ("the cluster uses %s with role %s in %s (%s): enabling another key is a rotation, not an enabling"):format(
-        key.uri, key.auth_principal, spec.region, key.status), "enabled"
+      return ("the cluster uses %s with role %s in %s (%s): enabling another key is a rotation, not an enabling "
+        .. "(cmek run rotate --cluster %s)"):format(key.uri, key.auth_principal, spec.region, key.status, want.cluster.name), "enabled"
     end
     if cmek.state(have.info, spec) == "absent" and not have.failed then
       return ("the cluster has CMEK in other regions and none in %s: adding a region is another step"):format(spec.region), "enabled"

@@ -58,9 +58,9 @@ local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to lea
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
 ---@param want { cluster: table, region: string, arn: string|string[]|nil, generation: integer?, policy: table|string, rotation: integer?,
----  tags: string[]|table?, multi_region: boolean?, material: engine.Material? }
+---  tags: string[]|table?, multi_region: boolean?, material: engine.Material?, inherits: string? }
 ---  arn: of a key that is there, or a list in which the one of this region counts; rotation: days; multi_region: what is made is one;
----  material: what is made has its material from Vault
+---  material: what is made has its material from Vault; inherits: a policy whose statements that are not cmek's a new key gets as well
 ---@param context engine.Context
 function M.defaults(want, context)
   want.arn = existing.key(want)
@@ -161,7 +161,9 @@ end
 --- Why the key is not touched; nil when it is this cluster's and usable.
 ---@return string? reason, string? check
 function M.refusal(context, want, have)
-  if not have then return want.policy and (unwise(context, want) or shapes.too_many(shapes.tag_differences(want.tags, {}), OWN_TAGS)) end
+  if not have then
+    return want.policy and (unwise(context, want, want.inherits) or shapes.too_many(shapes.tag_differences(want.tags, {}), OWN_TAGS))
+  end
   if have.refused then return have.refused, "owner" end
   local foreign = keys.foreign(have, want.cluster)
   if foreign and want.arn then
@@ -318,7 +320,7 @@ local function send(context, want, attempt)
         return context.session.kms.create_key {
           region = want.region, KeySpec = KEPT.KeySpec, KeyUsage = KEPT.KeyUsage, Origin = want.origin or "AWS_KMS",
           MultiRegion = want.multi_region or nil,
-          Policy = policies.json(want.policy),
+          Policy = policies.json(want.inherits and policies.merge(want.policy, want.inherits) or want.policy),
           Description = keys.description(want.cluster), Tags = tags(context, want, attempt),
         }
       end)
@@ -330,7 +332,7 @@ end
 
 -- A new attempt.
 local function make(context, want)
-  guarded(context, want, nil, ("making a key for %s in %s"):format(want.alias, want.region))
+  guarded(context, want, want.inherits, ("making a key for %s in %s"):format(want.alias, want.region))
   local attempt = context.attempts:begin { cluster = want.cluster.id, region = want.region, alias = want.alias, before = before(context, want) }
   local ok, answer = pcall(send, context, want, attempt)
   if not ok then

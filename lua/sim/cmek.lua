@@ -164,9 +164,10 @@ local function start_keys(simulation, cluster, specs, word)
   local now, steps = time.micros(simulation:time()), {}
   for i, item in ipairs(specs) do
     local region_info = info(cluster.cmek, item.region)
-    local current = region_info.key_infos[#region_info.key_infos]
     local key = key_entry(region_info, item.spec, now)
-    if current and current ~= key and current.status == "ENABLED" then set(current, "DISABLING", now) end
+    for _, other in ipairs(region_info.key_infos) do   -- after a rotation that failed the one in use is not the last
+      if other ~= key and other.status == "ENABLED" then set(other, "DISABLING", now) end
+    end
     set(key, "ENABLING", now)
     region_info.status = word
     steps[i] = { region = item.region, uri = item.spec.uri, word = word }
@@ -342,10 +343,11 @@ end
 function M.restore(simulation, cluster)
   local now = time.micros(simulation:time())
   for _, region_info in ipairs(cluster.cmek.region_infos) do
-    local key = region_info.key_infos[#region_info.key_infos]
-    if region_info.status == "REVOKED" and access.check(simulation, cluster, key.spec) then
-      set(key, "ENABLED", now)
-      region_info.status = "ENABLED"
+    for _, key in ipairs(region_info.key_infos) do
+      if key.status == "REVOKED" and access.check(simulation, cluster, key.spec) then
+        set(key, "ENABLED", now)
+        region_info.status = "ENABLED"
+      end
     end
   end
   aggregate(cluster.cmek)

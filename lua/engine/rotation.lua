@@ -1,0 +1,371 @@
+--- What a rotation starts from and leads to: for each region of a cluster the key in use, its generation and where its material is from,
+--- and the generation that comes next. What is in use is what the Cloud says; an unfinished rotation comes before a new one.
+---@class engine.Due
+---@field region string
+---@field arn string              of the key in use
+---@field role string             by which it is used
+---@field from integer            its generation
+---@field generation integer      the one that the region shall use; `from` when nothing is due
+---@field key string?             the ARN of the key in use where that stays
+---@field policy table            own statements of the policy in use
+---@field inherits string?        the policy in use, whose other statements move forward
+---@field tags table<string, string>  the tags in use that are not cmek's
+---@field rotation integer?       days between KMS's own rotations of the key in use
+---@field multi_region boolean?
+---@field material engine.Material?
+local choice = require "engine.choice"
+local cmek = require "engine.cmek"
+local failure = require "engine.failure"
+local guard = require "engine.guard"
+local keys = require "engine.keys"
+local names = require "names"
+local policies = require "policy"
+local revocation = require "policy.revocation"
+local time = require "time"
+
+local M = {}
+
+local RECENT <const> = 86400   -- seconds in which a second rotation is one only when it is named
+local LINE <const> = "rotation"
+
+-- The key in use -------------------------------------------------------------------------------------------------------
+
+local RANK <const> = { ENABLED = 1, ROTATING = 2, DISABLING = 3, DISABLE_FAILED = 4 }
+
+-- The key that a region uses and the one that it is being given; else why it cannot be rotated.
+local function used(info, cluster, region)
+  local entry, now, coming = cmek.region(info, region), nil, nil
+  for _, key in ipairs(cmek.live(info, region)) do
+    if key.status:find "^REVOK" then
+      return nil, nil, ("CMEK is revoked in %s (%s): only the vendor's support brings it back, and until then no key can be changed")
+        :format(region, key.status), "cmek.revoked"
+    end
+    if key.status == "ENABLING" then
+      coming = key
+    elseif not now or RANK[key.status] < RANK[now.status] then
+      now = key
+    end
+  end
+  if not now and coming and entry.status == "ROTATING" then return coming end   -- the same key, wrapped anew
+  if now then return now, coming end
+  local text = coming and "CMEK is still being enabled in %s: wait until that is done (cmek run enable --cluster %s)"
+    or "CMEK is not enabled in %s, so there is no key to rotate: cmek run enable --cluster %s"
+  return nil, nil, text:format(region, cluster.name), "cmek.not-enabled"
+end
+
+-- The key itself, and its generation; else why cmek does not rotate it.
+local function owned(context, cluster, region, uri)
+  local place, account = uri:match "^arn:[^:]*:kms:([^:]*):(%d+):"
+  if place ~= region then
+    return nil, ("%s serves %s from another region: cmek rotates keys that are in their cluster's regions"):format(uri, region)
+  end
+  local identity = context:identity()
+  if account ~= identity.account then
+    return nil, ("%s is a key of account %s, and the credentials are of %s"):format(uri, account, identity.account)
+  end
+  local entry = choice.alias_of(cluster, context:aliases(region), uri)
+  local key = keys.owned(context, region, uri, cluster)
+  if not key then return nil, ("the cluster uses %s in %s, and KMS shows no such key"):format(uri, region) end
+  local foreign = keys.foreign(key, cluster)
+  if foreign then
+    return nil, ("the cluster uses %s in %s: %s (cmek run adopt --cluster %s)"):format(uri, region, foreign, cluster.name), "cmek.in-use"
+  end
+  if not entry then   -- another operator's rotation may have made it since the aliases were read
+    entry = choice.late_alias(context, { cluster = cluster, region = region }, key)
+    context:forget("aliases " .. region)
+  end
+  if not entry then
+    return nil, ("%s has lost the alias that says which generation it is: cmek run console --cluster %s gives it back"):format(uri, cluster.name)
+  end
+  return key, names.generation(cluster, entry.AliasName)
+end
+
+local STATES <const> = { Disabled = "kms.key-disabled", PendingDeletion = "kms.key-pending-deletion" }
+
+-- Why nothing follows the key in use, as it is.
+local function unfit(cluster, key)
+  if key.policy and revocation.of(key.policy) then return revocation.told(cluster, key.arn), "cmek.revoked" end
+  local unusable = keys.unusable(key)
+  if unusable then return unusable .. "; the cluster needs it until it has another one, and afterwards", STATES[key.state] end
+  if key.policy == nil then
+    return ("the policy of %s may not be read, which the next key is to have: allow kms:GetKeyPolicy on it"):format(key.arn)
+  end
+  local orphan = policies.orphans(key.policy)[1]
+  if orphan then
+    return ("the key policy's %s names %s, a role or user that was deleted, so KMS takes no key with that policy: remove it from %s"):format(
+      orphan.statement, orphan.id, key.arn)
+  end
+  if (key.metadata.MultiRegionConfiguration or {}).MultiRegionKeyType == "REPLICA" then
+    return ("%s is a replica of a multi-Region key of another region"):format(key.arn)
+  end
+end
+
+-- What moves forward -----------------------------------------------------------------------------------------------------
+
+local build = require "policy.build"
+
+-- cmek's own statements of the policy, and the policy whose others are kept; a policy that is not cmek's is taken as it is.
+local function policy_of(key)
+  local document, own = policies.parse(key.policy), {}
+  local statements = document.Statement.Effect and { document.Statement } or document.Statement
+  for _, statement in ipairs(statements) do
+    if build.OWN_SIDS[statement.Sid or ""] then own[#own + 1] = statement end
+  end
+  if document.Id ~= build.KEY_POLICY_ID or #own < 2 then return document end
+  return { Version = document.Version, Id = document.Id, Statement = require("json").array(own) }, key.policy
+end
+
+local function tags_of(key)
+  local tags = {}
+  for name, value in pairs(key.tags) do   -- order cannot be seen
+    if not name:find "^cmek:" and not name:find "^aws:" then tags[name] = value end
+  end
+  return tags
+end
+
+local function period_of(key) return key.rotation.enabled and key.rotation.period and math.tointeger(key.rotation.period) or nil end
+
+-- What comes next ----------------------------------------------------------------------------------------------------------
+
+-- The generation after the one in use that somebody has begun: its alias is claimed. The first of them.
+local function begun(context, cluster, region, from)
+  local first
+  for _, entry in ipairs(context:aliases(region)) do
+    local generation = entry.TargetKeyId and names.generation(cluster, entry.AliasName)
+    if generation and generation > from and (not first or generation < first) then first = generation end
+  end
+  return first
+end
+
+-- When the Cloud was given the key in use; nil when it does not say.
+local function given_at(info, region, uri)
+  local last
+  for _, key in ipairs((cmek.region(info, region) or {}).key_infos or {}) do
+    if (key.spec or {}).uri == uri then last = math.max(last or 0, time.epoch(key.created_at) or 0) end
+  end
+  return last
+end
+
+local function describe(context, cluster, info, region)
+  local now, coming, reason, situation = used(info, cluster, region)
+  if not now then return { region = region, fault = reason, situation = situation } end
+  local key, from, told = owned(context, cluster, region, now.uri)
+  if not key then return { region = region, fault = from, situation = told, uri = now.uri } end
+  reason, situation = unfit(cluster, key)
+  if reason then return { region = region, fault = reason, situation = situation, have = key } end
+  local policy, inherits = policy_of(key)
+  guard.outside(context, now.auth_principal)
+  return { region = region, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, region, from), policy = policy,
+    inherits = inherits, tags = tags_of(key), rotation = period_of(key), multi_region = keys.is_multi_region(key) or nil,
+    given_at = given_at(info, region, now.uri), coming = coming and coming.uri, have = key }
+end
+
+-- Which generation each region shall use ---------------------------------------------------------------------------------
+
+local function refuse(message, next_step)
+  failure.raise { code = "precondition", exit = "usage", what = "choosing the generation to rotate to", message = message, next = next_step }
+end
+
+-- What is the same in several regions is told once.
+local function tell(context, said)
+  for text, regions in require("sorted")(said) do
+    context:warn(("%s: %s"):format(table.concat(regions, ", "), text))
+  end
+end
+
+local function add(said, due, text, ...)
+  text = text:format(...)
+  said[text] = said[text] or {}
+  table.insert(said[text], due.region)
+end
+
+-- What an unfinished rotation leads to: in every region that it has come to, and in those that are just as far behind.
+local function finish(context, regions)
+  local last = 0
+  for _, due in ipairs(regions) do last = math.max(last, due.begun or 0) end
+  if last == 0 then return false end
+  local said = {}
+  for _, due in ipairs(regions) do
+    due.generation = due.begun or due.from == last - 1 and last or due.from
+    if due.begun then add(said, due, "a rotation to generation %d was begun and not finished: it is finished first", due.begun) end
+  end
+  tell(context, said)
+  return true
+end
+
+-- A generation that is named: where it is in use nothing is due.
+local function named(context, regions, to)
+  local most, said = 0, {}
+  for _, due in ipairs(regions) do most = math.max(most, due.from) end
+  if to > most + 1 then
+    refuse(("--to %d is not the next generation: generation %d is in use"):format(to, most), ("--to %d is"):format(most + 1))
+  end
+  for _, due in ipairs(regions) do
+    due.generation = math.max(to, due.from)
+    if due.begun and due.begun < due.generation then
+      add(said, due, "a rotation to generation %d was begun and not finished: it is finished first; run this again for generation %d", due.begun, to)
+      due.generation = due.begun
+    end
+  end
+  tell(context, said)
+end
+
+-- The next one of each. A key that came by a rotation a short while ago is not rotated again by who may not know of that.
+local function following(context, regions)
+  local said = {}
+  for _, due in ipairs(regions) do
+    local recent = due.from > 1 and due.given_at and context.clock.now() - due.given_at < RECENT
+    due.generation = recent and due.from or due.from + 1
+    if recent then
+      add(said, due, "generation %d is in use since %s, so nothing is done; --to %d rotates again", due.from, time.text(due.given_at), due.from + 1)
+    end
+  end
+  tell(context, said)
+end
+
+local function aim(engine, regions, options)
+  local context = engine.context
+  if options.rewrap then
+    for _, due in ipairs(regions) do due.generation = due.from end
+    return
+  end
+  if engine.mode == "verify" then   -- what is in use is looked at; what was begun is told by the check of it
+    for _, due in ipairs(regions) do due.generation = options.to or due.from end
+  elseif options.to then
+    named(context, regions, options.to)
+  elseif not finish(context, regions) then
+    following(context, regions)
+  end
+end
+
+-- What this run has set out for, before it was resumed: region by region.
+local function remembered(engine)
+  for _, entry in ipairs(engine.options.entries or {}) do
+    if entry.kind == LINE then
+      local by_region = {}
+      for _, one in ipairs(entry.regions) do by_region[one.region] = one.generation end
+      return by_region
+    end
+  end
+end
+
+local function remember(engine, regions)
+  local list = require("json").array {}
+  for i, due in ipairs(regions) do list[i] = { region = due.region, generation = due.generation } end
+  engine.context:note { kind = LINE, regions = list }
+end
+
+-- Reading ------------------------------------------------------------------------------------------------------------------
+
+local function wanted(cluster, only)
+  local set, list, known = {}, {}, {}
+  for i, region in ipairs(cluster.regions or {}) do set[region.name], known[i] = true, region.name end
+  for _, name in ipairs(only or {}) do
+    if not set[name] then
+      refuse(("--only %s is not a region of cluster %s, which is in %s"):format(name, cluster.name, table.concat(known, ", ")))
+    end
+    list[name] = true
+  end
+  local chosen = {}
+  for _, name in ipairs(known) do
+    if next(list) == nil or list[name] then chosen[#chosen + 1] = name end
+  end
+  return chosen
+end
+
+-- Tells what keeps regions from being rotated; in verify they are findings, and the others are looked at.
+local function judge(engine, cluster, found)
+  local sound, wrong, first = {}, {}, nil
+  for _, due in ipairs(found) do
+    if due.fault then
+      wrong[#wrong + 1], first = due.fault, first or due
+      engine:found { id = "cmek_rotation.in_use", severity = "high", object = cluster.name, region = due.region, have = due.fault,
+        want = "a key of cmek's, usable" }
+    else
+      sound[#sound + 1] = due
+    end
+  end
+  if first and engine.mode ~= "verify" then
+    local facts = first.have and { key = first.have.arn, region = first.region, state = first.have.state } or {}
+    facts.restore = "cmek run restore --cluster " .. require("quote")(cluster.name)
+    facts.name, facts.keys, facts.region, facts.said = cluster.name, first.uri, first.region, first.fault
+    failure.raise({ code = "precondition", service = "cloud", what = ("rotating the keys of cluster %s"):format(cluster.name),
+      message = table.concat(wrong, "\n") }, first.situation, facts)
+  end
+  return sound
+end
+
+local function one_role(cluster, regions)
+  local role = regions[1] and regions[1].role
+  for _, due in ipairs(regions) do
+    if due.role ~= role then
+      failure.raise { code = "precondition", what = ("rotating the keys of cluster %s"):format(cluster.name),
+        message = ("its regions use %s and %s: rotate region by region (--only)"):format(role, due.role) }
+    end
+  end
+  return role
+end
+
+-- The regions of a run whose keys the Cloud has.
+local function of_this_run(engine, set_out)
+  local regions = {}
+  for i, spec in ipairs(engine.spec.document.region_specs) do
+    regions[i] = { region = spec.region, arn = spec.key_spec.uri, role = spec.key_spec.auth_principal, generation = set_out[spec.region] }
+  end
+  return { role = regions[1].role, regions = regions }
+end
+
+local function read(engine, options)
+  local context, cluster = engine.context, options.cluster
+  local info = context:cmek(cluster)
+  if info.unknown then
+    failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
+      message = "--facts does not tell it: only the Cloud can", next = "leave --facts out" }
+  end
+  local set_out = remembered(engine)
+  if engine.spec then return of_this_run(engine, set_out) end
+  local found = context.tasks.map(wanted(cluster, options.only), function(region) return describe(context, cluster, info, region) end)
+  local regions = judge(engine, cluster, found)
+  if set_out then
+    for _, due in ipairs(regions) do due.generation = math.max(set_out[due.region] or due.from, due.from) end
+  else
+    aim(engine, regions, options)
+  end
+  return { role = one_role(cluster, regions), regions = regions }
+end
+
+-- What the recipe gets: plain data.
+local function plain(due)
+  local copy = {}
+  for _, name in ipairs { "region", "arn", "from", "generation", "policy", "inherits", "tags", "rotation", "multi_region", "material" } do
+    copy[name] = due[name]
+  end
+  return copy
+end
+
+--- What of a cluster's keys is due. Raises what is in the way, all of it at once.
+---@param engine table
+---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean? }
+---@return { role: string, regions: engine.Due[], used: table<string, string> }  used: the keys in use, by region
+function M.read(engine, options)
+  local due = engine.context:once("rotation", function() return read(engine, options) end)
+  if engine.phase == "do" and not engine.rehearsal then remember(engine, due.regions) end
+  local result = { role = due.role, regions = {}, used = {} }
+  for i, region in ipairs(due.regions) do
+    result.regions[i], result.used[region.region] = plain(region), region.arn
+  end
+  return result
+end
+
+--- The generation that was begun in each region and is not in use, by what was read; for verify.
+---@param engine table
+---@return { region: string, from: integer, begun: integer? }[]
+function M.unfinished(engine)
+  local list = {}
+  for _, due in ipairs(engine.context:once("rotation").regions) do
+    list[#list + 1] = { region = due.region, from = due.from, begun = due.begun }
+  end
+  return list
+end
+
+return M

@@ -1,0 +1,35 @@
+--- The vendor page's "Rotate a CMEK key": the next generation of the keys that a cluster uses, given to the Cloud; or the same keys again, for
+--- which the vendor's page says: CockroachDB does not follow a rotation of KMS's by itself.
+return {
+  api     = 1,
+  summary = "Give a cluster with CMEK the next keys; the old ones stay enabled, and needed",
+  args    = {
+    { "cluster",  "name, UUID or console URL of the cluster" },
+    { "to",       "the generation to rotate to; default: the next one, or the one that a rotation was begun to and not finished", type = "integer",
+      min = 2, optional = true },
+    { "only",     "a region of the cluster to rotate; default: all of them", list = true },
+    { "rotation", "days between KMS's own rotations of a new key; default: as the key in use", type = "integer", optional = true, min = 90,
+      max = 2560 },
+  },
+  touches = { "cloud", "iam", "kms" },
+
+  run = function(arg)
+    local cluster = read("cluster", arg.cluster)
+    preflight(cluster)
+
+    -- What the Cloud says is in use, and what comes after it. Policy, tags and kind of the keys move forward; the role stays.
+    local due = read("rotation", { cluster = cluster, to = arg.to, only = arg.only })
+    local role = read("role", { cluster = cluster, name = due.role })
+
+    -- A new key in each region. The one in use is neither changed nor disabled: what it has encrypted needs it.
+    local keys = task.map(due.regions, function(region)
+      return ensure("key", { cluster = cluster, region = region.region, generation = region.generation, rotation = arg.rotation or region.rotation,
+        tags = region.tags, multi_region = region.multi_region, policy = region.policy, inherits = region.inherits })
+    end)
+
+    -- "Only the regions to rotate" are listed: one request, then the Cloud works through them.
+    local specs = handover(cluster, role, keys)
+    ensure("cmek_rotation", { cluster = cluster, region_specs = specs.region_specs, used = due.used })
+    return specs
+  end,
+}
