@@ -14,6 +14,7 @@ int luaopen_file(lua_State *L);
 int luaopen_journal(lua_State *L);
 int luaopen_json(lua_State *L);
 int luaopen_material(lua_State *L);
+int luaopen_pki(lua_State *L);
 int luaopen_process(lua_State *L);
 int luaopen_secret(lua_State *L);
 int luaopen_server(lua_State *L);

@@ -42,6 +42,7 @@ static const luaL_Reg modules[] = {
   {"journal",  luaopen_journal},
   {"json",     luaopen_json},
   {"material", luaopen_material},
+  {"pki",      luaopen_pki},
   {"process",  luaopen_process},
   {"secret",   luaopen_secret},
   {"server",   luaopen_server},

@@ -22,6 +22,7 @@
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <lauxlib.h>
@@ -73,7 +74,7 @@ static int server_close(lua_State *L);
 static int server_index(lua_State *L);
 
 static const luaL_Reg functions[] = {
-  {"new", server_new},             /* server.new{handler=, port=, tls={cert=, key=}} -> server */
+  {"new", server_new},             /* server.new{handler=, port=, tls={cert=, key=, clients=}} -> server; clients: asked for certificates */
   {NULL, NULL}
 };
 
@@ -142,9 +143,27 @@ static void push_body(lua_State *L, struct evhttp_request *request)
   luaL_pushresultsize(&buffer, length);
 }
 
-static void push_request(lua_State *L, struct evhttp_request *request)
+/* request.certificate: what the client showed, as PEM; nobody has judged it. */
+static void set_certificate(lua_State *L, struct evhttp_request *request)
 {
-  lua_createtable(L, 0, 4);
+  struct evhttp_connection *connection = evhttp_request_get_connection(request);
+  struct bufferevent *b = connection != NULL ? evhttp_connection_get_bufferevent(connection) : NULL;
+  SSL *ssl = b != NULL ? bufferevent_openssl_get_ssl(b) : NULL;
+  X509 *certificate = ssl != NULL ? SSL_get1_peer_certificate(ssl) : NULL;
+  BIO *pem = certificate != NULL ? BIO_new(BIO_s_mem()) : NULL;
+  char text[8192];
+  int length = pem != NULL && PEM_write_bio_X509(pem, certificate) == 1 ? BIO_read(pem, text, sizeof text) : 0;
+  BIO_free(pem);
+  X509_free(certificate);
+  if (length <= 0)
+    return;
+  lua_pushlstring(L, text, (size_t)length);
+  lua_setfield(L, -2, "certificate");
+}
+
+static void push_request(lua_State *L, struct evhttp_request *request, bool tls)
+{
+  lua_createtable(L, 0, 5);
   lua_pushstring(L, commands[command_of(request)].name);
   lua_setfield(L, -2, "method");
   lua_pushstring(L, evhttp_request_get_uri(request));
@@ -153,6 +172,8 @@ static void push_request(lua_State *L, struct evhttp_request *request)
   lua_setfield(L, -2, "headers");
   push_body(L, request);
   lua_setfield(L, -2, "body");
+  if (tls)
+    set_certificate(L, request);
 }
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------------- */
@@ -254,7 +275,7 @@ static int call_handler(lua_State *L)
   struct evhttp_request *request = lua_touserdata(L, 2);
   struct answer *a = lua_touserdata(L, 3);
   lua_getiuservalue(L, 1, 1);
-  push_request(L, request);
+  push_request(L, request, a->server->tls != NULL);
   lua_call(L, 1, 1);
   luaL_checktype(L, 4, LUA_TTABLE);
   a->status = (int)number_field(L, 4, "status", 200);
@@ -361,7 +382,14 @@ static struct bufferevent *tls_connection(struct event_base *base, void *context
   return b;
 }
 
-/* tls={cert=, key=}: names of PEM files. */
+/* Whoever shows a certificate is let in with it: the handler judges. */
+static int take_any(int sound, X509_STORE_CTX *context)
+{
+  (void)sound, (void)context;
+  return 1;
+}
+
+/* tls={cert=, key=, clients=}: names of PEM files, and whether clients are asked for certificates. */
 static void set_tls(lua_State *L, struct server *s, int tls)
 {
   lua_getfield(L, tls, "cert");
@@ -370,6 +398,10 @@ static void set_tls(lua_State *L, struct server *s, int tls)
   s->tls = SSL_CTX_new(TLS_server_method());
   if (s->tls == NULL || SSL_CTX_use_certificate_chain_file(s->tls, cert) != 1 || SSL_CTX_use_PrivateKey_file(s->tls, key, SSL_FILETYPE_PEM) != 1)
     luaL_error(L, "cannot serve TLS with certificate '%s' and key '%s': they must be PEM files that belong together", cert, key);
+  if (flag_field(L, tls, "clients")) {
+    SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, take_any);
+    SSL_CTX_set_session_id_context(s->tls, (const unsigned char *)SERVER, sizeof SERVER - 1);   /* else no session is taken up again */
+  }
   evhttp_set_bevcb(s->http, tls_connection, s->tls);
   lua_pop(L, 2);
 }

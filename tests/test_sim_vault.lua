@@ -101,6 +101,30 @@ test["policies: exact paths, globs, segments, and deny wins"] = function()
   test.equal(read 'path "secret/data/team/a" { capabilities = ["update"] }', false)
 end
 
+test["policies: parameters that are allowed, denied and wanted, and answers that have to come wrapped"] = function()
+  local vault = client.new()
+  vault:call("POST", "sys/mounts/kv1", { type = "kv", options = { version = "1" } })
+  vault:call("POST", "kv1/a", { k = "v" })
+  local function write(more, body)
+    return may(vault, ('path "kv1/a" { capabilities = ["create", "update"] %s }'):format(more), "POST", "kv1/a", body)
+  end
+  local function judged(more, cases)
+    for i, case in ipairs(cases) do test.equal({ more, i, write(more, case[1]) }, { more, i, case[2] }) end
+  end
+  judged('allowed_parameters = { "color" = ["red", "blue*"] "any" = [] }', { { { color = "red" }, true }, { { COLOR = "bluest" }, true },
+    { { color = "yellow" }, false }, { { any = 1 }, true }, { { other = 1 }, false }, { nil, true } })
+  judged('denied_parameters = { "color" = ["*low"] "never" = [] }', { { { color = "red" }, true }, { { color = "yellow" }, false },
+    { { never = 1 }, false }, { { other = 1 }, true } })
+  judged('denied_parameters = { "*" = [] }', { { { color = "red" }, false }, { nil, true } })
+  judged('required_parameters = ["color"]', { { { color = 1 }, true }, { { other = 1 }, false }, { nil, false } })
+  local token = vault:token_with 'path "kv1/a" { capabilities = ["read"] min_wrapping_ttl = "10s" max_wrapping_ttl = "1m" }'
+  for ttl, status in pairs { [false] = 403, ["5s"] = 403, ["10s"] = 200, ["60s"] = 200, ["61s"] = 403 } do
+    test.equal({ ttl, vault:send({ path = "kv1/a", token = token, wrap = ttl or nil }).status }, { ttl, status })
+  end
+  local wrong = 'path "x" { capabilities = ["read"] min_wrapping_ttl = 60 max_wrapping_ttl = 10 }'
+  test.contains(vault:refusal("PUT", "sys/policies/acl/x", { policy = wrong }), "max_wrapping_ttl cannot be less than min_wrapping_ttl")
+end
+
 test["the same path twice, in one policy or two, adds up, and deny in one is enough"] = function()
   local vault = client.new()
   local token = vault:token_with('path "secret/data/a" { capabilities = ["read"] }', 'path "secret/data/a" { capabilities = ["create", "update"] }')

@@ -1,6 +1,7 @@
 -- The simulated Vault: logins.
 local client = dofile("tests/sim_vault_client.lua")
 local crypto = require "crypto"
+local jwt = dofile "tests/jwt.lua"
 local json = require "json"
 local sigv4 = require "sigv4"
 
@@ -75,6 +76,23 @@ test["userpass: the name in any case of letters, a wrong password, none at all"]
   test.equal(vault:call("GET", "auth/userpass/users/ann").password_sha256, nil)
 end
 
+test["userpass, AppRole: after five wrong secrets the right one is refused as well, for a quarter of an hour"] = function()
+  local vault = with "userpass"
+  vault:call("POST", "auth/userpass/users/ann", { password = "not-a-real-one", token_policies = "cmek" })
+  local function try(password) return vault:refusal("POST", "auth/userpass/login/ann", { password = password }, NOBODY) end
+  for _ = 1, 4 do test.equal(try "wrong", "400 invalid username or password") end
+  vault:call("POST", "auth/userpass/login/ann", { password = "not-a-real-one" }, NOBODY)   -- which begins the count anew
+  for _ = 1, 5 do test.equal(try "wrong", "400 invalid username or password") end
+  test.equal({ try "wrong", try "not-a-real-one" }, { "403 permission denied", "403 permission denied" })
+  vault.aws.now = vault.aws.now + 901
+  vault:call("POST", "auth/userpass/login/ann", { password = "not-a-real-one" }, NOBODY)
+  local other, role_id = approle()
+  for i = 1, 6 do
+    test.equal(other:refusal("POST", "auth/approle/login", { role_id = role_id, secret_id = "x" }, NOBODY),
+      i <= 5 and "400 invalid role or secret ID" or "403 permission denied")
+  end
+end
+
 test["a login by certificate is told that none was shown"] = function()
   local vault = with "cert"
   test.equal(vault:refusal("POST", "auth/cert/login", { name = "web" }, NOBODY), "400 invalid certificate or no client certificate supplied")
@@ -90,20 +108,28 @@ test["jwt: claims and audiences are judged, with Vault's words"] = function()
   local vault = with "jwt"
   local function refusal(body) return vault:refusal("POST", "auth/jwt/login", body, NOBODY) end
   test.equal(refusal { role = "ci", jwt = "x" }, "400 could not load configuration")
-  vault:call("POST", "auth/jwt/config", { jwt_validation_pubkeys = "-----BEGIN PUBLIC KEY-----", bound_issuer = "https://ci.example" })
+  local key, other = jwt.new(), jwt.new()
+  vault:call("POST", "auth/jwt/config", { jwt_validation_pubkeys = json.array { other.pem, key.pem }, bound_issuer = "https://ci.example" })
   vault:call("POST", "auth/jwt/role/ci", { role_type = "jwt", user_claim = "sub", bound_audiences = "vault", token_policies = "cmek",
     bound_claims = { project = "orders" } })
   local now = vault.aws.now
-  local function claims(more)
+  local function claims(more, name)
     local all = { iss = "https://ci.example", sub = "job", aud = "vault", exp = math.floor(now) + 600, project = "orders" }
-    for name, value in pairs(more or {}) do all[name] = value end
-    return token_of(all)
+    for member, value in pairs(more or {}) do all[member] = value end
+    return key.token(all, name)
   end
   test.equal(vault:call("POST", "auth/jwt/login", { role = "ci", jwt = claims() }, NOBODY).metadata, { role = "ci" })
   test.equal(refusal { jwt = claims() }, "400 missing role")
   test.equal(refusal { role = "x", jwt = claims() }, '400 role "x" could not be found')
   test.equal(refusal { role = "ci" }, "400 missing token")
   test.contains(refusal { role = "ci", jwt = "rubbish" }, "400 error validating token: ")
+  local good, no_key = claims(), "400 error validating token: error verifying token signature: no known key"
+  local head, body, signature = good:match "^(.-)%.(.-)%.(.*)$"
+  test.contains(refusal { role = "ci", jwt = ("%s.%s.%s"):format(head, crypto.base64url '{"sub":"root","aud":"vault"}', signature) }, no_key)
+  test.contains(refusal { role = "ci", jwt = ("%s.%s."):format(crypto.base64url '{"alg":"none"}', body) }, no_key)
+  test.contains(refusal { role = "ci", jwt = ("%s.%s.%s"):format(head, body, signature:reverse()) }, no_key)
+  test.contains(refusal { role = "ci", jwt = claims(nil, "RS512") }, no_key)   -- an algorithm that the mount does not take
+  test.contains(refusal { role = "ci", jwt = jwt.new().token { iss = "https://ci.example", sub = "job", aud = "vault", project = "orders" } }, no_key)
   test.contains(refusal { role = "ci", jwt = claims { exp = math.floor(now) - 600 } }, "token is expired")
   test.contains(refusal { role = "ci", jwt = claims { aud = "other" } }, "error validating token: invalid audience (aud) claim")
   test.contains(refusal { role = "ci", jwt = claims { project = "other" } }, "400 error validating claims: ")
@@ -195,6 +221,14 @@ test["aws: each missing field, and headers that are not allowed, are named"] = f
   end
   test.equal(vault:refusal("POST", "auth/aws/login", login_fields(vault, { unsigned = { { "X-Amz-Evil", "1" } } }), NOBODY),
     "400 invalid request header: X-Amz-Evil")
+end
+
+test["aws: a signature of another region than that of the STS that is asked is refused"] = function()
+  local vault = with_aws()
+  vault:call("POST", "auth/aws/config/client", { sts_region = "eu-west-1" })
+  test.contains(vault:refusal("POST", "auth/aws/login", login_fields(vault), NOBODY), "scoped to a valid region, not 'us-east-1'")
+  vault:call("POST", "auth/aws/config/client", { sts_region = "eu-west-1", use_sts_region_from_client = true })
+  vault:call("POST", "auth/aws/login", login_fields(vault), NOBODY)
 end
 
 test["aws: the server id must be there, right and signed"] = function()

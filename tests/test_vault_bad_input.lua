@@ -195,3 +195,30 @@ test["412 and 429 are waited out, as long as Vault says, and said for what they 
   }, { sim = { "--fault", "error service=vault operation=system/ReadMounts status=412 count=1 message=required index state not present",
     "--fault", "throttle service=vault operation=system/ReadMounts count=1 skip=1" } })
 end
+
+-- ---- logins ----
+
+test["login by certificate: the one that a role knows, one of its authority, another one, and none"] = function()
+  local server, mine, other = outside.certificate "IP:127.0.0.1", outside.certificate "DNS:cmek.example", outside.certificate "DNS:other.example"
+  local before = ([[
+    M=%s O=%s
+    openssl req -newkey rsa:2048 -nodes -subj /CN=of-mine -keyout $D/child.key -out $D/child.csr 2>/dev/null
+    openssl x509 -req -in $D/child.csr -CA $M/cert -CAkey $M/key -CAcreateserial -CAserial $D/serial -days 2 -out $D/child.pem 2>/dev/null
+    put() { curl -sf --cacert $VAULT_CACERT -H "X-Vault-Token: $VAULT_TOKEN" --data-binary @- $VAULT_ADDR/v1/$1; }
+    echo '{"type":"cert"}' | put sys/auth/cert
+    pem=$(awk '{ printf "%%s\\n", $0 }' $M/cert)
+    printf '{"certificate":"%%s","token_policies":"cmek"}' "$pem" | put auth/cert/certs/web
+    printf '{"certificate":"%%s","allowed_common_names":"nobody"}' "$pem" | put auth/cert/certs/narrow
+    unset VAULT_TOKEN
+    as() { VAULT_CLIENT_CERT=$1 VAULT_CLIENT_KEY=$2 VAULT_ROLE=$3 "$CMEK" whoami --vault-auth cert | sed -n '/^Vault/,$p'; }
+  ]]):format(mine, other)
+  met({
+    { "its own", "as $M/cert $M/key web", 0, "the login by cert, as web", "cmek, default" },
+    { "of its authority, by no name", "as $D/child.pem $D/child.key ''", 0, "the login by cert, as web" },
+    { "with a name that the role does not admit", "as $D/child.pem $D/child.key narrow", 0, "no chain matching all constraints",
+      "check VAULT_CLIENT_CERT" },
+    { "unknown", "as $O/cert $O/key web", 0, "invalid certificate or no client certificate supplied", "check VAULT_CLIENT_CERT" },
+    { "unknown, and used", "VAULT_CLIENT_CERT=$O/cert VAULT_CLIENT_KEY=$O/key read --vault-auth cert", 4, "invalid certificate" },
+    { "none", "read --vault-auth cert", 4, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are not set", "export VAULT_CLIENT_CERT=FILE.pem" },
+  }, { sim = { "--tls-cert", server .. "/cert", "--tls-key", server .. "/key" }, before = before })
+end

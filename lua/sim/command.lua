@@ -88,7 +88,7 @@ local OPTIONS <const> = {
   { "log", "FILE", path, "one JSON object a request" },
   { "state", "FILE", path, "all state: read at start when it exists, written at exit" },
   { "port-file", "FILE", path, "the port, once it is open" },
-  { "tls-cert", "FILE", path, "serve TLS with this certificate (PEM), for 127.0.0.1" },
+  { "tls-cert", "FILE", path, "serve TLS with this certificate (PEM), for 127.0.0.1; clients may show theirs (vault write auth/cert/…)" },
   { "tls-key", "FILE", path, "and its key" },
   { "help", nil, nil, "this text" },
 }
@@ -221,7 +221,7 @@ end
 
 local function serve(simulation, options)
   local latency = (options.latency or 0) / 1000
-  local tls = options["tls-cert"] and { cert = options["tls-cert"], key = options["tls-key"] } or nil
+  local tls = options["tls-cert"] and { cert = options["tls-cert"], key = options["tls-key"], clients = true } or nil
   local function handler(request)
     local response = simulation:handle(request)
     response.delay = (response.delay or 0) + latency

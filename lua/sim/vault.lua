@@ -180,7 +180,9 @@ local function authorize(r)
   if r.verb == "write" and r.row and r.row.exists and not r.row.exists(r) then capability = "create" end
   local path = r.namespace.path:sub(#r.token.namespace + 1) .. r.path
   if r.verb == "list" then path = path:gsub("/*$", "/") end
-  if not policy.allows(rules, path, capability, r.row and r.row.sudo) then refusal.forbidden() end
+  local request = { judged = r.verb == "read" or r.verb == "write" or r.verb == "patch", data = r.given,
+    wrapping = fields.duration(wire.header(r.request, "x-vault-wrap-ttl")) }
+  if not policy.allows(rules, path, capability, r.row and r.row.sudo, request) then refusal.forbidden() end
 end
 
 -- ---- quotas and faults ----

@@ -198,6 +198,7 @@ def logins(api):
     api("userpass login", "POST", "auth/userpass/login/Ann", {"password": "not-a-real-one"}, token="")
     api("wrong password", "POST", "auth/userpass/login/ann", {"password": "x"}, token="")
     api("no password", "POST", "auth/userpass/login/ann", {}, token="")
+    lockout(api, role_id)
     api("jwt", "POST", "sys/auth/jwt", {"type": "jwt"})
     api("jwt without configuration", "POST", "auth/jwt/login", {"role": "x", "jwt": "y"}, token="")
     jwt(api)
@@ -207,12 +208,57 @@ def logins(api):
     api("kubernetes role that is not", "POST", "auth/kubernetes/login", {"role": "x", "jwt": "y"}, token="")
 
 
+def lockout(api, role_id):
+    """Five wrong ones, and then the right one; a count that begins anew after a right one."""
+    api(None, "POST", "auth/userpass/users/bob", {"password": "not-a-real-one", "token_policies": "p"})
+    for number in range(4):
+        api(None, "POST", "auth/userpass/login/bob", {"password": "x"}, token="")
+    api("right after four wrong ones", "POST", "auth/userpass/login/bob", {"password": "not-a-real-one"}, token="")
+    for number in range(5):
+        api(f"wrong password {number}", "POST", "auth/userpass/login/bob", {"password": "x"}, token="")
+    api("locked, and wrong", "POST", "auth/userpass/login/bob", {"password": "x"}, token="")
+    api("locked, and right", "POST", "auth/userpass/login/bob", {"password": "not-a-real-one"}, token="")
+    api("locked in other letters", "POST", "auth/userpass/login/BOB", {"password": "not-a-real-one"}, token="")
+    for number in range(7):
+        api(f"wrong secret id {number}", "POST", "auth/approle/login", {"role_id": role_id, "secret_id": "x"}, token="")
+    for number in range(7):
+        api(f"nobody {number}", "POST", "auth/userpass/login/nobody", {"password": "x"}, token="")
+
+
+PARAMETERS = """
+path "kv1/allowed" { capabilities = ["create", "update"] allowed_parameters = { "color" = ["red", "blue*"] "any" = [] } }
+path "kv1/others" { capabilities = ["create", "update"] allowed_parameters = { "color" = ["red"] "*" = [] } }
+path "kv1/denied" { capabilities = ["create", "update"] denied_parameters = { "color" = ["red", "*low"] "never" = [] } }
+path "kv1/closed" { capabilities = ["create", "update", "read"] denied_parameters = { "*" = [] } }
+path "kv1/wanted" { capabilities = ["create", "update", "read"] required_parameters = ["color"] }
+path "kv1/both" { capabilities = ["create", "update"] allowed_parameters = { "*" = [] } denied_parameters = { "color" = [] } }
+path "kv1/wrapped" { capabilities = ["create", "update", "read"] min_wrapping_ttl = "10s" max_wrapping_ttl = "60s" }
+"""
+
+
+def parameters(api):
+    """What policies say of a request's parameters and of wrapping."""
+    api("policy with parameters", "PUT", "sys/policies/acl/parameters", {"policy": PARAMETERS})
+    api("policy of a wrong kind", "PUT", "sys/policies/acl/wrong", {"policy": 'path "x" { capabilities = ["read"] min_wrapping_ttl = "60s" max_wrapping_ttl = "10s" }'})
+    token = api(None, "POST", "auth/token/create", {"policies": ["parameters"]})["auth"]["client_token"]
+    for path in ("allowed", "others", "denied", "closed", "wanted", "both", "wrapped"):
+        for body in ({"color": "red"}, {"color": "bluest"}, {"color": "yellow"}, {"COLOR": "red"}, {"any": 1}, {"never": "x"}, {"color": "red", "more": "x"},
+                     {"color": ["red"]}):
+            api(f"parameters of {path}: {json.dumps(body)}", "POST", "kv1/" + path, body, token=token)
+        api(f"parameters of {path}: none", "POST", "kv1/" + path, token=token)
+    api(None, "POST", "kv1/wrapped", {"k": "v"})
+    api(None, "POST", "kv1/wanted", {"k": "v"})
+    api("read where one is wanted", "GET", "kv1/wanted", token=token)
+    for ttl in (None, "5s", "10s", "60s", "61s"):
+        api(f"wrapped for {ttl}", "GET", "kv1/wrapped", token=token, wrap=ttl)
+
+
 def b64url(data):
     return base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).rstrip(b"=").decode()
 
 
 def jwt(api):
-    """Tokens signed by a key that the server is given; the simulator judges their claims alone."""
+    """Tokens signed by a key that the server is given."""
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
     pair = rsa.generate_private_key(65537, 2048)
@@ -243,6 +289,10 @@ def jwt(api):
     login("jwt with another claim", "ci", token(project="other"))
     login("jwt without bound audience", "loose", token())
     login("jwt of an oidc role", "web", token())
+    good = token().split(".")
+    login("jwt with claims of somebody else's", "ci", ".".join([good[0], token(sub="root").split(".")[1], good[2]]))
+    login("jwt that nobody signed", "ci", ".".join([b64url({"alg": "none"}), good[1], ""]))
+    login("jwt of an algorithm that is not taken", "ci", ".".join([b64url({"alg": "RS512"}), good[1], good[2]]))
 
 
 def evaluation(real, simulated):
@@ -480,7 +530,7 @@ def main():
     with peer.Server(argv, HOME=HOME) as server:
         real = Api(server.url, ROOT)
         for api in (real, simulated):
-            for part in (checks, mounts, policies, wrapping, namespaces, kv, logins, transit, more):
+            for part in (checks, mounts, policies, wrapping, namespaces, kv, parameters, logins, transit, more):
                 part(api)
         compare(real, simulated)
         evaluation(real, simulated)

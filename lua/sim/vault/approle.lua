@@ -1,5 +1,6 @@
 --- The simulated Vault: AppRole. Secret ids end with the process; answers that carry one may come wrapped, as every answer.
 local json = require("json")
+local lockout = require("sim.vault.lockout")
 local paths = require("sim.vault.paths")
 local refusal = require("sim.vault.refusal")
 local roles = require("sim.vault.roles")
@@ -57,6 +58,16 @@ local function lookup(r)
     creation_time = time.micros(entry.created), expiration_time = entry.expires and time.micros(entry.expires) or "0001-01-01T00:00:00Z" } }
 end
 
+local function use_secret_id(r, role_name)
+  local id = r.fields.secret_id
+  local entry = live(r, id)
+  if not entry or entry.role ~= role_name then refusal.bad "invalid role or secret ID" end
+  if entry.uses > 0 then
+    entry.uses = entry.uses - 1
+    if entry.uses == 0 then secret_ids(r)[id] = nil end
+  end
+end
+
 local function login(r)
   local f = r.fields
   if not f.role_id or f.role_id == "" then refusal.bad "missing role_id" end
@@ -67,12 +78,7 @@ local function login(r)
   if not role then refusal.bad "invalid role or secret ID" end
   if role.bind_secret_id then
     if not f.secret_id or f.secret_id == "" then refusal.bad "missing secret_id" end
-    local entry = live(r, f.secret_id)
-    if not entry or entry.role ~= role_name then refusal.bad "invalid role or secret ID" end
-    if entry.uses > 0 then
-      entry.uses = entry.uses - 1
-      if entry.uses == 0 then secret_ids(r)[f.secret_id] = nil end
-    end
+    lockout.guard(r, f.role_id, function() use_secret_id(r, role_name) end)
   end
   return tokens.login(r, role, { display_name = "approle", meta = { role_name = role_name }, alias = f.role_id })
 end

@@ -97,6 +97,17 @@ local function check_body(body)
   end
 end
 
+-- The region whose STS is asked: the one that the mount names, the one of the signature where it says so, else the global host's.
+local function check_region(r, headers)
+  local config = client(r)
+  local signed = (header(headers, "authorization") or ""):match "Credential=[^/]+/%d+/([^/]+)/"
+  local asked = config.use_sts_region_from_client and signed or (config.sts_region or "") ~= "" and config.sts_region or "us-east-1"
+  if not signed or signed == asked then return end
+  refusal.bad("error making upstream request: received error code 403 from STS: <ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
+    .. "<Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>Credential should be scoped to a valid region, not '%s'.</Message>"
+    .. "</Error></ErrorResponse>", signed)
+end
+
 -- What STS answers to it: account, ARN and user id.
 local function replay(r, url, body, headers)
   local sent = {}
@@ -143,6 +154,7 @@ local function login(r)
   local headers = read_headers(r)
   check_headers(r, headers)
   check_server_id(r, headers)
+  check_region(r, headers)
   local who = replay(r, url, body, headers)
   who.canonical = canonical(who.arn)
   local name = r.fields.role and r.fields.role ~= "" and r.fields.role or who.canonical:match "[^/]+$"

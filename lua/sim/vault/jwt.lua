@@ -1,4 +1,5 @@
---- The simulated Vault: logins by JSON Web Token. Claims are judged, signatures are not (sim/vault/claims.lua).
+--- The simulated Vault: logins by JSON Web Token, signed by one of the mount's jwt_validation_pubkeys. Of an issuer whose keys are elsewhere
+--- (jwks_url, oidc_discovery_url) the claims alone are judged: nothing here goes on the network.
 local claims = require("sim.vault.claims")
 local json = require("json")
 local paths = require("sim.vault.paths")
@@ -61,7 +62,7 @@ local function login(r)
   local role = roles.store(r, "roles")[name:lower()] or refusal.bad('role "%s" could not be found', name)
   if role.role_type == "oidc" then refusal.bad "role with oidc role_type is not allowed" end
   if not f.jwt or f.jwt == "" then refusal.bad "missing token" end
-  local found, message = claims.read(f.jwt, r.now)
+  local found, message = claims.read(f.jwt, r.now, config.jwt_validation_pubkeys, config.jwt_supported_algs)
   if not found then refusal.bad("error validating token: %s", message) end
   if config.bound_issuer and found.iss ~= config.bound_issuer then
     refusal.bad "error validating token: invalid issuer (iss) claim"

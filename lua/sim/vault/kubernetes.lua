@@ -1,4 +1,5 @@
---- The simulated Vault: logins of a Kubernetes service account. The TokenReview is done here: claims are judged, signatures are not.
+--- The simulated Vault: logins of a Kubernetes service account. The TokenReview is done here: claims are judged, and signatures where the
+--- mount has pem_keys.
 local claims = require("sim.vault.claims")
 local json = require("json")
 local paths = require("sim.vault.paths")
@@ -33,6 +34,8 @@ local function read_config(r)
   return { data = data }
 end
 
+local ALGORITHMS <const> = { "RS256", "RS384", "RS512", "ES256", "ES384", "ES512" }
+
 -- Who the token is of: namespace, name, uid.
 local function account_of(found)
   local inner = type(found["kubernetes.io"]) == "table" and found["kubernetes.io"] or {}
@@ -47,7 +50,8 @@ local function login(r)
   if not f.jwt or f.jwt == "" then refusal.bad "missing jwt" end
   local role = roles.store(r, "roles")[f.role:lower()] or refusal.bad('invalid role name "%s"', f.role)
   if not r.store.config then refusal.raise(500, refusal.several "could not load backend configuration") end
-  local found = claims.read(f.jwt, r.now) or refusal.denied()
+  local keys = r.store.config.pem_keys
+  local found = claims.read(f.jwt, r.now, keys and #keys > 0 and keys or nil, ALGORITHMS) or refusal.denied()
   if role.audience ~= "" and not claims.among(found.aud, { role.audience }) then
     refusal.raise(403, "invalid audience (aud) claim: audience claim does not match any expected audience")
   end

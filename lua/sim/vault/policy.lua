@@ -1,6 +1,7 @@
 --- Vault's policies: HCL (or JSON) with paths and capabilities, and which of them decides about a path. The most specific pattern
 --- decides; the same pattern in several policies adds up; `deny` wins within it.
 local json = require("json")
+local parameters = require("sim.vault.parameters")
 local sorted = require("sorted")
 
 local M = {}
@@ -103,12 +104,12 @@ local function rule_of(pattern, block)
     if not CAPABILITIES[name] then error({ text = ("path %q: invalid capability %q"):format(pattern, name) }, 0) end
     capabilities[name] = true
   end
-  return { pattern = (pattern:gsub("^/+", "")), capabilities = capabilities }
+  return { pattern = (pattern:gsub("^/+", "")), capabilities = capabilities, said = parameters.read(pattern, block) }
 end
 
 --- A policy's text as rules; nil and why not.
 ---@param text string
----@return { pattern: string, capabilities: table<string, boolean> }[]?, string?
+---@return { pattern: string, capabilities: table<string, boolean>, said: table }[]?, string?  said: what sim/vault/parameters.lua reads
 function M.parse(text)
   local ok, result = pcall(function()
     local rules = {}
@@ -156,20 +157,21 @@ end
 --- The capabilities that rules give on a path; empty when none covers it.
 ---@param rules table[]  of all policies together
 ---@param path string  relative to the token's namespace
----@return table<string, boolean>
+---@return table<string, boolean>, table[] deciding  the rules that decide
 function M.capabilities(rules, path)
   local best
   for _, rule in ipairs(rules) do
     if covers(rule.pattern, path) and (not best or weaker(best, rule.pattern)) then best = rule.pattern end
   end
-  local found = {}
+  local found, deciding = {}, {}
   for _, rule in ipairs(rules) do
     if rule.pattern == best then
+      deciding[#deciding + 1] = rule
       for name in sorted(rule.capabilities) do found[name] = true end
     end
   end
-  if found.deny then return { deny = true } end
-  return found
+  if found.deny then return { deny = true }, deciding end
+  return found, deciding
 end
 
 --- May this be done? A list asks for the path with and without its last slash.
@@ -177,13 +179,14 @@ end
 ---@param path string
 ---@param capability string
 ---@param sudo boolean?  the path wants `sudo` too
+---@param request { judged: boolean, data: table, wrapping: integer? }?
 ---@return boolean
-function M.allows(rules, path, capability, sudo)
-  local found = M.capabilities(rules, path)
+function M.allows(rules, path, capability, sudo, request)
+  local found, deciding = M.capabilities(rules, path)
   if capability == "list" and not found.list and not found.deny and path:sub(-1) == "/" then
-    found = M.capabilities(rules, path:sub(1, -2))
+    found, deciding = M.capabilities(rules, path:sub(1, -2))
   end
-  return found[capability] == true and (not sudo or found.sudo == true)
+  return found[capability] == true and (not sudo or found.sudo == true) and (not request or parameters.allow(deciding, request))
 end
 
 --- Do rules give anything on the path, or on any path below it?

@@ -1,5 +1,6 @@
 --- The simulated Vault: user names and passwords.
 local crypto = require("crypto")
+local lockout = require("sim.vault.lockout")
 local paths = require("sim.vault.paths")
 local refusal = require("sim.vault.refusal")
 local roles = require("sim.vault.roles")
@@ -18,8 +19,11 @@ local list_row, user_row = roles.rows { noun = "User", path = "users", store = "
 local function login(r)
   local user, password = roles.store(r, "users")[r.fields.username:lower()], r.fields.password
   if not password or password == "" then refusal.raise(500, "missing password") end
-  if not user or not crypto.equal(user.password_sha256, digest(password)) then refusal.bad "invalid username or password" end
   local name = r.fields.username:lower()
+  if not user then refusal.bad "invalid username or password" end
+  lockout.guard(r, name, function()
+    if not crypto.equal(user.password_sha256, digest(password)) then refusal.bad "invalid username or password" end
+  end)
   return tokens.login(r, user, { display_name = "userpass-" .. name, meta = { username = name }, alias = name })
 end
 
