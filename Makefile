@@ -1,4 +1,4 @@
-# cmek: make demo | make test | make install PREFIX= DESTDIR= | make uninstall | make deb | make help names the rest
+# cmek: make demo | make demo-vault | make test | make install PREFIX= DESTDIR= | make uninstall | make deb | make help names the rest
 BUILD    = build
 CC       = gcc
 CFLAGS   = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -15,10 +15,10 @@ OBJECTS := $(patsubst host/%.c,$(BUILD)/%.o,$(wildcard host/*.c)) $(BUILD)/scrip
 SENTENCES := $(sort $(filter-out tests/test_torture.lua,$(wildcard tests/test_*.lua)))
 TESTS    = tests/test_torture.lua $(SENTENCES)   # the longest first; it has a number of seeds of its own where programs are slow
 
-.PHONY: all help setup demo test install uninstall deb peers torture bench check valgrind lint clean
+.PHONY: all help setup demo demo-vault test install uninstall deb peers torture bench check valgrind lint clean
 all: $(BUILD)/cmek
 help:           # this list
-	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 $(BUILD)/cmek: $(OBJECTS)
 	$(CC) $(CFLAGS) -o $@ $(OBJECTS) $(LDFLAGS) $(LIBS)
@@ -46,6 +46,9 @@ setup:          # the packages that the build needs; DEPS=skip only names what i
 demo: setup     # the main job against the simulated services
 	@$(MAKE) -s $(BUILD)/cmek
 	@sh tests/demo.sh $(BUILD)/cmek
+demo-vault: setup     # the same with key material from Vault
+	@$(MAKE) -s $(BUILD)/cmek
+	@sh tests/demo.sh $(BUILD)/cmek vault-transit
 
 test:           # every sentence in tests/, and the torture
 	@host/setup curl openssl

@@ -55,7 +55,7 @@ test["the commands of the README run as they are written"] = function()
   local result = reads(scripts)
   -- what was broken on purpose is found; the cluster got its keys; they are not taken from it
   for _, text in ipairs { "key.state", "exit status 6", "CMEK of cluster orders-prod is ENABLED with these keys",
-    "exit status 1", "CMEK of cluster ledger-prod is ENABLED with these keys" } do
+    "exit status 1", "CMEK of cluster ledger-prod is ENABLED with these keys", "CMEK of cluster payments-prod is ENABLED with these keys" } do
     test.truthy(result.text:find(text, 1, true), text)
   end
 end
@@ -89,6 +89,29 @@ test["what the README shows of a run is what it prints"] = function()
     for line in output:gmatch "([^\n]*)\n" do
       test.truthy(seen[same(line)] or line:find "^%(", ("README.md: not printed any more: %s\n%s"):format(line, result.text))
     end
+  end
+end
+
+-- A token with the policy of the README alone does all that cmek does with Vault, in both forms.
+local POLICY <const> = [[
+v() { curl -sSf -X "$1" -H "X-Vault-Token: $VAULT_TOKEN" -d "$3" "$VAULT_ADDR/v1/$2"; }
+v PUT sys/policies/acl/readme "$(cat $D/policy.json)"
+export VAULT_TOKEN=$(v POST auth/token/create '{"policies":["readme"]}' | sed 's/.*"client_token":"\([^"]*\)".*/\1/')
+for form in wrapped exportable; do
+  "$CMEK" run vault-transit --cluster ledger-prod --form $form --yes && "$CMEK" verify vault-transit --cluster ledger-prod --form $form &&
+    "$CMEK" destroy vault-transit --cluster ledger-prod --form $form --confirm ledger-prod || exit
+done
+]]
+
+test["the policy of the README is what the token needs; with less of it cmek names a line"] = function()
+  local text = ""
+  for _, block in ipairs(blocks "hcl") do text = text .. block.text end
+  for _, case in ipairs { { text, "0 none" }, { (text:gsub('\npath "transit/export[^\n]*', "")), "1 export" } } do
+    local directory = test.directory()
+    assert(file.write(directory .. "/policy.json", require("json").encode { policy = case[1] }))
+    local result = outside.simulated(POLICY, { directory = directory, sim = { "--clusters", "tests/data/readme_clusters.json" } })
+    test.equal({ result.status, result.text:find('path "transit/export', 1, true) ~= nil, result.text:find("cannot be seen", 1, true) },
+      { tonumber(case[2]:match "%d"), case[2] == "1 export" }, result.text:sub(-1500))
   end
 end
 
