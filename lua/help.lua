@@ -302,6 +302,9 @@ Layouts
       ["ap-south-1"] = { role = "arn:aws:iam::…" },      a role of its own: a name to have one made, or the ARN of one that is there
     }
 
+  cmek recipes show layouts/residency and layouts/existing are examples; cmek run multi-region has its mapping in itself, to be ejected
+  and edited. plan draws the layout and says what stops when a key or a region is lost.
+
   A region's key is found by its alias there, so a cluster has one key in an AWS region; a region that shares it names the other.
   The multi-Region primary's alias is claimed before the first replica is made. KMS rotates the primary, and its replicas with it;
   imported material (cmek help material) is imported into each.

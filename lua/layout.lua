@@ -19,6 +19,7 @@
 ---@field role_arn string?      or a role to assume there
 ---@class layout.Layout
 ---@field name string           as it was given
+---@field given string|table|nil
 ---@field places layout.Place[] in the order of the cluster's regions
 ---@field asked boolean         whether somebody asked for it
 local failure = require "engine.failure"
@@ -266,7 +267,7 @@ function M.of(cluster, given, here)
   end
   join(reading, places, by_region)
   merge(reading, places)
-  return { name = type(given) == "table" and "the recipe's" or given or "own", places = places, asked = given ~= nil }
+  return { name = type(given) == "table" and "of the recipe" or given or "own", given = given, places = places, asked = given ~= nil }
 end
 
 -- Describing -------------------------------------------------------------------------------------------------------

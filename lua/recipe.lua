@@ -52,6 +52,8 @@ end
 ---@param name string  a stock recipe, or a file (with a '/' or ending in .lua)
 ---@return string text, string path
 function M.source(name)
+  local example = name:find "^layouts/[%w-]+$" and embedded.source(FOLDER .. name .. ".lua")   -- of a layout, to be shown and ejected
+  if example then return example, FOLDER .. name .. ".lua" end
   if M.is_file(name) then
     local text, message = require("file").read(name, SOURCE_MAX)
     if not text then failure.usage(("cannot read the recipe '%s': %s"):format(name, failure.reason(message))) end

@@ -195,3 +195,67 @@ for _, region in ipairs(REGIONS) do
     test.equal(operators.key(who, region).MultiRegionConfiguration.MultiRegionKeyType, "PRIMARY")
   end
 end
+
+-- The drawing, the examples, the stock recipe --------------------------------------------------------------------------
+
+local function drawn(report)
+  local output = require("ui.output").new { width = 100 }
+  return require("ui.plan").render(report, output)
+end
+
+test["a plan draws region, key and role, marks what is slower, and says what stops when a key or a region is lost"] = function()
+  local report = run(operators.open(), "shared:us-east-1", { mode = "plan" })
+  local text = drawn(report)
+  test.contains(text, "layout shared:us-east-1:")
+  test.contains(text, "us-west-2  ->  key of us-east-1 (slower: asked of KMS in us-east-1)  ->  crdb-cmek-orders-0f2c6e9d41b7")
+  test.contains(text, "no node of the cluster that restarts comes back")
+  text = drawn(run(operators.open(), "replica", { mode = "plan" }))
+  test.contains(text, "us-west-2  ->  replica of eu-west-1  ->")
+  test.contains(text, "without the replica in us-west-2, or KMS there, nodes of us-west-2 that restart do not come back; the other regions")
+  test.contains(text, "replicas go on without their primary")
+  test.equal(run(operators.open(), nil, { mode = "plan" }).layout, nil)
+  test.equal(#run(operators.open(), "own", { mode = "plan" }).layout.losses, 3)
+end
+
+test["the layouts that are shipped are data, for the regions that they name"] = function()
+  local shipped = require("embedded").list "recipes/layouts/"
+  test.truthy(#shipped >= 2)
+  for _, path in ipairs(shipped) do
+    local data = assert(require("data").read(require("embedded").source(path)))
+    local regions = {}
+    for region in require("sorted")(data) do regions[#regions + 1] = { name = region } end
+    local layout = require("layout").of({ name = "x", regions = regions, account_id = "571234890001" }, data, { partition = "aws" })
+    test.equal(#layout.places, #regions)
+    test.equal(require("recipe").source(path:match "^recipes/(.*)%.lua$"), require("embedded").source(path))
+  end
+end
+
+test["multi-region: its mapping is made, verified, enabled and found again; ejected and edited it is another"] = function()
+  local who = operators.open()
+  local function at(options)
+    options.recipe = options.recipe or "multi-region"
+    return run(who, nil, options)
+  end
+  local report, status = at {}
+  test.equal({ status, report.error, report.summary.create }, { 0, nil, 4 })
+  test.equal(report.cmek.next, "cmek run multi-region --cluster orders --enable")
+  test.equal({ operators.key(who, "us-west-2").KeyId, operators.key(who, "eu-west-1").MultiRegion }, { operators.key(who, "us-east-1").KeyId, false })
+  test.equal(select(2, at { arguments = { enable = "true" } }), 0)
+  local verified
+  verified, status = at { mode = "verify" }
+  test.equal({ status, #verified.findings }, { 0, 0 })
+  local text, count = require("recipe").source "multi-region":gsub('%["eu%-west%-1"%] = {},', '["eu-west-9"] = {},')
+  test.equal(count, 1)
+  local path = test.directory() .. "/mine.lua"
+  assert(file.write(path, text))
+  local ok, raised = pcall(at, { recipe = path, mode = "plan" })
+  test.equal(ok, false)
+  test.contains(tostring(raised), "reading the layout of the recipe: cluster orders is not in eu-west-9")
+end
+
+test["--layout is completed: names, and files of Lua data once a path is begun"] = function()
+  local candidates = require "completion.candidates"
+  local words, kind = candidates.line { "plan", "console", "--layout", "" }
+  test.equal({ words[1][1], words[2][1], words[3][1], kind }, { "own", "shared", "replica" })
+  test.equal(select(2, candidates.line { "plan", "console", "--layout", "./" }), ":files .lua")
+end

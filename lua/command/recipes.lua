@@ -42,7 +42,9 @@ local function eject(arguments, output)
     failure.raise { status = failure.FAILED, message = message }
   end
   local shown = recipe.is_file(path) and path or "./" .. path
-  output:note(("%s written; cmek plan %s --help\n"):format(path, shown))
+  local plan = name:find "^layouts/" and "edit it for your regions, then: cmek plan console --cluster NAME --layout " .. shown
+    or ("cmek plan %s --help"):format(shown)
+  output:note(("%s written; %s\n"):format(path, plan))
   if output.json then output:document { schema = "cmek.recipe/1", path = path, text = text } end
   return 0
 end

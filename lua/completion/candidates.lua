@@ -76,8 +76,13 @@ local function profiles()
   return listed(names)
 end
 
+local function layouts(line)
+  if require("layout").is_file(line.partial) or line.partial:sub(1, 1) == "." then return {}, ":files .lua" end
+  return listed(require("layout").NAMES)
+end
+
 --- By the flag's name, else by the name of its value.
-local VALUES <const> = { cluster = clusters, confirm = clusters, profile = profiles,
+local VALUES <const> = { layout = layouts, cluster = clusters, confirm = clusters, profile = profiles,
   vault_auth = function() return listed(require("vault.login").NAMES) end }
 local KINDS <const> = { FILE = ":files", DIR = ":directories" }
 

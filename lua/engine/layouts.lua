@@ -6,6 +6,7 @@ local Layout = { __name = "engine.Layout" }
 Layout.__index = Layout
 
 local calls = require "engine.calls"
+local json = require "json"
 local layouts = require "layout"
 local unknown = require "unknown"
 
@@ -105,6 +106,57 @@ function Layout:origins()
     if place.kind == "key" then list[#list + 1] = { name = place.key_region } end
   end
   return list
+end
+
+-- Drawing ----------------------------------------------------------------------------------------------------------
+
+-- What of a cluster stops when a key, or KMS in its region, is lost.
+local function loss(layout, place, regions)
+  local what = ("without the %s in %s, or KMS there, "):format(place.kind, place.key_region)
+  if #regions == #layout.places and #regions > 1 then
+    return what .. "no node of the cluster that restarts comes back: one key for all is the riskiest layout"
+  end
+  return ("%snodes of %s that restart do not come back; the other regions go on"):format(what, table.concat(regions, ", "))
+end
+
+local function losses(layout)
+  local list, families = json.array {}, 0
+  for _, place in ipairs(layout.places) do
+    if place.kind ~= "shared" then
+      local regions = {}
+      for _, other in ipairs(layout.places) do
+        if other == place or other.kind == "shared" and other.of == place.region then regions[#regions + 1] = other.region end
+      end
+      list[#list + 1] = { region = place.key_region, text = loss(layout, place, regions) }
+      if place.kind == "key" and place.multi_region then families = families + 1 end
+    end
+  end
+  if families > 0 then
+    list[#list + 1] = { region = json.null, text = "replicas go on without their primary; until another one is made the primary (aws kms "
+      .. "update-primary-region) KMS rotates none of them. Who has the material of one has that of all" }
+  end
+  return list
+end
+
+local function key_text(place, key)
+  if place.arn then return place.arn end
+  local arn = type(key.arn) == "string" and not unknown.has(key.arn) and key.arn
+  return arn or unknown.show(unknown.text(key.arn))
+end
+
+--- The layout as a plan shows it; nil where nobody asked for one.
+---@param engine table
+---@return table?
+function M.drawing(engine)
+  local self = engine.layout
+  if not self or not self.layout.asked or not self.entries or engine.mode == "destroy" then return nil end
+  local regions = json.array {}
+  for i, place in ipairs(self.layout.places) do
+    local pair = self.entries[i]
+    regions[i] = { region = place.region, kind = place.kind, of = place.of or json.null, key_region = place.key_region,
+      key = key_text(place, pair), role = unknown.show(unknown.text(pair.role.arn)), slower = place.key_region ~= place.region }
+  end
+  return { name = self.layout.name, regions = regions, losses = losses(self.layout) }
 end
 
 return M

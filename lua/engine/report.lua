@@ -83,7 +83,7 @@ end
 --- cmek.plan/1
 function M.plan(engine)
   return { schema = "cmek.plan/1", run = run(engine), summary = M.summary(engine), steps = steps(engine), warnings = warnings(engine),
-    preflight = preflight(engine) }
+    preflight = preflight(engine), layout = require("engine.layouts").drawing(engine) }
 end
 
 --- What this run made or changed, also when it is not complete: the failure must name it.
@@ -98,6 +98,12 @@ function M.made(engine)
     end
   end
   return list
+end
+
+-- The command that enables CMEK with what was handed over: a recipe that has its layout in itself does it itself.
+local function enabling(engine)
+  local own = engine.layout and type(engine.layout.layout.given) == "table"
+  return own and mend.cmek(engine, "run") .. " --enable" or mend.cmek(engine, "run", "enable", mend.CHAIN)
 end
 
 -- Whether the cluster uses what was handed over, by what the Cloud said: { status, uses = "all"|"some"|"none", next }.
@@ -116,7 +122,7 @@ local function use(engine)
   local revoked = #cmek.revoked(info) > 0
   return { status = info.status or "DISABLED", uses = all and "all" or used > 0 and "some" or "none",
     next = revoked and mend.restore(engine, engine.cluster)
-      or not (all and info.status == "ENABLED") and mend.cmek(engine, "run", "enable", mend.CHAIN) or nil }
+      or not (all and info.status == "ENABLED") and enabling(engine) or nil }
 end
 
 -- The recipe that goes on from here, its arguments, and the command that says what it would do.

@@ -124,6 +124,24 @@ function M.steps(steps, output)
   return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
 end
 
+local KINDS <const> = { key = "key of its own", replica = "replica of %s", shared = "key of %s" }
+
+-- The layout that was asked for: region, key and role, and what stops when one of them is lost.
+local function layout(report, output)
+  local drawn = report.layout
+  if not drawn then return "" end
+  local rows, lines = {}, {}
+  for i, entry in ipairs(drawn.regions) do
+    local kind = KINDS[entry.kind]:format(present(entry.of) and entry.of or "")
+    rows[i] = { entry.region, "->", kind .. (entry.slower and (" (slower: asked of KMS in %s)"):format(entry.key_region) or ""), "->",
+      entry.role:match "^arn:.*role/(.*)$" or entry.role:match "^%(ARN of role (%S+)," or entry.role }
+  end
+  for _, entry in ipairs(drawn.losses) do
+    for _, line in ipairs(output:wrap(entry.text, "    ")) do lines[#lines + 1] = line end
+  end
+  return ("layout %s:\n%s%s\n\n"):format(drawn.name, columns.render(rows, "  "), table.concat(lines, "\n"))
+end
+
 -- What cannot be said of our rights, in one line.
 local function rights(report, output)
   for _, check in ipairs(report.preflight or {}) do
@@ -176,8 +194,8 @@ end
 function M.render(report, output, leads_to_run)
   local steps = M.steps(report.steps, output)
   if report.requests then steps = steps .. "\n" .. require("ui.requests").render(report.requests, output) end
-  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. (leads_to_run and "" or notices(report, output))
-    .. rights(report, output) .. output:paint("bold", M.sum(report.summary)) .. "\n"
+  return M.head(report.run) .. "\n" .. (steps ~= "" and steps .. "\n" or "") .. layout(report, output)
+    .. (leads_to_run and "" or notices(report, output)) .. rights(report, output) .. output:paint("bold", M.sum(report.summary)) .. "\n"
 end
 
 return M
