@@ -11,7 +11,7 @@ return {
     { "rotation", "days between KMS's own rotations of a new key; default: as the key in use", type = "integer", optional = true, min = 90,
       max = 2560 },
   },
-  touches = { "cloud", "iam", "kms" },
+  touches = { "cloud", "iam", "kms", "vault" },
 
   run = function(arg)
     local cluster = read("cluster", arg.cluster)
@@ -22,9 +22,15 @@ return {
     local role = read("role", { cluster = cluster, name = due.role })
 
     -- A new key in each region. The one in use is neither changed nor disabled: what it has encrypted needs it.
+    -- Where the material comes from Vault, it makes the next: version N of its key is that of generation N.
     local keys = task.map(due.regions, function(region)
+      local material = region.material
+      if material and material.form == "exportable" then
+        material = ensure("transit_key", { cluster = cluster, region = region.region, mount = material.mount, name = material.name,
+          version = region.generation })
+      end
       return ensure("key", { cluster = cluster, region = region.region, generation = region.generation, rotation = arg.rotation or region.rotation,
-        tags = region.tags, multi_region = region.multi_region, policy = region.policy, inherits = region.inherits })
+        material = material, tags = region.tags, multi_region = region.multi_region, policy = region.policy, inherits = region.inherits })
     end)
 
     -- "Only the regions to rotate" are listed: one request, then the Cloud works through them.

@@ -423,9 +423,10 @@ end
 test["destroy takes no rotation back, and says what does"] = function()
   local who = open()
   done(who)
-  local report, status = run(who, { mode = "destroy" })
-  test.equal({ status, key_of(who, "us-east-1", 1).KeyState }, { 1, "Enabled" })
-  test.contains(report.error.message, "cmek destroy console --cluster orders")
+  local ok, raised = pcall(run, who, { mode = "destroy" })
+  test.equal({ ok, key_of(who, "us-east-1", 1).KeyState }, { false, "Enabled" })
+  test.contains(raised.message, "going back is another rotation")
+  test.contains(raised.next, "cmek destroy console")
 end
 
 -- Real processes -------------------------------------------------------------------------------------------------------------------

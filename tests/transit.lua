@@ -28,8 +28,11 @@ end
 
 function operations.transit_read_key(vault, p)
   local key = vault.keys[p.mount .. "/" .. p.name]
-  return key and { name = p.name, type = key.type, exportable = key.exportable, deletion_allowed = key.deletion_allowed, derived = false,
-    keys = key.versions[1] and { ["1"] = 1795677941 } or {} }
+  if not key then return nil end
+  local versions = {}
+  for number in pairs(key.versions) do versions[tostring(number)] = 1795677941 end   -- order cannot be seen
+  return { name = p.name, type = key.type, exportable = key.exportable, deletion_allowed = key.deletion_allowed, derived = false, keys = versions,
+    latest_version = #key.versions > 0 and #key.versions or nil }
 end
 
 function operations.transit_list_keys(vault, p)
@@ -57,7 +60,13 @@ end
 function operations.transit_export(vault, p)
   local key = vault.keys[p.mount .. "/" .. p.name]
   if not key.exportable then refuse("TransitExport", 400, "private key material is not exportable") end
-  return { name = p.name, keys = { [p.version] = secret.new(crypto.base64(key.versions[1]), "vault") } }
+  return { name = p.name, keys = { [p.version] = secret.new(crypto.base64(key.versions[math.tointeger(p.version)]), "vault") } }
+end
+
+function operations.transit_rotate_key(vault, p)
+  local key = vault.keys[p.mount .. "/" .. p.name]
+  table.insert(key.versions, vault.random(32))
+  return {}
 end
 
 function operations.transit_import_key(vault, p)

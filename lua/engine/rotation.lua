@@ -125,6 +125,22 @@ end
 
 local function period_of(key) return key.rotation.enabled and key.rotation.period and math.tointeger(key.rotation.period) or nil end
 
+-- Where the material is from, as the key's tag says; nil when KMS made it. Else why it is not known.
+local function material_of(key, from)
+  if (key.metadata.Origin or "AWS_KMS") == "AWS_KMS" then return nil end
+  local source = key.tags[names.TAG_MATERIAL]
+  local mount, name, version = tostring(source):match "^(.+)/([^/:]+):(%d+)$"
+  if name and math.tointeger(version) == from then return { form = "exportable", mount = mount, name = name } end
+  if name then
+    return nil, ("%s has version %s of Vault's %s/%s, and is of generation %d: which version is whose material is not clear, so nothing follows it")
+      :format(key.arn, version, mount, name, from)
+  end
+  mount = tostring(source):match "^(.+)/no%-copy$"
+  if mount then return { form = "wrapped", mount = mount } end
+  return nil, ("%s has material that somebody imported, and no tag %s says from where: nothing is known to come after it; another key is "
+    .. "named by hand, or made by KMS"):format(key.arn, names.TAG_MATERIAL)
+end
+
 -- What comes next ----------------------------------------------------------------------------------------------------------
 
 -- The generation after the one in use that somebody has begun: its alias is claimed. The first of them.
@@ -153,10 +169,13 @@ local function describe(context, cluster, info, region)
   if not key then return { region = region, fault = from, situation = told, uri = now.uri } end
   reason, situation = unfit(cluster, key)
   if reason then return { region = region, fault = reason, situation = situation, have = key } end
+  local material
+  material, reason = material_of(key, from)
+  if reason then return { region = region, fault = reason, have = key } end
   local policy, inherits = policy_of(key)
   guard.outside(context, now.auth_principal)
   return { region = region, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, region, from), policy = policy,
-    inherits = inherits, tags = tags_of(key), rotation = period_of(key), multi_region = keys.is_multi_region(key) or nil,
+    inherits = inherits, tags = tags_of(key), material = material, rotation = period_of(key), multi_region = keys.is_multi_region(key) or nil,
     given_at = given_at(info, region, now.uri), coming = coming and coming.uri, have = key }
 end
 
@@ -306,6 +325,24 @@ local function one_role(cluster, regions)
   return role
 end
 
+-- Checks Vault before anything is made, for the regions whose next material is made there.
+local function check_vault(engine, cluster, regions)
+  if engine.mode == "verify" then return end
+  local by_place, order = {}, {}
+  for _, due in ipairs(regions) do
+    local material = due.material
+    if material and due.generation > due.from then
+      local place = material.mount .. " " .. material.form
+      if not by_place[place] then
+        by_place[place] = { transit = material.mount, form = material.form, keys = {} }
+        order[#order + 1] = by_place[place]
+      end
+      table.insert(by_place[place].keys, { name = due.region, key = material.name, version = due.generation })
+    end
+  end
+  for _, options in ipairs(order) do require("engine.vault").check(engine, cluster, options) end
+end
+
 -- The regions of a run whose keys the Cloud has.
 local function of_this_run(engine, set_out)
   local regions = {}
@@ -331,6 +368,7 @@ local function read(engine, options)
   else
     aim(engine, regions, options)
   end
+  check_vault(engine, cluster, regions)
   return { role = one_role(cluster, regions), regions = regions }
 end
 
@@ -348,6 +386,11 @@ end
 ---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean? }
 ---@return { role: string, regions: engine.Due[], used: table<string, string> }  used: the keys in use, by region
 function M.read(engine, options)
+  if engine.mode == "destroy" then
+    failure.raise { code = "refused", what = "taking back a rotation", message = "what was written since needs the new keys, and what was written "
+      .. "before the old ones; going back is another rotation", next = "what cmek made for the cluster is taken back by cmek destroy console "
+      .. "(or vault-transit) --cluster " .. require("quote")(options.cluster.name) }
+  end
   local due = engine.context:once("rotation", function() return read(engine, options) end)
   if engine.phase == "do" and not engine.rehearsal then remember(engine, due.regions) end
   local result = { role = due.role, regions = {}, used = {} }

@@ -14,8 +14,9 @@ M.checks = {
   { id = "vault.open", severity = "high", text = "Vault can be asked, and is not sealed" },
 }
 
--- What is done with the paths below the mount, region by region: of transit by the form that the material takes.
-local function transit(cluster, region, need, options)
+-- What is done with the paths below the mount, region by region: of transit by the form that the material takes, and by the key and its
+-- version where those are known.
+local function transit(cluster, region, need, options, known)
   if options.form == "wrapped" then
     local key = names.temporary(cluster, region, "x")
     need(("keys/%s/import"):format(key), "create", "update")
@@ -23,9 +24,10 @@ local function transit(cluster, region, need, options)
     need(("keys/%s/config"):format(key), "create", "update")
     need(("keys/%s"):format(key), "delete")
   else
-    local key = names.vault_key(cluster, region)
+    local key, version = known and known.key or names.vault_key(cluster, region), known and known.version or 1
     need(("keys/%s"):format(key), "create", "update", "read")
-    need(("export/encryption-key/%s/1"):format(key), "read")
+    if version > 1 then need(("keys/%s/rotate"):format(key), "create", "update") end
+    need(("export/encryption-key/%s/%d"):format(key, version), "read")
   end
 end
 
@@ -51,7 +53,9 @@ local function wanted(engine, cluster, kind, mount, options)
   local list = {}
   local function need(path, ...) list[#list + 1] = { path = mount .. "/" .. path, ... } end
   local origins = options.form ~= "wrapped" and engine.layout and engine.layout:origins()
-  for _, region in ipairs(origins or cluster.regions or {}) do ENGINES[kind](cluster, region.name, need, options) end
+  for _, region in ipairs(options.keys or origins or cluster.regions or {}) do
+    ENGINES[kind](cluster, region.name, need, options, options.keys and region)
+  end
   return list
 end
 
@@ -124,7 +128,8 @@ end
 --- Checks Vault before anything is made; in verify whether it is open, and what needs it is looked at thing by thing.
 ---@param engine table
 ---@param cluster table
----@param options { transit: string?, keymgmt: string?, form: "exportable"|"wrapped"|nil }  the mount of the engine that is used; form: transit's
+---@param options { transit: string?, keymgmt: string?, form: "exportable"|"wrapped"|nil, keys: table[]? }
+---  the mount of the engine that is used; form: transit's; keys: of a rotation, by region: { name = the region's, key =, version = }
 function M.check(engine, cluster, options)
   local kind, mount = engine_of(options)
   if not kind then return end

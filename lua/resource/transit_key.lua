@@ -7,7 +7,7 @@ local M = {}
 M.kind = "transit_key"
 
 --- What it may call, by service.
-M.actions = { vault = { "TransitReadKey", "TransitCreateKey", "TransitConfigureKey", "TransitListKeys", "TransitDeleteKey",
+M.actions = { vault = { "TransitReadKey", "TransitCreateKey", "TransitConfigureKey", "TransitRotateKey", "TransitListKeys", "TransitDeleteKey",
   "TransitDeleteTemporaryKey" } }
 
 --- The checks of verify, in order.
@@ -20,13 +20,15 @@ M.checks = {
 }
 
 local TYPE <const> = "aes256-gcm96"
+local ROTATIONS_MAX <const> = 3   -- requests of one run for one version, when it is not known what became of one
+local LOST <const> = 20           -- seconds in which Vault shows a version that it made
 
 --- Fills in what was left out.
----@param want { cluster: table, region: string, mount: string?, name: string? }
+---@param want { cluster: table, region: string, mount: string?, name: string?, version: integer? }
 function M.defaults(want)
   want.mount = want.mount or "transit"
   want.name = want.name or names.vault_key(want.cluster, want.region)
-  want.version = "1"
+  want.version = tostring(want.version or 1)
 end
 
 function M.name(want) return want.mount .. "/" .. want.name end
@@ -59,23 +61,39 @@ end
 ---@return boolean
 function M.has_version(want, have) return type(have.keys) == "table" and have.keys[want.version] ~= nil end
 
+-- Versions that Vault has made of it so far.
+local function latest(have) return math.tointeger(have.latest_version) or 1 end
+
+--- Whether the wanted version is still to be made.
+---@param want table
+---@param have table
+---@return boolean
+function M.is_behind(want, have) return latest(have) < math.tointeger(want.version) end
+
 --- Why the key is not touched; nil when it can be used.
 ---@return string? reason
 function M.refusal(_, want, have)
-  if not have then return nil end
+  if not have and want.version == "1" then return nil end
+  if not have then
+    return ("%s is not in Vault, whose next version was to be the material: restore it from a backup of Vault; a key that is made anew has "
+      .. "other material"):format(M.name(want))
+  end
   local wrong = M.wrong(have)
   if wrong then
     return ("%s in Vault has our name, and %s: look what it is for, and name another mount (--vault-mount)"):format(M.name(want), wrong)
   end
-  if not M.has_version(want, have) then
+  if not M.has_version(want, have) and not M.is_behind(want, have) then
     return ("%s in Vault has no version %s, which is the material of the key: restore it from a backup of Vault"):format(M.name(want),
       want.version)
   end
 end
 
-function M.differences(_, have)
+function M.differences(want, have)
   local list = {}
-  if have.exportable ~= true then list[1] = { check = "exportable", field = "exportable", have = false, want = true } end
+  if M.is_behind(want, have) then
+    list[1] = { check = "version", field = "latest_version", have = latest(have), want = math.tointeger(want.version) }
+  end
+  if have.exportable ~= true then list[#list + 1] = { check = "exportable", field = "exportable", have = false, want = true } end
   if have.deletion_allowed == true then list[#list + 1] = { check = "kept", field = "deletion_allowed", have = true, want = false } end
   return list
 end
@@ -116,9 +134,32 @@ function M.create(context, want)
   return #M.differences(want, have) > 0 and M.update(context, want, have) or have
 end
 
+-- One more version. What a rotation whose answer was lost has done is looked up before the next one. Somebody who rotates at the same
+-- time makes a version too many, of which nothing is lost: which one is a generation's is fixed by its number.
+local function rotate(context, want, have)
+  local before = latest(have)
+  for _ = 1, ROTATIONS_MAX do
+    local done = context:try({ uncertain = true }, function()
+      return context:write(function() return context.session.vault.transit_rotate_key { mount = want.mount, name = want.name } end)
+    end)
+    local seen = context:poll {
+      reason = ("waiting until Vault shows version %d of %s"):format(before + 1, M.name(want)), bound = done and 60 or LOST,
+      check = function()
+        local now = M.find(context, want)
+        return now and latest(now) > before and now or nil
+      end,
+    }
+    if seen then return seen end
+  end
+  require("engine.failure").raise { code = "not_ready", service = "vault", region = want.region, what = "rotating " .. M.name(want),
+    message = ("Vault shows no version %d"):format(before + 1) }
+end
+
 function M.update(context, want, have)
-  local wanted = { mount = want.mount, name = want.name }
-  for _, difference in ipairs(M.differences(want, have)) do wanted[difference.field] = difference.want end
+  while M.is_behind(want, have) do have = rotate(context, want, have) end
+  local wanted, differs = { mount = want.mount, name = want.name }, false
+  for _, difference in ipairs(M.differences(want, have)) do wanted[difference.field], differs = difference.want, true end
+  if not differs then return have end
   context:try({ uncertain = true }, function()
     return context:write(function() return context.session.vault.transit_configure_key(wanted) end)
   end)

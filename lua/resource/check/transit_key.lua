@@ -21,12 +21,16 @@ function M.inspect(engine, list, want, have)
   if key.has_version(want, have) then
     list:ok("transit_key.version", want.version)
   else
+    local made = not key.is_behind(want, have)
     list:finding("transit_key.version", { field = "keys", have = "missing", want = want.version,
-      text = "it was trimmed: restore it from a backup of Vault" })
+      text = made and "it was trimmed: restore it from a backup of Vault" or "Vault has not made it yet",
+      mend = not made and mend.cmek(engine, "run") or nil })
   end
   for _, difference in ipairs(key.differences(want, have)) do
-    list:finding("transit_key." .. difference.check, { field = difference.field, have = difference.have, want = difference.want,
-      mend = mend.cmek(engine, "run") })
+    if difference.check ~= "version" then   -- told above
+      list:finding("transit_key." .. difference.check, { field = difference.field, have = difference.have, want = difference.want,
+        mend = mend.cmek(engine, "run") })
+    end
   end
   for _, check in ipairs { "exportable", "kept" } do
     if list:sound("transit_key." .. check) then list:ok("transit_key." .. check) end

@@ -1,0 +1,198 @@
+-- The recipe rotate, where the material of the keys comes from Vault's transit engine: its next version, or the next data key.
+local crypto = require "crypto"
+local names = require "names"
+local operators = dofile "tests/operator.lua"
+local transit = dofile "tests/transit.lua"
+
+local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
+local DAY <const> = 86400
+local WRAPPED <const> = { form = "wrapped", enable = "true" }
+
+local pairs_of = {}   -- RSA keys take long to make, and are as good a second time
+local function rsa_generate(bits)
+  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
+  return pairs_of[bits]
+end
+
+local function open(arguments)
+  local who = operators.open { sim = { rsa_generate = rsa_generate } }
+  who.vault = transit.new(function(count) return who.world:random(count) end)
+  who.session.vault = transit.functions(who.vault)
+  local report, status = operators.run(who, "vault-transit", { arguments = arguments or { enable = "true" } })
+  test.equal({ status, report.error }, { 0 })
+  who.world.now = who.world.now + 30 * DAY
+  return who
+end
+
+local function again(who)
+  local other = operators.beside(who, { who = who.simulation.accounts[1] })
+  other.vault, other.session.vault = who.vault, transit.functions(who.vault)
+  return other
+end
+
+local function run(who, options) return operators.run(who, "rotate", options) end
+
+local function done(who, options)
+  local report, status = run(who, options)
+  test.equal({ status, report.error }, { 0 })
+  return report
+end
+
+local function tags(key)
+  local map = {}
+  for _, tag in ipairs(key.Tags) do map[tag.TagKey] = tag.TagValue end
+  return map
+end
+
+local function place(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region] end
+
+local function key_of(who, region, generation)
+  for _, alias in ipairs(place(who, region).aliases) do
+    for _, key in ipairs(place(who, region).keys) do
+      if alias.AliasName == names.alias(operators.CLUSTER, generation) and key.KeyId == alias.TargetKeyId then return key end
+    end
+  end
+end
+
+local function material(key) return key.KeyMaterials[1] and key.KeyMaterials[1]._bytes end
+local function vault_key(who, region) return who.vault.keys["transit/" .. names.vault_key(operators.CLUSTER, region)] end
+
+local function count(who, operation)
+  local found = 0
+  for _, name in ipairs(who.vault.calls) do found = found + (name == operation and 1 or 0) end
+  return found
+end
+
+local function fault(who, text) table.insert(who.simulation.faults, require("sim.faults").read(text)) end
+
+test["version 2 of each transit key is the material of generation 2; the key from before keeps its own"] = function()
+  local who = open()
+  local report = done(who)
+  test.equal({ report.summary.create, report.summary.change }, { 3, 4 })
+  for _, region in ipairs(REGIONS) do
+    local old, new, vault = key_of(who, region, 1), key_of(who, region, 2), vault_key(who, region)
+    test.equal({ #vault.versions, material(old) == vault.versions[1], material(new) == vault.versions[2] }, { 2, true, true })
+    test.equal({ new.Origin, new.KeyState, new.ExpirationModel, old.KeyState },
+      { "EXTERNAL", "Enabled", "KEY_MATERIAL_DOES_NOT_EXPIRE", "Enabled" })
+    test.equal(tags(new)[names.TAG_MATERIAL], ("transit/crdb-cmek-orders-0f2c6e9d41b7-%s:2"):format(region))
+  end
+  report = run(who, { mode = "verify" })
+  test.equal(#report.findings, 0)
+  test.equal(operators.run(who, "vault-transit", { arguments = { enable = "true" } }).summary.unchanged, 9)   -- what is in use is as it wants it
+end
+
+test["wrapped: Vault makes the next data key under KMS's public key, and keeps nothing of it"] = function()
+  local who = open(WRAPPED)
+  local first = material(key_of(who, "us-east-1", 1))
+  done(who)
+  test.equal({ #who.vault.wrapped, next(who.vault.keys), count(who, "transit_export") }, { 6, nil, 0 })
+  local new = key_of(who, "us-east-1", 2)
+  test.equal({ material(new) ~= first, new.KeyState, tags(new)[names.TAG_MATERIAL] }, { true, "Enabled", "transit/no-copy" })
+end
+
+test["Vault is rotated no further than the generation: a version that is there already is taken"] = function()
+  local who = open()
+  table.insert(vault_key(who, "us-west-2").versions, ("7"):rep(32))   -- another run died after this, or somebody rotated by hand
+  done(who)
+  test.equal({ count(who, "transit_rotate_key"), #vault_key(who, "us-west-2").versions }, { 2, 2 })
+  test.equal(material(key_of(who, "us-west-2", 2)), ("7"):rep(32))
+end
+
+test["a rotation in Vault whose answer is lost is looked up, and not made twice"] = function()
+  local who = open()
+  who.vault.faults.transit_rotate_key = function(p)
+    who.vault.faults.transit_rotate_key = nil
+    table.insert(who.vault.keys[p.mount .. "/" .. p.name].versions, who.world:random(32))
+    require("refusal").raise { service = "vault", operation = "TransitRotateKey", kind = "lost", message = "the connection was closed" }
+  end
+  done(who)
+  for _, region in ipairs(REGIONS) do test.equal(#vault_key(who, region).versions, 2) end
+end
+
+test["one that never arrived is made when Vault has shown that it was not"] = function()
+  local who = open()
+  who.vault.faults.transit_rotate_key = function()
+    who.vault.faults.transit_rotate_key = nil
+    require("refusal").raise { service = "vault", operation = "TransitRotateKey", kind = "lost", message = "the connection was closed" }
+  end
+  done(who)
+  for _, region in ipairs(REGIONS) do test.equal(#vault_key(who, region).versions, 2) end
+end
+
+test["a run that dies between Vault and the Cloud is finished by the next one: no version and no key too many"] = function()
+  for _, dies in ipairs { "error service=kms operation=ImportKeyMaterial code=LimitExceededException status=400 count=1 message=no",
+    "error service=kms operation=CreateKey code=LimitExceededException status=400 count=1 message=no",
+    "error service=cloud operation=UpdateCMEKSpec code=INVALID_ARGUMENT status=400 count=1 message=no" } do
+    local who = open()
+    fault(who, dies)
+    test.equal(select(2, run(who)), 5)
+    done(again(who), { run_id = "run-2" })
+    for _, region in ipairs(REGIONS) do
+      test.equal({ dies, #place(who, region).keys, #vault_key(who, region).versions }, { dies, 2, 2 })
+      test.truthy(material(key_of(who, region, 2)) == vault_key(who, region).versions[2])
+    end
+  end
+end
+
+test["a transit key that is gone, or has other versions than the generation, is told, and nothing is made"] = function()
+  local who = open()
+  local name = "transit/" .. names.vault_key(operators.CLUSTER, "us-east-1")
+  who.vault.keys[name] = nil
+  local report, status = run(who)
+  test.equal({ status, report.steps[1].action, who.vault.keys[name] }, { 1, "refuse" })
+  test.contains(report.steps[1].reason, "restore it from a backup of Vault")
+  who = open()
+  for _, tag in ipairs(key_of(who, "us-east-1", 1).Tags) do
+    if tag.TagKey == names.TAG_MATERIAL then tag.TagValue = tag.TagValue:gsub(":1$", ":5") end
+  end
+  local _, raised = pcall(run, who)
+  test.contains(raised.message, "has version 5 of Vault's " .. name .. ", and is of generation 1")
+  for _, tag in ipairs(key_of(who, "us-east-1", 1).Tags) do
+    if tag.TagKey == names.TAG_MATERIAL then tag.TagKey = "other" end
+  end
+  _, raised = pcall(run, who)
+  test.contains(raised.message, "no tag cmek:material says from where")
+end
+
+test["what the token of Vault may not do is told by the lines that its policy lacks, before anything is made"] = function()
+  local who = open()
+  who.vault.capabilities = function(path) return path:find "/rotate$" and { "deny" } or path:find "/2$" and { "deny" } or { "root" } end
+  local ok, raised = pcall(run, who)
+  test.equal({ ok, count(who, "transit_rotate_key"), key_of(who, "us-east-1", 2) }, { false, 0 })
+  test.contains(raised.next, 'path "transit/keys/crdb-cmek-orders-0f2c6e9d41b7-us-east-1/rotate" { capabilities = ["create", "update"] }')
+  test.contains(raised.next, 'path "transit/export/encryption-key/crdb-cmek-orders-0f2c6e9d41b7-us-east-1/2" { capabilities = ["read"] }')
+end
+
+-- Through the real door and client, to the simulated Vault ---------------------------------------------------------------------
+
+local function simulated()
+  local vault = require "sim.vault.state"
+  local who = operators.open { sim = { rsa_generate = function(bits)
+    pairs_of["real " .. bits] = pairs_of["real " .. bits] or crypto.rsa_generate(bits)
+    return pairs_of["real " .. bits]
+  end }, environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
+  who.simulation.state.vault.namespaces[""].mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32))
+  local report, status = operators.run(who, "vault-transit", { arguments = { enable = "true" } })
+  test.equal({ status, report.error }, { 0 })
+  who.world.now = who.world.now + 30 * DAY
+  return who
+end
+
+test["the requests that a run would send: Vault's rotation, the new key's import, the Cloud's change; none of it is sent"] = function()
+  local who = simulated()
+  local report, seen = run(who, { mode = "plan", requests = true }), {}
+  for _, request in ipairs(report.requests) do seen[request.operation] = (seen[request.operation] or 0) + 1 end
+  test.equal({ seen.TransitRotateKey, seen.CreateKey, seen.ImportKeyMaterial, seen.UpdateCMEKSpec, key_of(who, "us-east-1", 2) }, { 3, 3, 3, 1 })
+end
+
+test["a rotation works with the simulated Vault, whose token and material stand in no journal"] = function()
+  local who = simulated()
+  done(who)
+  who.journal:sync()
+  test.contains(who.disk.text, "TransitRotateKey")
+  test.truthy(not who.disk.text:find(require("sim.vault.state").ROOT_TOKEN, 1, true))
+  local new = key_of(who, "us-east-1", 2)
+  test.truthy(not who.disk.text:find(crypto.base64(material(new)), 1, true))
+  test.truthy(material(new) ~= material(key_of(who, "us-east-1", 1)))
+  test.equal(#run(who, { mode = "verify" }).findings, 0)
+end
