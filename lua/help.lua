@@ -120,8 +120,9 @@ Revoking, and the way back
   no call of its API ends that. Its support does, on a ticket with the cluster's ID and the organization's, which restore prints.
 
   Refused, before anything is changed: another cluster names the role or one of the keys, or a cluster cannot be asked; a key is of
-  another account, or its policy may not be read or would not be taken (32,768 bytes; a deleted role in it; you could not change it again);
-  CMEK was never enabled. A key that waits for its deletion gets the statement too; the command that saves it is printed.
+  another account (once that account has put the statement, --elsewhere ARN says so), or its policy may not be read or would not be
+  taken (32,768 bytes; a deleted role in it; you could not change it again); CMEK was never enabled. A key that waits for its deletion
+  gets the statement too; the command that saves it is printed.
 ]],
   duties = [[
 Separated duties

@@ -3,7 +3,8 @@ return {
   api     = 1,
   summary = "Let a cluster to its keys again after a revocation; support then brings it up",
   args    = {
-    { "cluster", "name, UUID or console URL of the cluster" },
+    { "cluster",   "name, UUID or console URL of the cluster" },
+    { "elsewhere", "ARN of a key of another account, whose policy is changed there", list = true },
   },
   touches = { "cloud", "iam", "kms" },
 
@@ -14,7 +15,7 @@ return {
     -- Every key, as for the revocation: current and past ones, and replicas.
     local all = read("every_key", cluster)
     local keys = task.map(all.keys, function(key)
-      return ensure("restored_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles })
+      return ensure("restored_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles, elsewhere = arg.elsewhere })
     end)
 
     -- "Contact support": what the Cloud keeps revoked, and the text that they need.

@@ -4,8 +4,9 @@ return {
   api     = 1,
   summary = "Take its keys from a cluster at once: a full outage, which support alone can end (break-glass)",
   args    = {
-    { "cluster", "name, UUID or console URL of the cluster" },
-    { "drill",   "check that it could be done now, and change nothing", type = "boolean" },
+    { "cluster",   "name, UUID or console URL of the cluster" },
+    { "drill",     "check that it could be done now, and change nothing", type = "boolean" },
+    { "elsewhere", "ARN of a key of another account, whose policy is changed there", list = true },
   },
   touches = { "cloud", "iam", "kms" },
 
@@ -18,7 +19,7 @@ return {
 
     -- In AWS: a Deny for the role in every policy. Nodes that run keep what they have decrypted, so this alone stops nothing at once.
     local keys = task.map(all.keys, function(key)
-      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles })
+      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles, elsewhere = arg.elsewhere })
     end)
 
     -- In the Cloud: PATCH { "action": "REVOKE" }. The cluster restarts and cannot start.

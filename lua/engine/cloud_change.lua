@@ -206,7 +206,7 @@ end
 ---@return { info: table }
 function M.make(context, change, step)
   local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
-  require("engine.handed_over").note(context, change)
+  if #change.specs > 0 then require("engine.handed_over").note(context, change) end   -- a change that gives the Cloud no keys hands none over
   while not send(context, change, first) do
     if context.clock.now() > deadline then
       still_locked(change, change.operation, ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60))

@@ -59,8 +59,9 @@ local function add(engine, resource, deletion, thing, asked)
   local step = steps.new(engine, key, { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource,
     deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete", asked = asked })
   if resource.own and not resource.delete then
-    step.action, step.reason = "none", "its kind has no delete: it is left as it is"
-    context:warn(("%s %s stays: its kind has no delete"):format(step.kind, step.name), step.region)
+    local why = resource.way_back and ("it is taken back by %s"):format(resource.way_back) or "its kind has no delete"
+    step.action, step.reason, step.stays = "none", why .. ": it is left as it is", resource.way_back ~= nil
+    context:warn(("%s %s stays: %s"):format(step.kind, step.name, why), step.region)
     return
   end
   if want.arn then
@@ -108,7 +109,7 @@ end
 local function judge(engine, uses)
   local used
   for _, step in ipairs(engine.steps) do
-    local use = step.kind ~= "cluster_cmek" and by(step, uses)
+    local use = step.kind ~= "cluster_cmek" and not step.stays and by(step, uses)
     used = used or use
     if use then step.used, step.action, step.irreversible, step.reason = use, "refuse", nil, IN_USE:format(use, step.kind) end
   end

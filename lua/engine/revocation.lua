@@ -55,17 +55,25 @@ local function foresee_rights(context, cluster)
   require("engine.rights").foresee_keys(context, { "kms:PutKeyPolicy" }, arns)
 end
 
---- A key as far as its policy goes; `refused` stands for one that is not ours to change, `gone` for one that KMS has not any more,
---- `cut_off` for one whose role was deleted, so that nobody comes to it.
+-- What stands for a key of another account, which nobody here can read or change: refused, unless it is left to that account.
+local function of_another(context, want)
+  local account, ours = account_of(want.arn), context:identity().account
+  if account == ours then return nil end
+  for _, arn in ipairs(want.elsewhere or {}) do
+    if arn == want.arn then return { arn = want.arn, elsewhere = account } end
+  end
+  return { refused = ("%s is a key of account %s, and the credentials are of %s: only that account can change its policy. When that is done there, "
+    .. "say so with --elsewhere %s"):format(want.arn, account, ours, want.arn) }
+end
+
+--- A key as far as its policy goes; `elsewhere` stands for one that is left to its own account, `refused` for one that is not ours
+--- to change, `gone` for one that KMS has not any more, `cut_off` for one whose role was deleted, so that nobody comes to it.
 ---@param context engine.Context
 ---@param want { arn: string, region: string, roles: string[] }
 ---@return table
 function M.find(context, want)
-  local account = account_of(want.arn)
-  if account ~= context:identity().account then
-    return { refused = ("it is a key of account %s, and the credentials are of %s: only that account can change its policy"):format(account,
-      context:identity().account) }
-  end
+  local foreign = of_another(context, want)
+  if foreign then return foreign end
   foresee_rights(context, want.cluster)
   local denied, kms = { AccessDeniedException = true, NotFoundException = true }, context.session.kms
   local both = context.tasks.all {

@@ -5,6 +5,7 @@ local cmek = require "engine.cmek"
 local M = {}
 
 M.kind = "restored_cluster"
+M.way_back = "cmek run revoke"   -- destroy says so
 M.own = true   -- verify: is it there, is it enabled again
 
 M.checks = { { id = "restored_cluster.exists", severity = "high" }, { id = "restored_cluster.as_wanted", severity = "high" } }

@@ -8,6 +8,7 @@ local statement = require "policy.revocation"
 local M = {}
 
 M.kind = "restored_key"
+M.way_back = "cmek run revoke"   -- destroy says so
 M.own = true   -- verify: is it there, is nothing denied
 
 M.checks = { { id = "restored_key.exists", severity = "high" }, { id = "restored_key.as_wanted", severity = "high" } }
@@ -15,7 +16,8 @@ M.checks = { { id = "restored_key.exists", severity = "high" }, { id = "restored
 --- What it may call, by service.
 M.actions = revocation.actions
 
----@param want { cluster: table, region: string, arn: string, roles: string[] }  roles: those that are let in again
+---@param want { cluster: table, region: string, arn: string, roles: string[], elsewhere: string[]? }  roles: those that are let in again;
+---  elsewhere: keys that are left to the accounts that they are of
 function M.defaults() end
 
 function M.name(want) return want.arn:match "[^/]+$" end
@@ -23,6 +25,7 @@ function M.region(want) return want.region end
 
 -- What keeps a role from a key, by its policy and state, as far as that can be seen from here; nil when nothing does.
 local function kept_from(context, want, have)
+  if have.elsewhere then return ("it is left to account %s, as --elsewhere says"):format(have.elsewhere) end
   if have.gone then return "KMS has no such key (any more)" end
   if have.state ~= "Enabled" then return ("the key is %s"):format(have.state) end
   for _, role in ipairs(want.roles) do
@@ -73,7 +76,7 @@ function M.pending() return nil end
 function M.needs(context, want, have) return revocation.needs(context, want, have) end
 
 --- What the recipe gets.
-function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles } end
+function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles, elsewhere = want.elsewhere } end
 
 --- Takes the Deny out of what the policy has at that moment; what is left is held against that.
 function M.update(context, want, have, step)

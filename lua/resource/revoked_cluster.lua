@@ -1,10 +1,12 @@
 --- A cluster whose CMEK is revoked at the Cloud, after its role was kept from every key. The Cloud has no way back: support has.
+local cloud_change = require "engine.cloud_change"
 local failure = require "engine.failure"
 local revocation = require "engine.revocation"
 
 local M = {}
 
 M.kind = "revoked_cluster"
+M.way_back = "cmek run restore"   -- destroy says so
 M.own = true   -- verify: is it there, is it revoked
 
 M.checks = { { id = "revoked_cluster.exists", severity = "high" }, { id = "revoked_cluster.as_wanted", severity = "high" } }
@@ -19,7 +21,7 @@ M.irreversible = "the cluster restarts and cannot start: every node in every reg
 
 local SETTLE <const> = { 0.25, 0.25, 0.5, 0.5, 1, 1, 2, 4, 8, 10 }   -- seconds between looks while it is being revoked
 local SETTLE_BOUND <const> = 7200     -- seconds until every region is revoked
-local BUSY_BOUND <const> = 7200       -- seconds until the cluster is not locked any more
+local SHOWN <const> = 30              -- seconds that KMS may show an older policy than it has shown before
 
 ---@param want { cluster: table, keys: { arn: string, region: string, roles: string[] }[], roles: string[] }  keys: all that it has
 ---@param context engine.Context
@@ -96,11 +98,11 @@ function M.result(want) return { cluster = want.cluster.id } end
 
 local function what(want) return ("revoking CMEK of cluster %s"):format(want.cluster.name) end
 
--- Every key that the Cloud names now is one of those whose policy has the Deny, and has it still.
-local function check_denied(context, want, have)
+-- Every key that the Cloud names is one of those whose policy has the Deny.
+local function check_named(want, info)
   local known = {}
   for _, key in ipairs(want.keys) do known[key.arn] = true end
-  for _, region in ipairs(have.info.region_infos or {}) do
+  for _, region in ipairs(info.region_infos or {}) do
     for _, key in ipairs(region.key_infos or {}) do
       if not known[(key.spec or {}).uri] then
         failure.raise { code = "refused", service = "cloud", region = region.region, what = what(want),
@@ -109,9 +111,20 @@ local function check_denied(context, want, have)
       end
     end
   end
+end
+
+-- And has it still. A policy that was just put may be shown as it was for a while.
+local function check_denied(context, want)
   context.tasks.map(want.keys, function(key)
-    local now = revocation.find(context, key)
-    if now.gone or now.cut_off or now.denied then return end
+    local now
+    local denied = context:poll {
+      reason = ("looking whether the policy of %s keeps the role out still"):format(key.arn), bound = SHOWN,
+      check = function()
+        now = revocation.find(context, key)
+        return (now.gone or now.cut_off or now.denied or now.elsewhere) and true or nil
+      end,
+    }
+    if denied then return end
     failure.raise { code = "refused", service = "kms", region = key.region, what = what(want),
       message = now.refused or ("since the role was kept from %s somebody took the Deny out of its policy again"):format(key.arn),
       next = "agree with whoever restores at the same time; then run this again" }
@@ -121,55 +134,25 @@ end
 -- The Cloud's account of it, read anew.
 local function look(context, want) return context.session.cloud.cmek(want.cluster.id) end
 
--- Whether the Cloud has taken the request: every region is revoked or on its way.
-local function taken(context, want)
-  local open = stand(look(context, want))
-  return #open == 0
-end
-
-local function wait_for_lock(context, want)
-  local free = context:poll {
-    reason = ("cluster %s is locked by another job; waiting until it is free (cmek status --cluster %s)"):format(want.cluster.name,
-      require("quote")(want.cluster.name)), bound = BUSY_BOUND, delays = { 1, 2, 5 },
-    check = function()
-      local now = context.session.cloud.cluster(want.cluster.id)
-      return now.state ~= "LOCKED" and now.state ~= "CREATING" and now or nil
+-- What the Cloud is asked for. One that says that it is revoked already has what was asked for, from another operator.
+local function change_of(context, want)
+  return {
+    cluster = want.cluster, specs = {}, operation = "UpdateCMEKStatus", what = what(want), verb = "revoke CMEK",
+    shows = function() return #stand(look(context, want)) == 0 end,
+    send = function()
+      context:try(function(refused) return refused.status == 400 and tostring(refused.message or ""):lower():find "revoked" end,
+        function() return context.session.cloud.revoke_cmek(want.cluster.id) end)
     end,
   }
-  if free then return end
-  local message = ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60)
-  failure.raise({ code = "not_ready", service = "cloud", operation = "GetCluster", what = what(want), message = message },
-    "cluster.locked", { message = message, name = want.cluster.name })
 end
 
-local function is_busy(refused)
-  return refused.kind == "refused" and (refused.status == 503 or tostring(refused.message or ""):lower():find "%f[%a]lock" ~= nil)
+local function not_settled(want, code, message, next_step)
+  failure.raise { code = code, service = "cloud", operation = "GetCMEKClusterInfo", what = what(want), message = message, next = next_step }
 end
 
--- The answer was lost, or says that it is revoked: only the Cloud can say what it has.
-local function look_for_outcome(context, want)
-  return context:poll {
-    reason = "asking the Cloud whether it took the request to revoke", bound = context.LAG, delays = { 0.5, 1, 2, 4, 8, 15 },
-    check = function() return taken(context, want) or nil end,
-  } or false
-end
-
--- One sending. True when the Cloud has taken the request.
-local function send(context, want)
-  local done, refused = context:try(function(refused)
-    return is_busy(refused) or context.uncertain(refused) or refused.status == 400 and tostring(refused.message or ""):lower():find "revok"
-  end, function()
-    return context:write(function() return context.session.cloud.revoke_cmek(want.cluster.id) end)
-  end)
-  if done then return true end
-  if not is_busy(refused) then return look_for_outcome(context, want) end
-  wait_for_lock(context, want)
-  if taken(context, want) then return true end
-  context:wait(("the Cloud says '%s' of cluster %s"):format(refused.message or refused.status, want.cluster.name), 2)
-  return false
-end
-
+-- The Cloud's statuses until every region is revoked.
 local function settle(context, want)
+  local started = context.clock.now()
   local settled = context:poll {
     reason = ("waiting until CMEK of %s is revoked in every region"):format(want.cluster.name), bound = SETTLE_BOUND, delays = SETTLE,
     check = function()
@@ -177,31 +160,33 @@ local function settle(context, want)
       local open, moving, failed = stand(info)
       context.ticket.info = info
       if failed then return { failed = failed } end
+      if #open > 0 and context.clock.now() - started > context.LAG then return { open = open } end
       return #open + #moving == 0 and { info = info } or nil
     end,
-  }
-  if settled and not settled.failed then return settled end
-  failure.raise { code = settled and "REVOKE_FAILED" or "not_ready", service = "cloud", operation = "GetCMEKClusterInfo", what = what(want),
-    message = settled and settled.failed or ("not every region is revoked after %d min"):format(SETTLE_BOUND // 60),
-    next = settled and "the role is kept from every key all the same; send support the cluster's ID and the organization's" or nil }
+  } or {}
+  if settled.info then return settled end
+  if settled.failed then
+    not_settled(want, "REVOKE_FAILED", settled.failed,
+      "the role is kept from every key all the same; send support the IDs of cluster and organization")
+  end
+  if settled.open then
+    not_settled(want, "not_ready", ("the Cloud took the request and %d s later shows %s"):format(context.LAG, table.concat(settled.open, ", ")))
+  end
+  not_settled(want, "not_ready", ("not every region is revoked after %d min"):format(SETTLE_BOUND // 60))
 end
 
 --- Asks the Cloud once every key is denied; waits until every region is revoked.
 function M.update(context, want, have, step)
   if #M.differences(want, have) > 0 then
-    local deadline = context.clock.now() + BUSY_BOUND
     have = { info = look(context, want) }
-    check_denied(context, want, have)
-    while #stand(have.info) > 0 and not send(context, want) do
-      if context.clock.now() > deadline then
-        local message = ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60)
-        failure.raise({ code = "not_ready", service = "cloud", operation = "UpdateCMEKStatus", what = what(want), message = message },
-          "cluster.locked", { message = message, name = want.cluster.name })
-      end
-    end
+    check_named(want, have.info)
+    check_denied(context, want)
+    if #stand(have.info) > 0 then cloud_change.make(context, change_of(context, want), step) end
   end
   step.begun = true
-  return settle(context, want)
+  local settled = settle(context, want)
+  check_denied(context, want)   -- whoever restored meanwhile is told of
+  return settled
 end
 
 return M

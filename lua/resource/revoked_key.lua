@@ -7,6 +7,7 @@ local time = require "time"
 local M = {}
 
 M.kind = "revoked_key"
+M.way_back = "cmek run restore"   -- destroy says so
 M.own = true   -- verify: is it there, is it denied
 
 M.checks = { { id = "revoked_key.exists", severity = "high" }, { id = "revoked_key.as_wanted", severity = "high" } }
@@ -14,7 +15,8 @@ M.checks = { { id = "revoked_key.exists", severity = "high" }, { id = "revoked_k
 --- What it may call, by service.
 M.actions = revocation.actions
 
----@param want { cluster: table, region: string, arn: string, roles: string[] }  roles: those that are kept out
+---@param want { cluster: table, region: string, arn: string, roles: string[], elsewhere: string[]? }  roles: those that are kept out;
+---  elsewhere: keys that are left to the accounts that they are of
 function M.defaults(want)
   if #want.roles == 0 then error(("revoked_key: the Cloud names no role for %s"):format(want.arn), 0) end
 end
@@ -33,7 +35,7 @@ end
 -- Judging ----------------------------------------------------------------------------------------------------------
 
 -- Whether there is anything that could be denied.
-local function out_of_reach(have) return have.gone or have.cut_off end
+local function out_of_reach(have) return have.gone or have.cut_off or have.elsewhere end
 
 -- Whoever is the role has nothing left to look with afterwards.
 local function own_role(context, want)
@@ -69,7 +71,10 @@ end
 function M.warnings(want, have)
   local list = {}
   local function say(text, ...) list[#list + 1] = { check = "as_wanted", field = "key", text = text:format(...) } end
-  if have.gone then
+  if have.elsewhere then
+    say("%s is left to account %s, as --elsewhere says: its policy has to have %s", want.arn, have.elsewhere,
+      require("policy.document").statement_json(statement.statement(want.roles)))
+  elseif have.gone then
     say("KMS has no key %s (any more): nobody can use it, so there is nothing to deny", want.arn)
   elseif have.cut_off then
     say("%s is gone, and the policy of %s still names it by its ID, so KMS takes no new policy: nobody can use the key by that role as it is",
@@ -90,7 +95,7 @@ function M.pending() return nil end
 function M.needs(context, want, have) return revocation.needs(context, want, have) end
 
 --- What the recipe gets.
-function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles } end
+function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles, elsewhere = want.elsewhere } end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
 
