@@ -39,8 +39,7 @@ local M = {}
 
 local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", cmek_rotation = "cloud",
-  transit_key = "vault",
-  vault_mount = "vault",
+  transit_key = "vault", vault_mount = "vault", vault_provider = "vault", vault_key = "vault", vault_distribution = "vault",
   revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
@@ -88,6 +87,7 @@ function M.new(options)
   self.context.spec = options.spec
   self.context.console = function() return require("engine.mend").cmek(self, "run", "console", require("engine.mend").CHAIN) end
   self.context.attempts = attempts.new(self.context, options.entries)
+  require("engine.leftovers").replay(self.context, options.entries or {})
   remember(self, options.entries or {})
   return self
 end

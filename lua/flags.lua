@@ -38,7 +38,7 @@ local COMMON <const> = {
 }
 
 --- What help calls a value of a shape.
-local LIKE <const> = { tag = "KEY=VALUE", path = "PATH", policy = "ARN", principal = "ARN" }
+local LIKE <const> = { tag = "KEY=VALUE", path = "PATH", policy = "ARN", principal = "ARN", credentials = "SOURCE" }
 
 local function belongs(flag, word)
   return flag.words == nil or (" " .. flag.words .. " "):find(" " .. word .. " ", 1, true) ~= nil

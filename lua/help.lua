@@ -373,6 +373,17 @@ Checks of verify
   transit_key.version        the version that KMS has is still there
   transit_key.exportable     it can be exported, so that its material can be imported again
   transit_key.kept           Vault does not allow its deletion
+  vault_provider.exists      Vault has a way to KMS in the region: a provider of the region's name
+  vault_provider.kind        it leads to AWS KMS
+  vault_provider.region      in this region
+  vault_provider.credentials its credentials (always unknown: Vault shows none)
+  vault_key.exists           the key of the region's name is there in Vault
+  vault_key.type             it is an aes256-gcm96 key, the one type that KMS takes
+  vault_key.kept             Vault does not allow its deletion
+  vault_distribution.exists  Vault has the region's key in KMS, by the provider of the region
+  vault_distribution.purpose for encrypting and decrypting
+  vault_distribution.protection protected by hsm, as all that KMS keeps
+  vault_distribution.version the version that is in use is Vault's newest: no rotation was left half done
   key.exists                 the alias is there and points to a key
   key.owner                  its tag cmek:cluster names this cluster
   key.state                  it is Enabled: neither disabled nor to be deleted

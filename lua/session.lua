@@ -9,6 +9,7 @@
 ---@field cloud table<string, function>
 ---@field vault table<string, function>
 ---@field vault_client vault.Client
+---@field caller aws.Caller
 ---@field facts carried.File?       what answers instead of the Cloud
 ---@field iam table<string, function>
 ---@field kms table<string, function>
@@ -68,6 +69,7 @@ local function open_services(self, door)
     listen = self.listen }
   self.iam, self.sts = require("aws.iam").new(caller), sts.new(caller, self.region)
   self.kms, self.tagging = require("aws.kms").new(caller), require("aws.tagging").new(caller)
+  self.caller = caller
   return caller
 end
 
@@ -189,6 +191,15 @@ end
 
 --- No destination can be added from here on but the regions' own hosts.
 function Session:seal() self.door:seal() end
+
+--- Whose other keys of AWS are. In a task.
+---@param keys aws.Keys
+---@return { account: string, arn: string }
+function Session:identity_of(keys)
+  local answer = self.caller:call { service = "sts", operation = "GetCallerIdentity", region = self.region, parameters = {}, credentials = keys,
+    safe = true, result = { ["Account!"] = "text", ["Arn!"] = "text" } }
+  return { account = answer.Account, arn = answer.Arn }
+end
 
 --- Takes what CockroachDB Cloud says from a file: from here on nobody asks it.
 ---@param facts carried.File

@@ -69,13 +69,19 @@ local function mount(text)
   return "where the engine is mounted, like transit or team/transit, without a / at its ends"
 end
 
-local SHAPES <const> = { mount = mount, role = role, path = path, principal = principal, policy = policy, tag = tag }
+-- Where AWS credentials for Vault are from.
+local function credentials(text)
+  if require("vault.aws_keys").known(text) then return nil end
+  return "server, environment, profile:NAME, file:PATH or vault:MOUNT/data/PATH (cmek help keymgmt)"
+end
+
+local SHAPES <const> = { credentials = credentials, mount = mount, role = role, path = path, principal = principal, policy = policy, tag = tag }
 
 --- Whether there is such a shape.
 function M.known(name) return SHAPES[name] ~= nil end
 
 --- What a text would have to be; nil when it is right.
----@param name "mount"|"role"|"path"|"principal"|"policy"|"tag"
+---@param name "credentials"|"mount"|"role"|"path"|"principal"|"policy"|"tag"
 ---@param text string
 ---@return string?
 function M.wanted(name, text) return SHAPES[name](text) end

@@ -142,9 +142,9 @@ end
 -- Files ------------------------------------------------------------------------------------------------------------
 
 -- A file that is not there is empty.
-local function read(files, path, kind)
+local function read(files, path, kind, audience)
   if not files.exists(path) then return M.parse({}, kind, path) end
-  local lines, message = files.lines(path, M.SECRETS, "aws")
+  local lines, message = files.lines(path, M.SECRETS, audience)
   if not lines then
     refusal.raise { kind = "configuration", exit = "credentials", message = message }
   end
@@ -158,15 +158,16 @@ local function path_of(environment, files, variable, name)
 end
 
 --- Reads both files.
----@param options { environment: Variables, files: table? }  files: the file module, or a stand-in
+---@param options { environment: Variables, files: table?, audience: string? }  files: the file module, or a stand-in; audience: whose the
+---  secrets of the files are, "aws" without
 ---@return aws.Profiles
 function M.load(options)
   local files = options.files or require "file"
   local self = setmetatable({ profiles = {} }, Profiles)
   self.config_path = path_of(options.environment, files, "AWS_CONFIG_FILE", "config")
   self.credentials_path = path_of(options.environment, files, "AWS_SHARED_CREDENTIALS_FILE", "credentials")
-  local config = read(files, self.config_path, "config")
-  local credentials = read(files, self.credentials_path, "credentials")
+  local config = read(files, self.config_path, "config", options.audience or "aws")
+  local credentials = read(files, self.credentials_path, "credentials", options.audience or "aws")
   self.service_sections, self.sso_sessions = config.services, config["sso-session"]
   for _, source in ipairs { { "config", config.profile }, { "credentials", credentials.profile } } do
     for name, values in sorted(source[2]) do self:add(name, values, source[1]) end

@@ -53,6 +53,15 @@ function Checks:unknown(id, why)
     text = type(why) == "table" and why.next or nil })
 end
 
+--- Nobody can say: what the service never shows is listed as unknown, and is no finding.
+---@param id string
+---@param text string
+function Checks:unseen(id, text)
+  local _ = severity(self, id)
+  self.results[id] = "unknown"
+  self.engine:checked_as { id = id, object = self.object, region = self.region, result = "unknown", text = text }
+end
+
 --- Whether none of these checks found something, or could not be made: what rests on them can be judged.
 ---@param ... string
 ---@return boolean

@@ -1,6 +1,7 @@
 --- Which key of a region is meant: the one that the recipe names by its ARN, the one that the cluster uses, the one that has the
 --- alias, or one that a run made for this cluster and left without an alias.
 local cmek = require "engine.cmek"
+local distributed = require "engine.distributed"
 local keys = require "engine.keys"
 local material = require "engine.material"
 local names = require "names"
@@ -151,7 +152,7 @@ end
 -- in both cases, since the alias decides whose generation is whose, and a maker sets its own key aside only when it has seen the
 -- alias on another one. Own attempts come first: this run's journal knows more of them.
 local function left(context, want)
-  if #context.attempts:open(want.region, want.alias) > 0 then return nil end
+  if distributed.is(want) or #context.attempts:open(want.region, want.alias) > 0 then return nil end   -- what Vault has made is known by its ID
   local named = known_to_cloud(context, want)
   local found = context.tasks.map(without_alias(context, want), function(resource)
     if named[resource.arn] then return false end   -- a key from before that lost its alias is no new one

@@ -4,11 +4,16 @@
 -- opens (host/material.c). Vault keeps it, so the same can be imported again when it was deleted from KMS.
 -- "wrapped": Vault makes the material and gives it out under KMS's public key alone, so it is in clear nowhere but in Vault's memory and
 -- KMS's. Nobody keeps it.
+-- "distributed": Vault's key management engine makes the KMS key and fills it by itself (lua/engine/distributed.lua).
 ---@class engine.Material
----@field form "exportable"|"wrapped"
----@field mount string     where the transit engine is
----@field name string?     of the transit key; without a copy there is none
+---@field form "exportable"|"wrapped"|"distributed"
+---@field mount string     where the engine is
+---@field name string?     of Vault's key; without a copy there is none
+---@field provider string?   distributed: the KMS provider that has it
+---@field version integer?   distributed: of Vault's key
+---@field id string?         distributed: of the KMS key
 local claim = require "engine.claim"
+local distributed = require "engine.distributed"
 local failure = require "engine.failure"
 local host = require "material"
 local names = require "names"
@@ -56,6 +61,10 @@ end
 local function elsewhere(want, have)
   local source = have.tags[names.TAG_MATERIAL]
   if not want.material or source == nil or source == M.source(want) then return nil end
+  if distributed.is(want) then
+    return ("the material of %s is %s (tag %s), not Vault's %s, and that is fixed for its life: go on with the recipe and the mount that it was "
+      .. "made with; with other material it is another key, which is a rotation"):format(have.arn, source, names.TAG_MATERIAL, M.source(want))
+  end
   local copy = not source:find("/" .. NO_COPY, 1, true)
   return ("the material of %s is %s (tag %s), and that is fixed for its life: go on with --form %s%s; with other material it is another key, "
     .. "which is a rotation"):format(have.arn, copy and "Vault's " .. source or "without a copy, " .. source, names.TAG_MATERIAL,
@@ -64,7 +73,7 @@ end
 
 -- Whether an import can put a key right: Vault has its material, or none was ever in use.
 local function can_be_filled(want, have)
-  return want.material ~= nil and M.fits(want, have) and (want.material.form == "exportable" or have.unclaimed ~= nil)
+  return want.material ~= nil and not distributed.is(want) and M.fits(want, have) and (want.material.form == "exportable" or have.unclaimed ~= nil)
 end
 
 --- Why a key's material is not what CMEK needs, and cannot be made so; nil when it is, or can.
@@ -82,8 +91,12 @@ function M.refusal(want, have)
     return ("%s has material that somebody imported, and no tag %s says from where: it is not of this recipe's making, and cmek run console "
       .. "looks after it"):format(have.arn, names.TAG_MATERIAL)
   end
-  local other = elsewhere(want, have)
+  local other = elsewhere(want, have) or distributed.is(want) and distributed.other(want, have)
   if other then return other end
+  if distributed.is(want) and state == "PendingImport" then
+    return ("%s has no key material: it was deleted from KMS, and Vault, which has it, fills only keys that it makes itself; what the key encrypts "
+      .. "can be read again only with the same material: import it, if anybody kept it"):format(have.arn)
+  end
   local source = have.tags[names.TAG_MATERIAL]
   local copy = source and not source:find("/" .. NO_COPY, 1, true) and ("Vault has it (%s): cmek run vault-transit --cluster %s imports it")
     :format(source, want.cluster.name) or "import the same material again, if somebody kept it"
@@ -99,7 +112,7 @@ end
 ---@param have engine.Key
 ---@return table[]
 function M.differences(want, have)
-  if not want.material or have.metadata.Origin ~= "EXTERNAL" then return {} end
+  if not want.material or distributed.is(want) or have.metadata.Origin ~= "EXTERNAL" then return {} end
   if have.state == "PendingImport" then return { { check = "material", field = "material", have = "none", want = M.source(want) } } end
   if have.metadata.ExpirationModel ~= "KEY_MATERIAL_EXPIRES" then return {} end
   return { { check = "material", field = "ExpirationModel", have = "KEY_MATERIAL_EXPIRES", want = "KEY_MATERIAL_DOES_NOT_EXPIRE" } }
@@ -111,7 +124,7 @@ end
 ---@return string?
 function M.word(want, have)
   local material = want.material
-  if not material or have and have.tags[names.TAG_MATERIAL] == M.source(want) then return nil end
+  if not material or material.form == "distributed" or have and have.tags[names.TAG_MATERIAL] == M.source(want) then return nil end
   if material.form == "wrapped" then
     return "nobody keeps a copy of the material: if it is ever deleted from KMS (kms:DeleteImportedKeyMaterial, which acts at once), all that "
       .. "it encrypts is lost; a key of one region, no replica of it can be made (cmek help material)"

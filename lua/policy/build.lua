@@ -9,8 +9,13 @@ M.KEY_POLICY_ID = "crdb-cmek-kms"
 M.USE_SID = "Allow use of the key for CMEK"
 M.ADMIN_SID = "Enable IAM User Permissions"
 M.KEY_ADMIN_SID = "Allow administration of the key"
+--- Of keys that a Vault distributes: where the account does not administer, Vault's own principal has to be named. It is not among the Sids
+--- that go when they are not wanted: whoever puts another policy does not take the key from Vault.
+M.VAULT_SID = "Allow Vault to manage the key"
 --- Sids of statements that are cmek's own: one that is not wanted any more goes.
 M.OWN_SIDS = { [M.USE_SID] = true, [M.ADMIN_SID] = true, [M.KEY_ADMIN_SID] = true }
+M.VAULT_ACTIONS = { "kms:DescribeKey", "kms:GetParametersForImport", "kms:ImportKeyMaterial", "kms:EnableKey", "kms:DisableKey",
+  "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", "kms:TagResource", "kms:ScheduleKeyDeletion" }
 M.USE_ACTIONS = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:ReEncrypt*" }
 
 -- A text, or an unknown value of the engine's, which leaves its mark when it is joined.
@@ -78,18 +83,26 @@ local function users(options)
   return json.array(names)
 end
 
+-- What Vault needs to disable, enable, rotate and take back the key that it made.
+local function of_vault(options)
+  if options.vault == nil or #admin_names(options.admins) == 0 then return nil end   -- the account's IAM policies decide
+  return { Sid = M.VAULT_SID, Effect = "Allow", Principal = { AWS = need(options, "vault", "cmek", "the ARN of Vault's principal") },
+    Action = json.array(table.move(M.VAULT_ACTIONS, 1, #M.VAULT_ACTIONS, 1, {})), Resource = "*" }
+end
+
 --- The key policy of the page's appendix: the role uses the key, the account or the admins administer it.
----@param options { role: string|string[], account: string?, admins: string[]|string?, partition: string? }  account is needed without admins
+---@param options { role: string|string[], account: string?, admins: string[]|string?, partition: string?, vault: string? }  account is needed
+---  without admins; vault: who made the key and keeps its rights to it where admins alone administer
 ---@return table document
 function M.cmek(options)
-  only(options, { role = true, account = true, admins = true, partition = true }, "cmek")
+  only(options, { role = true, account = true, admins = true, partition = true, vault = true }, "cmek")
   local use = {
     Sid = M.USE_SID, Effect = "Allow",
     Principal = { AWS = users(options) },
     Action = json.array(table.move(M.USE_ACTIONS, 1, #M.USE_ACTIONS, 1, {})),
     Resource = "*",
   }
-  return { Version = "2012-10-17", Id = M.KEY_POLICY_ID, Statement = json.array { use, administration(options) } }
+  return { Version = "2012-10-17", Id = M.KEY_POLICY_ID, Statement = json.array { use, administration(options), of_vault(options) } }
 end
 
 return M

@@ -1,6 +1,7 @@
 --- A KMS key of one region and generation, with its alias, policy, tags and rotation. Whoever holds the alias is the key.
 local choice = require "engine.choice"
 local claim = require "engine.claim"
+local distributed = require "engine.distributed"
 local existing = require "engine.existing"
 local failure = require "engine.failure"
 local guard = require "engine.guard"
@@ -64,7 +65,7 @@ local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to lea
 ---@param context engine.Context
 function M.defaults(want, context)
   want.arn = existing.key(want)
-  want.alias = names.alias(want.cluster, want.generation)
+  want.alias = names.alias(want.cluster, want.generation or distributed.is(want) and want.material.version or nil)
   want.tags = shapes.tags(want.tags, "key")
   want.run = context:run_tag()
   want.origin = want.material and "EXTERNAL" or nil
@@ -100,6 +101,7 @@ end
 function M.find(context, want)
   M.foresee(context, want)
   local entry, other = choice.of(context, want)
+  if not entry and not other and distributed.is(want) then return distributed.find(context, want) end
   if not entry then return other end
   local generation = names.generation(want.cluster, entry.AliasName)
   if generation then want.alias = entry.AliasName end
@@ -161,11 +163,13 @@ end
 --- Why the key is not touched; nil when it is this cluster's and usable.
 ---@return string? reason, string? check
 function M.refusal(context, want, have)
+  local locked_out = distributed.is(want) and distributed.locked_out(want, have and not have.refused and have or nil)
+  if locked_out then return locked_out, "policy" end
   if not have then
     return want.policy and (unwise(context, want, want.inherits) or shapes.too_many(shapes.tag_differences(want.tags, {}), OWN_TAGS))
   end
   if have.refused then return have.refused, "owner" end
-  local foreign = keys.foreign(have, want.cluster)
+  local foreign = not distributed.claimable(want, have) and keys.foreign(have, want.cluster)
   if foreign and want.arn then
     local untagged = not (have.unreadable.tags or have.tags[names.TAG_CLUSTER])
     return foreign .. (untagged and existing.advice(want.cluster, have) or ""), "owner"
@@ -200,6 +204,7 @@ end
 function M.tag_differences(want, have)
   local list, tags, wanted = {}, have.tags, shapes.tag_differences(want.tags, have.tags)
   if have.unreadable.tags then return list end
+  if distributed.is(want) then list = distributed.tag_differences(want, have, material.source(want)) end
   local function differ(name, value) list[#list + 1] = { check = "tags", field = "tags." .. name, have = tags[name], want = value } end
   if tags[names.TAG_REGION] ~= want.region then differ(names.TAG_REGION, want.region) end
   if tags[names.TAG_RUN] == nil then differ(names.TAG_RUN, want.run) end
@@ -242,15 +247,19 @@ function M.needs(context, want, have)
   local function need(operation, resource, policy)
     list[#list + 1] = { action = "kms:" .. operation, resource = resource, policy = policy, region = want.region }
   end
-  local checks = have and {} or { alias = true, rotation = want.rotation ~= nil or nil, material = want.material ~= nil or nil }
+  local made = distributed.is(want)   -- by Vault, with the policy that KMS gives a key by itself
+  local checks = have and {} or { alias = true, rotation = want.rotation ~= nil or nil, material = want.material ~= nil and not made or nil,
+    policy = made or nil, tags = made or nil }
   for _, difference in ipairs(have and M.differences(want, have) or {}) do checks[difference.check] = true end
-  if not have then
+  if not have and not made then
     need("CreateKey", "*")
     need("TagResource", place .. "key/*")
   end
   if checks.alias then need("CreateAlias", place .. want.alias) end
   for check in require("sorted")(checks) do
-    for _, operation in ipairs(TAKES[check]) do need(operation, have and have.arn or place .. "key/*", have and have.policy or want.policy) end
+    for _, operation in ipairs(TAKES[check]) do
+      need(operation, have and have.arn or place .. "key/*", have and have.policy or not made and want.policy or nil)
+    end
   end
   return list
 end
@@ -475,8 +484,17 @@ local function give_way(context, want, holder, step)
   return mend(context, want, winner)
 end
 
+-- Tags the key that Vault made before it has the alias, so that a run that dies between leaves a key that says whose it is.
+local function take_over(context, want, id)
+  local now = distributed.again(context, want, id)
+  local reason = M.refusal(context, want, now)
+  if reason then context:refuse { service = "kms", region = want.region, what = ("taking over %s"):format(now.arn), message = reason } end
+  if #M.tag_differences(want, now) > 0 then tag(context, want, now) end
+end
+
 --- Makes the key: an own attempt's key claims the alias, or gives way to the key that was faster.
 function M.create(context, want, step)
+  if distributed.is(want) then return M.update(context, want, distributed.again(context, want, want.material.id), step) end
   temporary.sweep(context, want)
   M.prepare(context, want)
   local holder = context:once("holder " .. want.region .. want.alias)
@@ -511,7 +529,11 @@ end
 function M.update(context, want, have, step)
   step.arn = have.arn
   temporary.sweep(context, want)
-  if have.unclaimed then
+  if have.unclaimed == "distributed" then
+    take_over(context, want, have.id)
+    reclaim(context, want, have)
+    have = wait_for(context, want, have.id)
+  elseif have.unclaimed then
     if #material.differences(want, have) > 0 then material.fill(context, want, have.id) end
     local holder = reclaim(context, want, have)
     if holder ~= have.id then return give_way(context, want, holder, step) end

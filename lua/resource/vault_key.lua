@@ -1,0 +1,91 @@
+--- A key of Vault's key management engine, one a region: its material is born in Vault, and its version N is that of generation N.
+local keymgmt = require "engine.keymgmt"
+local names = require "names"
+
+local M = {}
+
+M.kind = "vault_key"
+
+--- What it may call, by service.
+M.actions = { vault = { "KeymgmtReadKey", "KeymgmtWriteKey", "KeymgmtListKeyProviders", "KeymgmtDeleteKey" } }
+
+--- The checks of verify, in order.
+M.checks = {
+  { id = "vault_key.exists", severity = "high", text = "the key of the region's name is there in Vault" },
+  { id = "vault_key.type", severity = "high", text = "it is an aes256-gcm96 key, the one type that KMS takes" },
+  { id = "vault_key.kept", severity = "medium", text = "Vault does not allow its deletion" },
+}
+
+--- Fills in what was left out.
+---@param want { cluster: table, region: string, mount: string?, name: string?, type: string? }
+function M.defaults(want)
+  want.mount = want.mount or "keymgmt"
+  want.name = want.name or names.vault_key(want.cluster, want.region)
+  want.type = want.type or keymgmt.TYPE
+end
+
+function M.name(want) return ("%s/key/%s"):format(want.mount, want.name) end
+function M.region(want) return want.region end
+function M.foresee() end
+
+--- The key as Vault shows it; nil when there is none.
+---@param context engine.Context
+---@param want table
+---@return table?  with `latest`, its newest version
+function M.find(context, want)
+  local have = keymgmt.look(context, "keymgmt_read_key", { mount = want.mount, name = want.name })
+  if not have then return nil end
+  local _, latest = keymgmt.versions(have)
+  have.latest = math.tointeger(tonumber(have.latest_version)) or latest
+  return have
+end
+
+--- Why the key of our name is none for KMS; nil when it is.
+---@return string? reason
+function M.refusal(_, want, have)
+  if not have or have.type == want.type then return nil end
+  return ("%s in Vault has our name and is of type %s, which is fixed; KMS takes %s: if nobody uses it, vault write %s deletion_allowed=true && "
+    .. "vault delete %s; else name another mount (--vault-mount)"):format(M.name(want), tostring(have.type), want.type, M.name(want), M.name(want))
+end
+
+function M.differences(_, have)
+  if have.deletion_allowed ~= true then return {} end
+  return { { check = "kept", field = "deletion_allowed", have = true, want = false } }
+end
+
+function M.warnings() return {} end
+function M.pending() return nil end
+
+--- What the recipe gets; version: its newest.
+---@return { mount: string, name: string, version: integer }
+function M.result(want, have) return { mount = want.mount, name = want.name, version = have and have.latest or 1 } end
+
+-- Changing ---------------------------------------------------------------------------------------------------------
+
+-- The type stands in every write: left out it is rsa-2048, should the key be gone by then. What can be changed later is not sent with
+-- what makes it: what a Vault does with both at once is not documented.
+local function write(context, want, more)
+  local parameters = { mount = want.mount, name = want.name, type = want.type }
+  for name, value in pairs(more or {}) do parameters[name] = value end   -- order cannot be seen
+  return keymgmt.write(context, "keymgmt_write_key", parameters)
+end
+
+--- Makes the key. A key of that name and type is left as it is, so somebody who was faster has made the same one.
+function M.create(context, want)
+  local what = "making " .. M.name(want)
+  local have = keymgmt.settle(context, { what = what, region = want.region, lost = write(context, want),
+    check = function() return M.find(context, want) end })
+  local wrong = M.refusal(context, want, have)
+  if wrong then context:refuse { service = "vault", region = want.region, what = what, message = wrong } end
+  return #M.differences(want, have) > 0 and M.update(context, want, have) or have
+end
+
+function M.update(context, want)
+  return keymgmt.settle(context, { what = "changing " .. M.name(want), region = want.region,
+    lost = write(context, want, { deletion_allowed = false }), check = function()
+      local seen = M.find(context, want)
+      return seen and #M.differences(want, seen) == 0 and seen or nil
+    end })
+end
+
+return M
