@@ -500,6 +500,7 @@ end
 
 test["temporary keys that a run has left in Vault are taken away when it is resumed"] = function()
   local who = simulated()
+  fault(who, "throttle service=vault operation=transit/WriteImport count=2")   -- so two are asked for again
   table.insert(who.simulation.faults, { kind = "error", service = "vault", operation = "transit/DeleteKey", status = 403 })
   done(who, { arguments = WRAPPED })
   test.equal(temporary(who), 3)

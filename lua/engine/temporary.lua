@@ -34,6 +34,7 @@ function M.left(entries)
       local key = by_target[name] or { mount = mount, name = name }
       if not by_target[name] then list[#list + 1] = key end
       by_target[name], sent[entry.request] = key, { key = key, gone = way[2] }
+      if way[2] == none then key.gone = nil end   -- asked for again
     end
     local answered = entry.kind == "outcome" and sent[entry.request]
     if answered and answered.gone(entry) then answered.key.gone = true end
