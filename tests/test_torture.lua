@@ -9,7 +9,7 @@ local FAULTS <const> = { "create_key_retried", "journaled_after_sending", "unlis
   "key_state_unseen" }
 
 local VAULT_FAULTS <const> = { "alias_before_material", "import_believed", "latest_exported", "material_expires", "data_key_kept", "copy_kept",
-  "temporary_forgotten" }
+  "temporary_forgotten", "copy_deleted_early", "engine_not_empty" }
 
 local function program()
   local file <close> = io.open("/proc/self/cmdline", "rb")

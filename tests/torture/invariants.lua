@@ -268,6 +268,9 @@ known["one transit key per region, or none"] = function(rest)
   if copies and count ~= #rest.regions then return ("%d transit keys"):format(count) end
 end
 
+known["nothing goes from Vault that is needed"] = function(rest) return rest.vault and rest.vault.lost[1] end
+known["nothing is left in Vault"] = function(rest) return rest.vault and rest.vault.left end
+
 known["no temporary key is left in Vault unsaid"] = function(rest)
   local lost = table.concat(rest.lost)
   for _, name in ipairs(rest.vault and rest.vault.temporary or {}) do
@@ -286,7 +289,7 @@ end
 
 local ALWAYS <const> = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled",
   "a deletion has the longest window", "no alias without material", "nothing of others is touched", "no secret in journal or output",
-  "no temporary key is left in Vault unsaid" }
+  "no temporary key is left in Vault unsaid", "nothing goes from Vault that is needed" }
 
 -- Where keys are in place, and their material is from Vault.
 local MATERIAL <const> = { "claimed keys have their material for good", "material is the version that its tag names",
@@ -309,6 +312,9 @@ M.enabled_after_all = with_always({ "one role", "one claimed live key per region
 
 --- A chain that was taken back.
 M.destroyed = with_always { "the chain is gone", "every other key is quarantined and named in a journal", "the role goes after the keys" }
+
+--- The same, when KMS has deleted the keys and Vault's side was taken back as well.
+M.emptied = with_always { "the chain is gone", "nothing is left in Vault" }
 
 --- A chain that had to stay.
 M.kept = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies", "nothing is scheduled for deletion" },

@@ -8,6 +8,7 @@ local names = require "names"
 local M = {}
 
 local ENABLE <const> = { enable = true }
+local MONTH <const> = 31 * 86400   -- in which KMS deletes what is scheduled
 
 local function runners(scene, count, arguments)
   local list, recipe = {}, scene.adopted and "adopt" or nil
@@ -137,18 +138,27 @@ local function let_name(scene)
     { status = status, user_message = "", spec = { type = "AWS_KMS", uri = uri, auth_principal = "arn:aws:iam::345678901234:role/x" } } } } } }
 end
 
-local function destroy(scene)
-  scene:recover(runners(scene, 1))
-  scene.world.now = scene.world.now + 400
-  local named = scene.chance:chance(0.25)
-  if named then let_name(scene) end
+local function destroying(scene)
   scene:bad_luck()
   local operators = destroyers(scene, one_or_two(scene))
   scene:live(operators, 8)
   scene:good_luck()
   scene:recover(operators, 120)
   scene:drain()
+end
+
+local function destroy(scene)
+  scene:recover(runners(scene, 1))
+  scene.world.now = scene.world.now + 400
+  if scene.vault and scene.turn:chance(0.3) then scene.vault:store_another() end
+  local named = scene.chance:chance(0.25)
+  if named then let_name(scene) end
+  destroying(scene)
   scene:judge(named and invariants.kept or invariants.destroyed)
+  if not scene.vault or named then return end
+  scene.world.now = scene.world.now + MONTH
+  destroying(scene)
+  scene:judge(invariants.emptied)
 end
 
 -- One makes and enables what the other destroys; often it is there already, and its use and its end begin in the same moment.

@@ -139,10 +139,54 @@ M.BREAKS = {
 ---@param region string
 function Vault:shatter(check, region) M.BREAKS[check](keys(self), names.vault_key(self.scene.cluster, region)) end
 
+-- What is seen when it happens ---------------------------------------------------------------------------------------------
+
+local function each_key(self, fn)
+  for _, account in sorted(self.scene.simulation.state.aws) do
+    for _, place in sorted(account.kms) do
+      for _, key in ipairs(place.keys) do fn(key) end
+    end
+  end
+end
+
+-- A transit key went: no KMS key may have its material, be it one that waits for its end.
+local function see_deleted(self, name)
+  each_key(self, function(key)
+    for _, tag in ipairs(key.Tags or {}) do
+      local source = tag.TagKey == names.TAG_MATERIAL and tag.TagValue:match "^transit/(.*):%d+$"
+      if source == name and self.scene.world.now < (key.DeletionDate or math.huge) then
+        table.insert(self.lost, ("%s went, and %s is %s"):format(name, key.Arn, key.KeyState))
+      end
+    end
+  end)
+end
+
+--- One request to Vault has been answered.
+---@param entry table  of the simulator's log
+function Vault:see(entry)
+  local name = entry.operation == "transit/DeleteKey" and entry.path:match "/(crdb%-cmek%-[^/]*)$"
+  if entry.status < 300 and name then see_deleted(self, name) end
+  if entry.status < 300 and entry.operation == "system/DeleteMount" and (self.held or self.mounted) then
+    table.insert(self.lost, ("%s went, and %s"):format(entry.path, self.held and "held " .. self.held or "others had mounted it"))
+  end
+  self.held = next(keys(self))
+end
+
+--- A key of others in the engine.
+function Vault:store_another()
+  if not root(self).mounts["transit/"] then return end
+  self.scene:say "others keep a key of theirs in the engine"
+  keys(self).payroll = { name = "payroll", type = "aes256-gcm96", latest_version = 1, min_decryption_version = 1, min_encryption_version = 0,
+    auto_rotate_period = 0, deletion_allowed = false, exportable = false, versions = { ["1"] = { id = ("4"):rep(32), creation_time = 0 } } }
+  self.another = true
+end
+
 -- In the end -----------------------------------------------------------------------------------------------------------------
 
 ---@class torture.Vault  what Vault and KMS hold when everything has come to rest
 ---@field form "exportable"|"wrapped"
+---@field lost string[]   what went too early, or was not ours to take away
+---@field left string?    what is still there of what was to go
 ---@field keys table<string, { versions: table<string, string> }>  transit keys by name; the bytes of each version
 ---@field bytes table<string, string>   the material that a KMS key holds, by ARN
 ---@field temporary string[]            transit keys that were to last as long as an import; not those whose making was still on its way
@@ -151,25 +195,25 @@ function Vault:shatter(check, region) M.BREAKS[check](keys(self), names.vault_ke
 --- What there is now.
 ---@return torture.Vault
 function Vault:rest()
-  local rest = { form = self.scene.arguments.form, keys = {}, bytes = {}, temporary = {} }
+  local rest = { form = self.scene.arguments.form, keys = {}, bytes = {}, temporary = {}, lost = self.lost }
+  local mounted = root(self).mounts["transit/"] ~= nil
+  if mounted ~= (self.mounted or self.another or false) then rest.left = mounted and "the engine" or "no engine" end
+  if self.another and not keys(self).payroll then table.insert(rest.lost, "payroll is gone") end
   for name, key in sorted(keys(self)) do
     if name:find "^tmp%-" then
       if key.versions["1"].creation_time < self.scene.rested_at then rest.temporary[#rest.temporary + 1] = name end
-    else
+    elseif name ~= "payroll" then
+      rest.left = name
       rest.keys[name] = { versions = {} }
       for number, version in sorted(key.versions) do
         rest.keys[name].versions[number] = version._bytes or crypto.hmac_sha256("simulated key material", version.id)   -- as sim/vault/transit.lua
       end
     end
   end
-  for _, account in sorted(self.scene.simulation.state.aws) do
-    for _, place in sorted(account.kms) do
-      for _, key in ipairs(place.keys) do
-        local material = key.KeyMaterials and key.KeyMaterials[1]
-        rest.bytes[key.Arn] = material and material._bytes
-      end
-    end
-  end
+  each_key(self, function(key)
+    local material = key.KeyMaterials and key.KeyMaterials[1]
+    rest.bytes[key.Arn] = material and material._bytes
+  end)
   return rest
 end
 
@@ -191,9 +235,10 @@ end
 --- A Vault for a scene; in some there is no engine yet, and the operators mount it.
 ---@param scene table
 function M.open(scene)
-  local self = setmetatable({ scene = scene, chance = require "sim.random".new(scene.turn:bits()), ends = {}, secrets = {} }, Vault)
+  local self = setmetatable({ scene = scene, chance = require "sim.random".new(scene.turn:bits()), ends = {}, secrets = {}, lost = {},
+    mounted = scene.turn:chance(0.75) }, Vault)
   scene.arguments.form = scene.turn:chance(0.5) and "wrapped" or "exportable"
-  if scene.turn:chance(0.75) then root(self).mounts["transit/"] = state.mount("transit", {}, ("7"):rep(32)) end
+  if self.mounted then root(self).mounts["transit/"] = state.mount("transit", {}, ("7"):rep(32)) end
   put_policy(self)
   return self
 end

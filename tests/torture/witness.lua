@@ -114,6 +114,7 @@ local SEES <const> = { ScheduleKeyDeletion = see_keys, CancelKeyDeletion = see_k
 function Witness:see(entry)
   if entry.status < 300 and SEES[entry.operation] then SEES[entry.operation](self) end
   if entry.service == "cloud" then follow(self) end
+  if entry.service == "vault" then self.scene.vault:see(entry) end
 end
 
 return M
