@@ -91,6 +91,15 @@ function Named:by(arn)
   return #texts > 0 and table.concat(texts, "; ") or nil
 end
 
+--- By whom the key of an ID is named, in whichever account and region; nil when no cluster names it.
+---@param id string
+---@return string?
+function Named:by_id(id)
+  for arn in sorted(self.uses) do
+    if arn:find ":key/" and arn:match "[^/]+$" == id then return self:by(arn) end
+  end
+end
+
 --- What a cluster names in a region beside these keys, in words; nil when there is nothing.
 ---@param cluster table
 ---@param region string

@@ -1,6 +1,7 @@
 --- Taking back what is in Vault: whether it can be asked, what is in an engine, and what of it goes. A Vault that cannot be asked keeps nobody
 --- from taking back what is in AWS: what is there stays, and that is said.
 local capabilities = require "engine.capabilities"
+local failure = require "engine.failure"
 local mend = require "engine.mend"
 local refusal = require "refusal"
 
@@ -90,6 +91,21 @@ function M.contents(context, want)
   return CONTENTS[want.type] and paths or nil
 end
 
+--- A thing as Vault shows it; nil when there is none, and, which is said, when it cannot be seen.
+---@param context engine.Context
+---@param want table
+---@param name string
+---@param find fun(): table?
+---@return table?
+function M.read(context, want, name, find)
+  if M.is_closed(context) then return nil end
+  local have, refused = context:try(function(raised) return raised.kind ~= "stopped" end, function() return find() or false end)
+  if refused then
+    context:warn(("whether %s is there cannot be seen (%s): it is left as it is"):format(name, refusal.line(refused)), want.region)
+  end
+  return have or nil
+end
+
 -- What goes ----------------------------------------------------------------------------------------------------------
 
 --- The paths of what this destroying deletes.
@@ -101,6 +117,32 @@ function M.going(engine)
     if step.action == "delete" and step.deletion.path then set[step.deletion.path(step.want)] = true end
   end
   return set
+end
+
+local SETTLE <const> = 60   -- seconds until Vault shows what it has deleted
+
+--- Deletes a thing until Vault shows it no more. An answer that was lost is looked up; a refusal counts when the thing is still there.
+---@param context engine.Context
+---@param options { name: string, region: string?, bound: number?, find: (fun(): any), guard: fun(), ask: fun(), definite: (fun(refused): any)? }
+---  guard: raises what forbids it; definite: whether a refusal has an end although its status says that nobody knows
+---@return Refusal? refused
+function M.delete(context, options)
+  local refused
+  local bound = options.bound or SETTLE
+  local gone = context:poll {
+    reason = ("waiting until Vault has deleted %s"):format(options.name), bound = bound,
+    check = function()
+      if not options.find() then return true end
+      options.guard()
+      local _, why = context:try(function(raised) return raised.kind ~= "stopped" end, function() return context:write(options.ask) end)
+      refused = why and (not context.uncertain(why) or options.definite and options.definite(why)) and why or nil
+      if not options.find() then return true end
+      return refused and false or nil
+    end,
+  }
+  if gone or refused then return not gone and refused or nil end
+  failure.raise { code = "not_ready", service = "vault", region = options.region, what = "deleting " .. options.name,
+    message = ("Vault still shows it after %d s"):format(bound) }
 end
 
 --- Refuses the steps that the token of Vault may not do, with the lines that its policy lacks.

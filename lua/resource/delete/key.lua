@@ -162,8 +162,12 @@ local function mark(context, want, now)
   end)
 end
 
--- Asks for the deletion until KMS says that it stands: twice does no more than once, for what is scheduled is refused.
-local function schedule(context, want, now, guard)
+--- Asks for the deletion until KMS says that it stands: twice does no more than once, for what is scheduled is refused.
+---@param context engine.Context
+---@param want { region: string }
+---@param now engine.Key  its state and date are set
+---@param guard fun()
+function M.schedule(context, want, now, guard)
   local kms = context.session.kms
   local scheduled = context:poll {
     reason = ("waiting until KMS shows %s as scheduled for deletion"):format(now.arn), bound = context.LAG,
@@ -193,7 +197,7 @@ function M.delete(context, want, have, guard)
   local now = again(context, want, have)
   if M.scheduled(now) then return now end
   mark(context, want, now)
-  schedule(context, want, now, guard)
+  M.schedule(context, want, now, guard)
   return now
 end
 

@@ -5,7 +5,6 @@ local holders = require "engine.holders"
 local key = require "resource.transit_key"
 local mend = require "engine.mend"
 local names = require "names"
-local refusal = require "refusal"
 local vault_side = require "engine.vault_side"
 
 local M = { name = key.name, region = key.region }
@@ -35,14 +34,8 @@ end
 
 --- The transit key of the region, or what was left of imports. A Vault that cannot be asked keeps nobody from taking back what is in AWS.
 function M.collect(context, want)
-  if vault_side.is_closed(context) then return {} end
   if want.temporary then return temporaries(context, want) end
-  local have, refused = context:try(function() return true end, function() return key.find(context, want) or false end)
-  if refused then
-    context:warn(("whether the transit key %s is there cannot be seen (%s): it is left as it is"):format(key.name(want), refusal.line(refused)),
-      want.region)
-    return {}
-  end
+  local have = vault_side.read(context, want, "the transit key " .. key.name(want), function() return key.find(context, want) end)
   if not have then return {} end
   have.found = holders.look(context, want.cluster, key.name(want))
   return { { want = want, have = have } }
@@ -149,26 +142,6 @@ local function look_again(context, want)
   if reason then context:refuse { service = "kms", region = want.region, what = "deleting " .. key.name(want), message = reason } end
 end
 
-local function gone(context, want) return key.find(context, want) == nil or nil end
-
--- Deletes until Vault shows it no more: an answer that is lost, and one that there is no such key, are looked up.
-local function delete(context, want)
-  local vault = context.session.vault
-  local operation = is_temporary(want) and vault.transit_delete_temporary_key or vault.transit_delete_key
-  local done = context:poll {
-    reason = ("waiting until Vault has deleted %s"):format(key.name(want)), bound = SETTLE,
-    check = function()
-      local _, refused = context:try(function(raised) return context.uncertain(raised) or raised.status == 400 end, function()
-        return context:write(function() return operation { mount = want.mount, name = want.name } end)
-      end)
-      local absent = gone(context, want)
-      if not absent and refused and not context.uncertain(refused) then error(refused, 0) end
-      return absent
-    end,
-  }
-  if not done then not_ready(want, ("Vault still shows it after %d s"):format(SETTLE)) end
-end
-
 --- Deletes it. What forbids that at the last moment leaves it as protected as it was.
 ---@param context engine.Context
 ---@param want table
@@ -184,7 +157,11 @@ function M.delete(context, want, have, guard)
     pcall(configure, context, want, false)
     error(raised, 0)
   end
-  delete(context, want)
+  local vault = context.session.vault
+  local operation = is_temporary(want) and vault.transit_delete_temporary_key or vault.transit_delete_key
+  local refused = vault_side.delete(context, { name = key.name(want), region = want.region, guard = guard,
+    find = function() return key.find(context, want) end, ask = function() return operation { mount = want.mount, name = want.name } end })
+  if refused then error(refused, 0) end
   return have
 end
 

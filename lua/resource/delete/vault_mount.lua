@@ -5,7 +5,6 @@ local vault_side = require "engine.vault_side"
 
 local M = { name = mount.name, region = mount.region }
 
-local SETTLE <const> = 60   -- seconds
 local NAMED_MAX <const> = 3 -- things in it that are named
 
 --- The engine that is there.
@@ -61,24 +60,19 @@ function M.capabilities(want) return { { path = "sys/mounts/" .. want.path, "del
 ---@param have table
 ---@param guard fun()
 function M.delete(context, want, have, guard)
-  local done = context:poll {
-    reason = ("waiting until Vault has unmounted %s"):format(mount.name(want)), bound = SETTLE,
-    check = function()
-      local now = mount.find(context, want)
-      if not now then return true end
-      if names.mounted_for(now.description) ~= want.cluster.id or now.type ~= want.type then return true end   -- another one by now
+  local function find()   -- one that somebody else mounted since is not it
+    local now = mount.find(context, want)
+    return now and names.mounted_for(now.description) == want.cluster.id and now.type == want.type
+  end
+  local refused = vault_side.delete(context, { name = mount.name(want), find = find,
+    guard = function()
       local holds = vault_side.contents(context, want) or { "what cannot be seen" }
       if #holds > 0 then context:refuse { service = "vault", what = "unmounting " .. mount.name(want), message = holding(holds) } end
       guard()
-      context:try({ uncertain = true }, function()
-        return context:write(function() return context.session.vault.disable_mount { path = want.path } end)
-      end)
-      return not mount.find(context, want) or nil
     end,
-  }
-  if done then return have end
-  require("engine.failure").raise { code = "not_ready", service = "vault", what = "unmounting " .. mount.name(want),
-    message = ("Vault still shows it after %d s"):format(SETTLE) }
+    ask = function() return context.session.vault.disable_mount { path = want.path } end })
+  if refused then error(refused, 0) end
+  return have
 end
 
 return M
