@@ -112,7 +112,8 @@ static const struct effects_row rows[] = {
   REST("cloud", "GetCluster",         EFFECT_READ, "GET", "/api/v1/clusters/*"),
   REST("cloud", "GetCMEKClusterInfo", EFFECT_READ, "GET", "/api/v1/clusters/*/cmek"),
   REST("cloud", "ListAuditLogs",      EFFECT_READ, "GET", "/api/v1/auditlogevents"),
-  REST("cloud", "UpdateCluster",      EFFECT_WRITE, "PATCH", "/api/v1/clusters/*"),
+  /* Its map of regions and nodes is complete: it buys what it adds, and a region that it leaves out is taken away. */
+  REST("cloud", "UpdateCluster",      EFFECT_IRREVERSIBLE, "PATCH", "/api/v1/clusters/*"),
   /* CMEK cannot be disabled once it is enabled; PUT may enable as well, and a revoked cluster only support can bring back. */
   REST("cloud", "EnableCMEKSpec",     EFFECT_IRREVERSIBLE, "POST", "/api/v1/clusters/*/cmek"),
   REST("cloud", "UpdateCMEKSpec",     EFFECT_IRREVERSIBLE, "PUT", "/api/v1/clusters/*/cmek"),

@@ -16,7 +16,7 @@ local failure = require "ui.failure"
 
 local M = {}
 
-local FIELDS <const> = { "type", "default", "list", "optional", "choices", "min", "max", "like" }
+local FIELDS <const> = { "type", "default", "list", "optional", "choices", "min", "max", "like", "required" }
 local TYPES <const> = { string = "a text", integer = "a whole number", boolean = "true or false" }
 local SPELLINGS <const> = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
 
@@ -57,7 +57,7 @@ function M.specifications(args, reserved, complain)
       name = entry[1], text = entry[2], type = kind, list = entry.list == true, default = entry.default,
       flag = "--" .. entry[1]:gsub("_", "-"), choices = entry.choices, min = entry.min, max = entry.max,
       like = entry.like,
-      required = entry.default == nil and not entry.list and not entry.optional and kind ~= "boolean",
+      required = entry.required == true or entry.default == nil and not entry.list and not entry.optional and kind ~= "boolean",
     }
   end
   return result

@@ -128,6 +128,7 @@ local ORGANIZATION <const> = { ["id!"] = "text", name = "text", label = "text" }
 local CLUSTER <const> = { ["id!"] = "text", ["name!"] = "text", plan = "text", cloud_provider = "text", account_id = "text", state = "text",
   network_visibility = "text", regions = shape.list { ["name!"] = "text" } }
 local CLUSTERS <const> = { clusters = shape.list(CLUSTER), pagination = { next_page = "text" } }
+local REGIONS <const> = { regions = shape.list { ["name!"] = "text", provider = "text" }, pagination = { next_page = "text" } }
 local KEY_INFO <const> = { ["status!"] = "text", user_message = "text",
   ["spec!"] = { type = "text", ["uri!"] = "text", auth_principal = "text" } }
 local CMEK <const> = { status = "text",
@@ -232,6 +233,37 @@ function Client:update_cmek(id, region_specs)
   check_specs(region_specs)
   local list = json.array(table.move(region_specs, 1, #region_specs, 1, {}))
   return call(self, { operation = "UpdateCMEKSpec", method = "PUT", path = path_of(id, "/cmek"), body = { region_specs = list } })
+end
+
+--- Gives a cluster regions and nodes: all that it shall have, and the keys of the new regions alone.
+---@param id string  UUID
+---@param dedicated { region_nodes: table<string, integer>, cmek_region_specs: table[] }
+---@return table  Cluster
+function Client:update_cluster(id, dedicated)
+  local nodes, specs = dedicated.region_nodes, dedicated.cmek_region_specs
+  check_specs(specs)
+  for _, spec in ipairs(specs) do
+    if math.type(nodes[spec.region]) ~= "integer" then error(("update_cluster: region_nodes has no number for '%s'"):format(spec.region), 0) end
+  end
+  return call(self, { operation = "UpdateCluster", method = "PATCH", path = path_of(id),
+    body = { dedicated = { region_nodes = nodes, cmek_region_specs = json.array(table.move(specs, 1, #specs, 1, {})) } } })
+end
+
+--- The regions that clusters can have on a cloud.
+---@param provider "AWS"|"GCP"|"AZURE"
+---@return { name: string, location: string? }[]
+function Client:list_available_regions(provider)
+  local list, page = {}, nil
+  for _ = 1, PAGES_MAX do
+    local answer = call(self, { operation = "ListAvailableRegions", method = "GET", path = "clusters/available-regions", result = REGIONS,
+      query = { provider = provider, ["pagination.page"] = page } })
+    for _, region in ipairs(answer.regions or {}) do
+      if region.provider == nil or region.provider == provider then list[#list + 1] = region end
+    end
+    page = answer.pagination and answer.pagination.next_page
+    if not page then break end
+  end
+  return list
 end
 
 -- Finding a cluster ------------------------------------------------------------------------------------------------

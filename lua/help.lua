@@ -339,6 +339,25 @@ Material from Vault
 
   destroy schedules the KMS keys for deletion and leaves the transit keys until KMS has deleted them: cmek help deleting.
 ]],
+  regions = [[
+Adding regions
+  cmek run add-region --cluster X --add ap-southeast-2=3 [--add …] adds regions to a cluster that has CMEK: a key in each of them first,
+  for the role that the cluster uses, then one request to the Cloud, then two waits: until the cluster has grown (about half an hour a
+  region), and until each new region uses its key.
+
+  Checked before anything is made: the Cloud offers the region on AWS, no region stands twice, at least 3 nodes in each, one region or
+  at least three in all, CMEK is enabled and not revoked. The new keys are of the form that the others have: made by KMS, multi-Region,
+  replicas of the same primary, one that all regions share, or with material of Vault's transit. Where the others differ, or Vault's
+  keymgmt makes them, name a key of the region by --key ARN.
+
+  The request holds all regions with their nodes, as the Cloud shows them a moment before, and the keys of the new ones alone. A region
+  that somebody else has added meanwhile stays; where one was taken out, or the same one was added with another key, nothing is sent.
+  A locked cluster is waited for. A request whose answer was lost is looked up and not sent again: cmek resume asks once more where the
+  Cloud shows nothing of it.
+
+  The nodes are paid for from the moment that they run, so the plan marks the step ! and the cluster's name is typed (--confirm NAME).
+  No region is taken out by cmek, also not by destroy.
+]],
   checks = [[
 Checks of verify
   Each has an ID that stays. Its result is ok, finding or unknown (it could not be made); a check that rests on another
@@ -411,6 +430,8 @@ Checks of verify
   cmek_rotation.finished     no rotation was begun and left unfinished
   cmek_rotation.generation   the region uses the key of the generation that is named
   cmek_rotation.enabled      region and key are ENABLED
+  cluster_regions.exists     the cluster has the region
+  cluster_regions.nodes      with so many nodes
   Statements of others in policies are kept and shown; those that let other accounts or services in are findings.
   A kind that a recipe describes itself has KIND.exists and KIND.as_wanted; a write that it calls itself is unknown (call).
 ]],
@@ -420,7 +441,8 @@ Writing a recipe
   A recipe returns { api = 1, summary =, args =, touches =, run = function(arg) … end }.
 
     args     { name, text, type = "string"|"integer"|"boolean", default =, list = true, optional = true,
-             choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag"|"mount" }; each is a flag
+             choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag"|"mount"|
+             "region_nodes", required = true }; each is a flag
     touches  the services it calls: cloud, iam, kms, sts, tagging, vault
 
   Its world: ensure, read, layout, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,

@@ -75,7 +75,15 @@ local function credentials(text)
   return "server, environment, profile:NAME, file:PATH or vault:MOUNT/data/PATH (cmek help keymgmt)"
 end
 
-local SHAPES <const> = { credentials = credentials, mount = mount, role = role, path = path, principal = principal, policy = policy, tag = tag }
+-- A region that a cluster is to have, and its nodes.
+local function region_nodes(text)
+  local region, nodes = text:match "^(%l[%l%d-]*)=(%d+)$"
+  if region and region:find "^%l%l%l?%-[%l-]+%-%d$" and #nodes < 5 and tonumber(nodes) >= 3 then return nil end
+  return "REGION=NODES with at least 3 nodes, like ap-southeast-2=3"
+end
+
+local SHAPES <const> = { region_nodes = region_nodes, credentials = credentials, mount = mount, role = role, path = path,
+  principal = principal, policy = policy, tag = tag }
 
 --- Whether there is such a shape.
 function M.known(name) return SHAPES[name] ~= nil end

@@ -241,7 +241,8 @@ end
 test["an effect can be asked for by name; what the table does not know is a write"] = function()
   local effect = require("door").effect
   test.equal({ effect("kms", "ListKeys"), effect("kms", "TagResource"), effect("sts", "AssumeRole"), effect("cloud", "EnableCMEKSpec"),
-    effect("kms", "ScheduleKeyDeletion") }, { "read", "write", "session", "irreversible", "deletion" })
+    effect("cloud", "UpdateCluster"), effect("kms", "ScheduleKeyDeletion") }, { "read", "write", "session", "irreversible", "irreversible",
+    "deletion" })
   test.equal({ effect("kms", "ListEverything"), effect("ec2", "DescribeInstances") }, { "write", "write" })
 end
 

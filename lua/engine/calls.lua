@@ -11,7 +11,7 @@ local M = {}
 local OPERATIONS <const> = {
   cloud = { organization = { "GetOrganization" }, clusters = { "ListClusters" }, cluster = { "GetCluster" },
     find_cluster = { "ListClusters", "GetCluster" }, cmek = { "GetCMEKClusterInfo" }, enable_cmek = { "EnableCMEKSpec" },
-    revoke_cmek = { "UpdateCMEKStatus" } },
+    revoke_cmek = { "UpdateCMEKStatus" }, update_cmek = { "UpdateCMEKSpec" } },
   iam = { find_role = { "GetRole" } },
   kms = { find_alias = { "ListAliases" }, find_key = { "DescribeKey" } },
 }

@@ -8,6 +8,7 @@
 ---@field verb string        "enable CMEK", as in "took the request to …"
 ---@field failed string      the code of a change that the Cloud took and could not make, and
 ---@field situation string   the situation that it is
+---@field before (fun(): boolean?)?  called before each sending, which it leaves out by true: the Cloud has it already
 ---@field send fun(): any    asks for it
 ---@field old string?        how the Cloud's account of the specs looked before: lua/engine/cmek.lua's signature
 ---@field shows (fun(): boolean)?   whether the Cloud shows that it took the request, for a change that does not show in its account of the keys
@@ -140,6 +141,7 @@ end
 
 -- One sending. True when the Cloud has taken the request.
 local function send(context, change, first)
+  if change.before and change.before() then return true end
   local done, refused = context:try(function(refused) return meaning(refused) or context.uncertain(refused) end, function()
     return context:write(change.send)
   end)
@@ -199,12 +201,10 @@ function M.settle(context, change)
     message = settled.failed .. (fault and "; seen from here: " .. fault or "") }, told or { change.situation, { said = settled.failed } })
 end
 
---- Asks for the change, then waits until it is made.
+--- Asks for the change until the Cloud has taken it.
 ---@param context engine.Context
 ---@param change engine.CloudChange
----@param step table
----@return { info: table }
-function M.make(context, change, step)
+function M.ask(context, change)
   local first, deadline = context.clock.now(), context.clock.now() + BUSY_BOUND
   if #change.specs > 0 then require("engine.handed_over").note(context, change) end   -- a change that gives the Cloud no keys hands none over
   while not send(context, change, first) do
@@ -212,6 +212,15 @@ function M.make(context, change, step)
       still_locked(change, change.operation, ("the Cloud has not taken the request after %d min"):format(BUSY_BOUND // 60))
     end
   end
+end
+
+--- Asks for the change, then waits until it is made.
+---@param context engine.Context
+---@param change engine.CloudChange
+---@param step table
+---@return { info: table }
+function M.make(context, change, step)
+  M.ask(context, change)
   step.begun = true
   return M.settle(context, change)
 end

@@ -98,6 +98,7 @@ local function read(engine, kind, what)
   if kind == "cmek" then return engine.context:cmek(what) end
   if kind == "every_key" then return require("engine.every_key").of(engine.context, what) end
   if kind == "rotation" then return require("engine.rotation").read(engine, what) end
+  if kind == "growth" then return require("engine.growth").of(engine, what) end
   if kind == "in_use" then return require("engine.existing").in_use(engine.context, what) end
   return ensure.read(engine, kind, what)
 end
@@ -158,7 +159,8 @@ function M.of(engine)
     preflight = function(cluster, more)
       if engine.phase == "do" then return end
       if engine.spec and engine.spec.of_this_run then more = nil end   -- what it was made with is not needed any more
-      require("preflight").run(engine, cluster)
+      local grown = more and more.add and require("engine.growth").cluster(engine, cluster, more.add)
+      require("preflight").run(engine, grown or cluster)
       if more then require("engine.vault").check(engine, cluster, more) end
     end,
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,

@@ -62,7 +62,8 @@ local function aws_request(self, real, request)
   return real.aws.request(request)
 end
 
-local OPERATIONS <const> = { { "POST", "/cmek$", "EnableCMEKSpec" }, { "PUT", "/cmek$", "UpdateCMEKSpec" } }
+local OPERATIONS <const> = { { "POST", "/cmek$", "EnableCMEKSpec" }, { "PUT", "/cmek$", "UpdateCMEKSpec" },
+  { "PATCH", "/clusters/[^/]+$", "UpdateCluster" } }
 
 local function cloud_operation(request)
   for _, entry in ipairs(OPERATIONS) do

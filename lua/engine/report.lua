@@ -162,7 +162,7 @@ function M.destroy(engine, status, failure)
     clusters_asked = engine.uses and engine.uses.asked or json.null, deleted = deleted, error = failure }
 end
 
-local KINDS <const> = { cloud = 1, cluster = 1, aws = 1, role = 2, key = 3, cluster_cmek = 4 }
+local KINDS <const> = { cloud = 1, cluster = 1, aws = 1, role = 2, key = 3, cluster_cmek = 4, cluster_regions = 4 }
 
 -- Checks or findings in an order that no answer's lateness changes: by kind, thing and region, then as help lists the checks.
 local function in_order(list)

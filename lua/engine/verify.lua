@@ -128,7 +128,7 @@ function M.known()
   add(require("preflight").checks)
   add(require("engine.vault").checks)
   for _, kind in ipairs { "role", "vault_mount", "transit_key", "vault_provider", "vault_key", "vault_distribution", "key", "cluster_cmek",
-    "cmek_rotation" } do
+    "cmek_rotation", "cluster_regions" } do
     add(require("resource." .. kind).checks)
   end
   return list

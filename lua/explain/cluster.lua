@@ -39,6 +39,23 @@ return {
     evidence = "the credentials and the cluster's account_id are both of {account}",
     next = "choose other credentials with --profile or the AWS_* variables", commands = { "cmek whoami" } },
 
+  { id = "cluster.shape", title = "the cluster cannot grow like that",
+    cause = "a cluster on AWS has one region or at least three, of those that the Cloud offers, with three nodes and more in each; a region "
+      .. "is added with its key where CMEK is enabled, and not while it is revoked",
+    evidence = "{wrong}",
+    next = "look at its regions, then name others", commands = { "cmek status --cluster {name}" } },
+
+  { id = "cluster.not-grown", title = "the Cloud took the new regions and the cluster does not have them",
+    cause = "the Cloud's job of adding them failed, or was taken back: there may be no machines left in a region, or a quota is reached",
+    evidence = "{said}",
+    next = "look at the cluster and in the Cloud Console; where the cause is gone the run is taken up, with the keys that are made",
+    commands = { "cmek status --cluster {name}" } },
+
+  { id = "cmek.add-failed", title = "a new region is there and the Cloud could not use its key",
+    cause = "while it added the region the Cloud lost its way to the key: role, trust or key changed under it, or something in AWS denies it",
+    evidence = "{said}",
+    next = "put right what differs; then the Cloud is given the key once more", commands = { "cmek status --cluster {name}" } },
+
   { id = "cmek.in-use", title = "CMEK is already enabled, with keys that are not cmek's",
     cause = "somebody enabled CMEK for this cluster by hand or with another tool; a second set of keys would serve nobody",
     evidence = "the Cloud names {keys} in {region}",

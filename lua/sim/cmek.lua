@@ -183,6 +183,14 @@ end
 
 local function enabled_once(cmek) return cmek.status ~= "DISABLED" and cmek.status ~= "ENABLE_FAILED" end
 
+-- The same where a region that came later has failed: the others have CMEK all the same.
+local function enabled_somewhere(cmek)
+  for _, region_info in ipairs(cmek.region_infos) do
+    if region_info.status == "ENABLED" then return true end
+  end
+  return enabled_once(cmek)
+end
+
 local function check_not_revoked(cmek)
   if cmek.status:find "^REVOK" then
     refusal.raise(400, "FAILED_PRECONDITION", "failed precondition: CMEK is revoked; contact support to restore the cluster")
@@ -216,7 +224,7 @@ function M.put(simulation, cluster, message, body, choices)
   check_not_revoked(cluster.cmek)
   M.check_lock(cluster, choices)
   local specs = M.check_specs(cluster, message.region_specs, body)
-  if not enabled_once(cluster.cmek) then
+  if not enabled_somewhere(cluster.cmek) then
     enable(simulation, cluster, specs, choices)
     return cluster.cmek
   end
@@ -252,8 +260,9 @@ end
 ---@param added string[]  names of the new regions, sorted
 ---@param specs any  cmek_region_specs, as decoded
 function M.add_regions(simulation, cluster, nodes, added, specs, body, choices)
+  check_not_revoked(cluster.cmek)
   local list = {}
-  if enabled_once(cluster.cmek) then
+  if enabled_somewhere(cluster.cmek) then
     list = M.check_specs(cluster, specs, body)
     local missing, here = {}, regions_of(cluster)
     for _, name in ipairs(added) do missing[name] = true end

@@ -15,7 +15,7 @@ local moment = require("time").text
 local M = {}
 
 local REPEAT <const> = 30   -- seconds until a wait is told again
-local ENABLES <const> = { cluster_cmek = "enabling" }   -- a kind of thing that is not made
+local ENABLES <const> = { cluster_cmek = "enabling", cluster_regions = "adding" }   -- a kind of thing that is not made
 local VERBS <const> = { create = "creating", change = "changing", delete = "deleting", none = "waiting for" }
 
 --- A listener for an engine.

@@ -1,0 +1,226 @@
+--- What a cluster is to grow by, and what it has: the regions that are asked for, held against the regions that there are; the role and
+--- the form of the keys that it uses, so that the new regions get the same.
+local cmek = require "engine.cmek"
+local existing = require "engine.existing"
+local failure = require "engine.failure"
+local keys = require "engine.keys"
+local names = require "names"
+local refusal = require "refusal"
+
+local M = {}
+
+local CONSOLE_MAX <const> = 9   -- regions that the Cloud Console offers
+
+---@class engine.Growth
+---@field cluster table       as it will be: its regions and the new ones
+---@field regions { name: string, node_count: integer }[]   the new ones, sorted by name
+---@field role string         ARN of the one that all keys are used with
+---@field key string?         ARN of the key that all regions share, where they do
+---@field material { form: "exportable"|"wrapped", mount: string }?   where the keys' material is from Vault
+---@field primary table?      the key whose replicas all regions use, where they do, as ensure gives it
+---@field multi_region boolean
+
+-- Raises what is wrong with the request itself, all of it at once.
+local function refuse(wrong, cluster, usage)
+  if #wrong == 0 then return end
+  failure.raise({ code = "precondition", exit = usage and "usage" or nil, service = "cloud",
+    what = ("adding regions to cluster %s (%s)"):format(cluster.name, cluster.id), message = table.concat(wrong, "; ") },
+    "cluster.shape", { wrong = table.concat(wrong, "; "), name = cluster.name })
+end
+
+--- The regions of REGION=NODES, sorted. Raises when one of them stands twice.
+---@param texts string[]
+---@param cluster table
+---@return { name: string, node_count: integer }[]
+function M.regions(texts, cluster)
+  local list, seen, wrong = {}, {}, {}
+  for i, text in ipairs(texts or {}) do
+    local name, nodes = text:match "^([^=]+)=(%d+)$"
+    if seen[name] then wrong[#wrong + 1] = ("--add names %s twice"):format(name) end
+    seen[name], list[i] = true, { name = name, node_count = math.tointeger(tonumber(nodes)) }
+  end
+  if #list == 0 then wrong[1] = "--add names no region" end
+  refuse(wrong, cluster, true)
+  table.sort(list, function(one, other) return one.name < other.name end)
+  return list
+end
+
+-- The regions that the Cloud offers on AWS, as a set and a list; nil when it does not tell.
+local function offered(context)
+  local answer = context:try(function(refused) return refused.status == 403 or refused.status == 404 or refused.status == 501 end, function()
+    return context:once("available regions", function() return context.session.cloud.list_available_regions "AWS" end)
+  end)
+  local set, list = {}, {}
+  for i, region in ipairs(answer or {}) do set[region.name], list[i] = true, region.name end
+  if #list > 0 then return set, list end
+  context:warn "the Cloud does not tell which regions it offers, so whether the new ones are among them shows when it is asked for them"
+end
+
+local function check_offered(context, regions, wrong)
+  local set, list = offered(context)
+  for _, region in ipairs(set and regions or {}) do
+    if not set[region.name] then
+      local near = require("ui.near").near(region.name, list)
+      wrong[#wrong + 1] = ("the Cloud offers no region %s on AWS%s"):format(region.name, near[1] and "; did you mean "
+        .. table.concat(near, " or ") .. "?" or "; it offers " .. table.concat(list, ", "))
+    end
+  end
+end
+
+--- Why a cluster cannot have so many regions; nil when it can.
+---@param count integer
+---@return string?
+function M.shape(count)
+  if count ~= 2 then return nil end
+  return "it would have two regions, and a cluster has one or at least three: add two at once (--add twice)"
+end
+
+-- What of the cluster keeps it from growing with CMEK.
+local function check_cmek(context, cluster, wrong)
+  local info = context:cmek(cluster)
+  if info.unknown then
+    failure.raise { code = "precondition", exit = "usage", what = "adding regions to cluster " .. cluster.name,
+      message = "--facts does not tell what the cluster uses: only the Cloud can", next = "leave --facts out" }
+  end
+  local used = 0
+  for _, region in ipairs(info.region_infos or {}) do
+    if tostring(region.status):find "^REVOK" then wrong[#wrong + 1] = ("CMEK is %s in %s: the cluster stands until it is restored"):format(
+      region.status, region.region) end
+    used = used + #cmek.live(info, region.region)
+  end
+  if used == 0 then
+    wrong[#wrong + 1] = ("CMEK is not enabled (%s): a region without a key of yours is added in the Cloud Console, and with it to all of them "
+      .. "keys come by cmek run console --cluster %s --enable"):format(info.status or "DISABLED", cluster.name)
+  end
+end
+
+-- The cluster with the new regions beside its own.
+local function grown(cluster, regions)
+  local copy, here = {}, {}
+  for name, value in pairs(cluster) do copy[name] = value end   -- order cannot be seen
+  copy.regions = table.move(cluster.regions, 1, #cluster.regions, 1, {})
+  for _, region in ipairs(cluster.regions) do here[region.name] = true end
+  for _, region in ipairs(regions) do
+    if not here[region.name] then table.insert(copy.regions, region) end
+  end
+  return copy
+end
+
+--- The cluster as it will be; its new regions can be talked to from here on.
+---@param engine table
+---@param cluster table
+---@param texts string[]  REGION=NODES
+---@return table cluster, { name: string, node_count: integer }[] regions
+function M.cluster(engine, cluster, texts)
+  local regions = M.regions(texts, cluster)
+  if cluster.cloud_provider == "AWS" then
+    for _, region in ipairs(regions) do engine.context.session.door:region(region.name) end
+  end
+  return grown(cluster, regions), regions
+end
+
+-- The form of keys -------------------------------------------------------------------------------------------------------
+
+-- "KMS", "MOUNT exportable" … of one key that is in use.
+local function form_of(context, used)
+  local place = used.arn:match "^arn:[^:]*:kms:([^:]*):"
+  context.session.door:region(place)
+  local ok, key = pcall(keys.find, context, place, used.arn)
+  if not ok and not refusal.is(key) then error(key, 0) end
+  if not ok or not key then
+    return { text = ("%s cannot be read (%s)"):format(used.arn, ok and "KMS shows no such key" or refusal.line(key)), unreadable = true }
+  end
+  local source, origin = key.tags[names.TAG_MATERIAL], key.metadata.Origin or "AWS_KMS"
+  local form = { text = origin == "AWS_KMS" and "made by KMS" or source and "from Vault's " .. source or "of Origin " .. origin,
+    multi_region = keys.is_multi_region(key), id = key.id, primary = ((key.metadata.MultiRegionConfiguration or {}).PrimaryKey or {}).Arn }
+  if origin == "AWS_KMS" then form.kind = "KMS" end
+  local mount, name = (source or ""):match "^(.+)/([^/]+)$"
+  if origin == "EXTERNAL" and mount then
+    form.kind, form.mount, form.name = name == "no-copy" and "wrapped" or "exportable", mount, name:match "^(.*):%d+$"
+  end
+  return form
+end
+
+local function mixed(cluster, used, forms)
+  local parts = {}
+  for i, form in ipairs(forms) do parts[i] = ("%s: %s"):format(used[i].region, form.text) end
+  failure.raise({ code = "precondition", service = "kms", what = "looking at the keys of cluster " .. cluster.name,
+    message = "the new regions shall have keys of the same form as the others, and it is not known which: " .. table.concat(parts, ", "),
+    next = "make a key in each new region by hand and name it: --key ARN" })
+end
+
+-- The primary that a family of replicas has, as the replicas' own resource takes it.
+local function primary_of(context, cluster, form, material)
+  local region = form.primary:match "^arn:[^:]*:kms:([^:]*):"
+  local alias = require("engine.choice").alias_of(cluster, context:aliases(region), form.primary)
+  return { arn = form.primary, region = region, generation = alias and names.generation(cluster, alias.AliasName) or 1,
+    material = material and { form = material.form, mount = material.mount, name = form.name } or nil }
+end
+
+-- Vault must offer what the new regions' material comes from.
+local function check_vault(engine, growth, cluster)
+  local material, new = growth.material, {}
+  for name, value in pairs(cluster) do new[name] = value end   -- order cannot be seen
+  new.regions = growth.regions
+  local ok, mount = pcall(require("resource.vault_mount").find, engine.context, { path = material.mount })
+  if ok and mount and mount.type == "keymgmt" then
+    failure.raise { code = "precondition", service = "vault", what = "looking at the keys of cluster " .. cluster.name,
+      message = ("Vault's keymgmt (%s/) makes and distributes them, which this recipe does not do"):format(material.mount),
+      next = "distribute a key to each new region in Vault (vault write keymgmt/kms/…/key/…), then name it: --key ARN" }
+  end
+  if engine.phase ~= "do" then require("engine.vault").check(engine, new, { transit = material.mount, form = material.form }) end
+end
+
+-- Fills in what the keys have in common.
+local function same_form(engine, growth, cluster, used)
+  local context = engine.context
+  if #used == 1 and #used[1].serves > 1 then
+    growth.key = used[1].arn
+    return
+  end
+  local forms = context.tasks.map(used, function(key) return form_of(context, key) end)
+  local first = forms[1]
+  for _, form in ipairs(forms) do
+    if not form.kind or form.kind ~= first.kind or form.mount ~= first.mount then mixed(cluster, used, forms) end
+  end
+  if first.kind ~= "KMS" then growth.material = { form = first.kind, mount = first.mount } end
+  growth.multi_region = first.multi_region == true
+  if growth.multi_region and forms[2] and forms[2].id == first.id and first.primary then
+    growth.primary = primary_of(context, cluster, first, growth.material)
+  end
+  if first.kind == "KMS" then return end
+  check_vault(engine, growth, cluster)
+end
+
+-- The whole --------------------------------------------------------------------------------------------------------------
+
+--- What a cluster grows by. Raises what is wrong with it, naming all of it.
+---@param engine table
+---@param asked { cluster: table, add: string[], key: string[]? }   key: of the new regions, where they are there; their form is not asked then
+---@return engine.Growth
+function M.of(engine, asked)
+  local context, cluster, wrong = engine.context, asked.cluster, {}
+  local growth = { multi_region = false }
+  growth.cluster, growth.regions = M.cluster(engine, cluster, asked.add)
+  check_offered(context, growth.regions, wrong)
+  check_cmek(context, cluster, wrong)
+  wrong[#wrong + 1] = M.shape(#growth.cluster.regions)
+  refuse(wrong, cluster)
+  if #growth.cluster.regions > CONSOLE_MAX then
+    context:warn(("the cluster will have %d regions; the Cloud Console offers %d at the most"):format(#growth.cluster.regions, CONSOLE_MAX))
+  end
+  local before, new = {}, {}
+  for _, region in ipairs(growth.regions) do new[region.name] = true end
+  local in_use = existing.in_use(context, cluster)
+  for _, key in ipairs(in_use.keys) do
+    local old = 0
+    for _, region in ipairs(key.serves) do old = old + (new[region] and 0 or 1) end
+    if old > 0 then before[#before + 1] = key end
+  end
+  growth.role = in_use.role
+  local named = #(asked.key or {}) >= #growth.regions
+  if not named and #before > 0 then same_form(engine, growth, cluster, before) end
+  return growth
+end
+
+return M
