@@ -1,5 +1,6 @@
 -- The recipe vault: keys that Vault's key management engine makes in KMS, through the real door and client, against the simulated Vault and KMS.
 local crypto = require "crypto"
+local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
 local vault_state = require "sim.vault.state"
@@ -48,7 +49,10 @@ local function tags(key)
   return map
 end
 
-local function keys_in(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region].keys end
+local function keys_in(who, region)
+  local place = who.simulation.state.aws[operators.ACCOUNT].kms[region]
+  return place and place.keys or {}
+end
 
 -- Plan, run, run again -------------------------------------------------------------------------------------------------
 
@@ -94,10 +98,278 @@ test["a second run finds nothing to do, and verify nothing to find; the credenti
   end
 end
 
--- Another process ------------------------------------------------------------------------------------------------------
 
-test["another operator finds the same chain"] = function()
+test["what a plan would send to Vault and KMS is listed, with what only the run can tell by name, and none of it is sent"] = function()
   local who = open()
-  done(who)
-  test.equal(done(again(who), { run_id = "run-2" }).summary.unchanged, 14)
+  local report = run(who, { mode = "plan", requests = true })
+  local count, one = {}, {}
+  for _, request in ipairs(report.requests) do
+    count[request.operation], one[request.operation] = (count[request.operation] or 0) + 1, request
+  end
+  test.equal({ count.EnableMount, count.KeymgmtWriteProvider, count.KeymgmtWriteKey, count.KeymgmtDistribute, count.TagResource, count.CreateAlias,
+    count.PutKeyPolicy, count.CreateKey }, { 1, 3, 3, 3, 3, 3, 3 })
+  test.contains(one.CreateAlias.parameters.TargetKeyId, "known after apply")
+  test.equal({ one.KeymgmtWriteKey.parameters.type, one.KeymgmtDistribute.parameters.purpose }, { "aes256-gcm96", "encrypt,decrypt" })
+  test.equal(mount(who), nil)
+end
+
+-- Two operators, deaths and lost answers -------------------------------------------------------------------------------------
+
+local ONE <const> = { id = "", name = "orders-one" }
+local REGION <const> = "us-east-1"
+
+local function cluster_one(who)
+  for _, cluster in ipairs(who.simulation.state.cloud.clusters) do
+    if cluster.name == ONE.name then ONE.id = cluster.id end
+  end
+  return ONE
+end
+
+local function one(options)
+  options = options or {}
+  options.arguments = options.arguments or {}
+  options.arguments.cluster = ONE.name
+  return options
+end
+
+-- All that belongs to the one region of the small cluster, which is as it shall be.
+local function whole(who)
+  local name_in_vault = names.vault_key(cluster_one(who), REGION)
+  local id = mount(who).data.kms[name_in_vault].distributions[name_in_vault].versions["1"]
+  local list = keys_in(who, REGION)
+  test.equal({ #list, list[1].KeyId, list[1].KeyState, tags(list[1])[names.TAG_CLUSTER] }, { 1, id, "Enabled", ONE.id })
+  test.equal(run(who, one { mode = "plan", run_id = "" }).summary, { create = 0, change = 0, delete = 0, unchanged = 6, refused = 0 })
+end
+
+-- A session whose process dies before or after a call.
+local function mortal(who, service, call, when)
+  local real = who.session[service]
+  who.session[service] = setmetatable({}, { __index = function(_, operation)
+    return function(parameters)
+      if operation ~= call then return real[operation](parameters) end
+      if when == "after" then real[operation](parameters) end
+      error("the process ends here", 0)
+    end
+  end })
+end
+
+test["wherever a run dies, resume finishes it, and so does anybody's next run: one key, which is Vault's"] = function()
+  for _, moment in ipairs { { "vault", "enable_mount" }, { "vault", "keymgmt_write_provider" }, { "vault", "keymgmt_write_key" },
+    { "vault", "keymgmt_distribute" }, { "kms", "tag_resource" }, { "kms", "create_alias" }, { "kms", "put_key_policy" } } do
+    for _, when in ipairs { "before", "after" } do
+      for _, way in ipairs { "resume", "anew" } do
+        local who = open()
+        mortal(who, moment[1], moment[2], when)
+        local _, status = run(who, one())
+        test.equal({ moment[2], when, status ~= 0 }, { moment[2], when, true })
+        who.journal:sync()
+        local entries = way == "resume" and require("journal").read(who.disk.text) or nil
+        local other = again(who)
+        local report
+        report, status = run(other, one { entries = entries, run_id = entries and "run-1" or "run-2" })
+        test.equal({ moment[2], when, way, status, report.error }, { moment[2], when, way, 0 })
+        whole(other)
+      end
+    end
+  end
+end
+
+local function fault(who, text) table.insert(who.simulation.faults, require("sim.faults").read(text)) end
+
+local function sent(who, operation)
+  who.journal:sync()
+  local count = 0
+  for _ in who.disk.text:gmatch(('"operation":"%s"'):format(operation)) do count = count + 1 end
+  return count
+end
+
+test["a request whose answer was lost is looked up, and sent once"] = function()
+  for operation, in_journal in require("sorted") { ["system/EnableMount"] = "EnableMount", ["keymgmt/WriteProvider"] = "KeymgmtWriteProvider",
+    ["keymgmt/WriteKey"] = "KeymgmtWriteKey", ["keymgmt/WriteDistribution"] = "KeymgmtDistribute" } do
+    local who = open()
+    fault(who, ("lost_answer service=vault operation=%s count=1"):format(operation))
+    local report, status = run(who, one())
+    test.equal({ operation, status, report.error, sent(who, in_journal) }, { operation, 0, nil, 1 })
+    whole(who)
+  end
+end
+
+test["one that never arrived is not sent again by itself: it is told, and the next run sends it"] = function()
+  local who = open()
+  fault(who, "reset service=vault operation=keymgmt/WriteDistribution count=1")
+  local report, status = run(who, one())
+  test.equal({ status, report.run.status, sent(who, "KeymgmtDistribute") }, { 5, "unfinished", 1 })
+  local entries = require("journal").read(who.disk.text)
+  report, status = run(again(who), one { entries = entries })
+  test.equal({ status, report.error }, { 0 })
+  whole(who)
+end
+
+test["a distribution may take longer than other requests: it is waited for, and not sent twice"] = function()
+  local who = open()
+  fault(who, "stall service=vault operation=keymgmt/WriteDistribution count=1 seconds=85")
+  local report, status = run(who, one())
+  test.equal({ status, report.error, sent(who, "KeymgmtDistribute") }, { 0, nil, 1 })
+  who = open()
+  fault(who, "stall service=vault operation=keymgmt/WriteDistribution count=1 seconds=200")   -- longer than anybody waits
+  report, status = run(who, one())
+  test.equal({ status, report.error, sent(who, "KeymgmtDistribute") }, { 0, nil, 1 })
+  whole(who)
+end
+
+-- Programs side by side, each begun so many seconds after the other.
+local function together(who, delay, ...)
+  local results = {}
+  who.world.operators = {}
+  for i, program in ipairs { ... } do
+    who.world:operate(function()
+      local begin = who.world.now + (i - 1) * delay
+      while who.world.now < begin do coroutine.yield(begin) end
+      results[i] = program()
+    end)
+  end
+  who.world:run()
+  for _, operator in ipairs(who.world.operators) do test.truthy(operator.ok, operator.result) end
+  return table.unpack(results)
+end
+
+test["two operators at once end with one key in each region, and hand over the same"] = function()
+  for _, delay in ipairs { 0, 0.1, 0.3, 0.6, 1, 1.5 } do
+    local who = open { seed = 7 }
+    local other = again(who)
+    local ours, theirs = together(who, delay, function() return run(who) end, function() return run(other, { run_id = "run-2" }) end)
+    test.equal({ delay, ours.error, theirs.error }, { delay })
+    for _, region in ipairs(REGIONS) do test.equal({ delay, #keys_in(who, region) }, { delay, 1 }) end
+    test.equal(ours.handover, theirs.handover)
+    test.equal(done(other, { run_id = "run-3" }).summary.unchanged, 14)
+  end
+end
+
+-- What is in the way ---------------------------------------------------------------------------------------------------------
+
+-- A request to Vault by its administrator.
+local function vault_call(who, method, path, body)
+  local answer = require("sim.vault").handle(who.simulation, { method = method, target = "/v1/" .. path, body = body and json.encode(body) or "",
+    headers = { { "X-Vault-Token", vault_state.ROOT_TOKEN } } }, {})
+  test.truthy(answer.status < 300, answer.body)
+  return answer.body ~= "" and json.decode(answer.body).data
+end
+
+local MINE <const> = "crdb-cmek-orders-one-91d3b7a2e5f4-us-east-1"
+
+-- A Vault in which somebody did something first; what the plan refuses, and by which words.
+local function refused(change, kind, ...)
+  local who = open()
+  vault_call(who, "POST", "sys/mounts/keymgmt", { type = "keymgmt" })
+  change(who)
+  local writes = #who.simulation.state.aws[operators.ACCOUNT].iam.roles
+  local report, status = run(who, one())
+  test.equal({ kind, status, report.summary.refused, #who.simulation.state.aws[operators.ACCOUNT].iam.roles }, { kind, 1, 1, writes })
+  for _, step in ipairs(report.steps) do
+    if step.action == "refuse" then
+      test.equal(step.kind, kind)
+      for _, words in ipairs { ... } do test.contains(step.reason, words) end
+    end
+  end
+  return who
+end
+
+test["a provider of our name for another region, or another cloud, is refused with the way out"] = function()
+  refused(function(who)
+    vault_call(who, "POST", "keymgmt/kms/" .. MINE, { provider = "awskms", key_collection = "eu-west-1" })
+  end, "vault_provider", "key_collection is eu-west-1 where us-east-1 is wanted", "vault delete keymgmt/kms/" .. MINE, "--vault-mount")
+  refused(function(who)
+    vault_call(who, "POST", "keymgmt/kms/" .. MINE, { provider = "gcpckms", key_collection = "us-east-1" })
+  end, "vault_provider", "provider is gcpckms where awskms is wanted")
+end
+
+test["a key of our name that was made without its type is rsa-2048, and refused; so is one that another provider has"] = function()
+  refused(function(who) vault_call(who, "POST", "keymgmt/key/" .. MINE, {}) end, "vault_key", "is of type rsa-2048", "KMS takes aes256-gcm96")
+  refused(function(who)
+    vault_call(who, "POST", "keymgmt/key/" .. MINE, { type = "aes256-gcm96" })
+    vault_call(who, "POST", "keymgmt/kms/theirs", { provider = "awskms", key_collection = "us-east-1" })
+    vault_call(who, "POST", "keymgmt/kms/theirs/key/" .. MINE, { purpose = "encrypt,decrypt" })
+  end, "vault_distribution", "distributed to the provider theirs already", "one provider alone")
+end
+
+test["a distribution with another purpose or protection is refused: both are fixed; their order and form are not"] = function()
+  local function distributed(who)
+    vault_call(who, "POST", "keymgmt/kms/" .. MINE, { provider = "awskms", key_collection = "us-east-1" })
+    vault_call(who, "POST", "keymgmt/key/" .. MINE, { type = "aes256-gcm96" })
+    vault_call(who, "POST", ("keymgmt/kms/%s/key/%s"):format(MINE, MINE), { purpose = "encrypt,decrypt" })
+    return mount(who).data.kms[MINE].distributions[MINE]
+  end
+  refused(function(who) distributed(who).purpose = "encrypt" end, "vault_distribution", "purpose 'encrypt' where 'decrypt,encrypt' is wanted")
+  refused(function(who) distributed(who).protection = "software" end, "vault_distribution", "protection 'software' where 'hsm' is wanted")
+  local who = open()
+  vault_call(who, "POST", "sys/mounts/keymgmt", { type = "keymgmt" })
+  distributed(who).purpose = "encrypt, decrypt"
+  test.equal(select(2, run(who, one())), 0)   -- what was begun by hand under our names is gone on with
+  whole(who)
+end
+
+test["the other forms that are known of Vault's answers change nothing: other names, lists, 200 with a warning in the place of 204"] = function()
+  for _, text in ipairs { "variant service=vault", "warn service=vault" } do
+    local who = open()
+    fault(who, text)
+    local report, status = run(who, one())
+    test.equal({ text, status, report.error }, { text, 0 })
+    test.equal(run(who, one { mode = "plan", run_id = "" }).summary.unchanged, 6)
+    whole(who)
+  end
+end
+
+test["a KMS key that is tagged for another cluster is left alone, though Vault made it of the key that has our name"] = function()
+  local who = open()
+  mortal(who, "kms", "tag_resource", "before")
+  run(who, one())
+  local key = keys_in(who, REGION)[1]
+  table.insert(key.Tags, { TagKey = names.TAG_CLUSTER, TagValue = "another" })
+  local report, status = run(again(who), one { run_id = "run-2" })
+  test.equal({ status, report.summary.refused, #who.simulation.state.aws[operators.ACCOUNT].kms[REGION].aliases }, { 1, 1, 1 })
+  test.contains(report.error.message, "belongs to another cluster, another")
+end
+
+test["tagged in the last moment, it is left alone as well"] = function()
+  local who = open()
+  local real = who.session.kms
+  who.session.kms = setmetatable({}, { __index = function(_, operation)
+    return function(parameters)
+      local key = keys_in(who, REGION)[1]
+      if operation == "list_resource_tags" and key then   -- a colleague was faster
+        key.Tags = json.array { { TagKey = names.TAG_CLUSTER, TagValue = "another" } }
+      end
+      return real[operation](parameters)
+    end
+  end })
+  local report, status = run(who, one())
+  test.equal({ status, sent(who, "TagResource"), sent(who, "CreateAlias") }, { 5, 0, 0 })
+  test.contains(report.error.message, "belongs to another cluster, another")
+end
+
+test["a distribution that was taken away and made again has another KMS key: that is told, and the old one is kept"] = function()
+  local who = open { confirm = ONE.name }
+  test.equal(select(2, run(who, one { arguments = { enable = "true" } })), 0)
+  local path = ("keymgmt/kms/%s/key/%s"):format(MINE, MINE)
+  vault_call(who, "DELETE", path)
+  vault_call(who, "POST", path, { purpose = "encrypt,decrypt" })
+  local report, status = run(who, one())
+  local old = keys_in(who, REGION)[1]
+  test.equal({ status, report.summary.refused, old.KeyState }, { 1, 1, "PendingDeletion" })
+  test.contains(report.error.message, "aws kms cancel-key-deletion --region us-east-1 --key-id " .. old.KeyId)
+  report = run(who, one { mode = "verify" })
+  local found = {}
+  for _, finding in ipairs(report.findings) do found[finding.id] = true end
+  test.equal({ found["key.material"], found["key.state"] }, { true, true })
+end
+
+test["a KMS key whose material was deleted is not filled by anybody here: that is said"] = function()
+  local who = open()
+  run(who, one())
+  operators.within(who, function(session)
+    session.kms.delete_imported_key_material { region = REGION, KeyId = keys_in(who, REGION)[1].KeyId }
+  end)
+  local report, status = run(who, one())
+  test.equal({ status, report.summary.refused }, { 1, 1 })
+  test.contains(report.error.message, "fills only keys that it makes itself")
 end

@@ -149,6 +149,7 @@ local function prepared(engine)
     return unknown.text(unknown.new("ID of the attempt at " .. unknown.show(self.step and self.step.name or "it")))
   end }, { __index = real.clock })
   self.world = require("engine.rehearsed").new { account = identity.account, partition = identity.arn:match "^arn:([^:]+)", clock = self.clock,
+    region_of = function() return self.step and self.step.region or "?" end,
     key_name = function() return (unknown.show(self.step and self.step.name or "?"):gsub("^alias/", "")) end }
   return self, real:through(recording(self, real.door))
 end

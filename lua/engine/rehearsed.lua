@@ -11,10 +11,11 @@ local unknown = require "unknown"
 
 local M = {}
 
----@param options { account: string, partition: string, clock: table, key_name: fun(): string }  key_name: of the key that is being made
+---@param options { account: string, partition: string, clock: table, key_name: fun(): string, region_of: fun(): string }
+---  key_name, region_of: of the key that is being made
 ---@return engine.Rehearsed
 function M.new(options)
-  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, transit = {} }
+  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, transit = {}, vault_things = {} }
   for name, value in pairs(options) do self[name] = value end   -- order cannot be seen
   return setmetatable(self, Rehearsed)
 end
@@ -211,7 +212,33 @@ local VAULT <const> = {
     return { keys = { [version] = unknown.text(unknown.new("the material " .. place)) } }
   end,
   TransitWrappedDataKey = function() return { ciphertext = unknown.text(unknown.new "the material, wrapped by Vault for KMS") } end,
+  EnableMount = function(self, place, body) self.vault_things[place:match "^sys/mounts/(.*)$"] = { type = body.type } end,
+  InspectMount = function(self, place) return self.vault_things[place:match "^sys/internal/ui/mounts/(.*)$"] end,
 }
+
+-- The same of the key management engine: what it makes in KMS can be read there from then on.
+local function kept(self, place) return self.vault_things[place] end
+VAULT.KeymgmtReadProvider, VAULT.KeymgmtReadKey, VAULT.KeymgmtReadDistribution = kept, kept, kept
+
+function VAULT.KeymgmtWriteProvider(self, place, body)
+  self.vault_things[place] = { provider = body.provider, key_collection = body.key_collection }
+end
+
+function VAULT.KeymgmtWriteKey(self, place, body)
+  self.vault_things[place] = { type = body.type, deletion_allowed = false, latest_version = 1, min_enabled_version = 1, versions = { ["1"] = {} } }
+end
+
+function VAULT.KeymgmtDistribute(self, place, body)
+  local provider, name = place:match "^(.*/kms/[^/]+)/key/(.*)$"
+  local region = (self.vault_things[provider] or {}).key_collection or self.region_of()
+  local id = unknown.text(unknown.new(("ID of the KMS key that Vault makes of %s in %s"):format(name, region)))
+  self.vault_things[place] = { name = name, purpose = body.purpose, protection = body.protection, versions = { ["1"] = id } }
+  made(self, { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, region, self.account, id), KeyState = "Enabled", Enabled = true,
+    KeyManager = "CUSTOMER", KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", Origin = "EXTERNAL", MultiRegion = false,
+    CreationDate = self.clock.now(), ExpirationModel = "KEY_MATERIAL_DOES_NOT_EXPIRE" }, { Policy = require("json").encode { Version = "2012-10-17",
+    Statement = { { Sid = "Enable IAM User Permissions", Effect = "Allow", Principal = { AWS = ("arn:%s:iam::%s:root"):format(self.partition,
+    self.account) }, Action = "kms:*", Resource = "*" } } } }, region)
+end
 
 --- A request of Vault: its envelope; nil where Vault itself may answer.
 ---@param operation string
