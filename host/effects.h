@@ -27,6 +27,8 @@ const struct effects_row *effects_named(const char *service, const char *operati
 
 /* The row of a request to Vault, by its whole path, of which the first `mount` bytes are the mount. NULL: none, which is a write. */
 const struct effects_row *effects_of_vault(const char *method, const char *full, size_t mount);
+const struct effects_row *effects_of_vault_mount(const char *method, const char *full, size_t mount);   /* the mount ends there for sure */
+const char *const *effects_vault_secrets_of(const struct effects_row *row, const char *method, const char *full);
 const struct effects_row *effects_vault_named(const char *operation);   /* NULL: none */
 extern const char *const effects_vault_secrets[];                       /* of answers that no row speaks of */
 

@@ -136,6 +136,31 @@ static const struct effects_row *row_of(const char *method, const char *mount, s
   return NULL;
 }
 
+const struct effects_row *effects_of_vault_mount(const char *method, const char *full, size_t mount)
+{
+  return row_of(method, full, mount, full + mount + 1);
+}
+
+/* Whether the path is one of a KV engine's data, wherever its mount ends. */
+static bool may_be_data(const char *method, const char *full)
+{
+  for (const char *slash = strchr(full, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    const struct effects_row *row = row_of(method, full, (size_t)(slash - full), slash + 1);
+    if (row != NULL && row->secrets == of_data)
+      return true;
+  }
+  return false;
+}
+
+/* What of the answer comes out as a secret: what an owner may keep there does, whatever the caller takes it for. A mount with a segment
+ * "data" inside its name pays for that: nothing of its answers is text. */
+const char *const *effects_vault_secrets_of(const struct effects_row *row, const char *method, const char *full)
+{
+  if (may_be_data(method, full))
+    return of_data;
+  return row->secrets != NULL ? row->secrets : effects_vault_secrets;
+}
+
 /* Where the mount ends is the caller's word; Vault finds it by itself. So whatever the path would be with its mount ending elsewhere is
  * weighed as well, and the strongest effect decides: no word of where a mount ends makes a read of what makes credentials or gives keys
  * away, nor a write of what deletes. */

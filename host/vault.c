@@ -76,7 +76,8 @@ static void take_method(lua_State *L, struct request *r)
   r->asked = strcmp(r->method, "PUT") == 0 ? "POST" : strcmp(r->method, "GET") == 0 && asks_list(L) ? "LIST" : r->method;
 }
 
-/* Mount and path, and which row of the table they are. */
+/* Mount and path, and which row of the table they are. Who reads with the session's key knows where the mount ends: what is kept below
+ * `data/` may be called creds or export. That it is the right key, the door asks: with one a read is a session (take_options). */
 static void take_path(lua_State *L, struct request *r, struct exchange *e)
 {
   static const struct effects_row unknown = {"vault", "", EFFECT_WRITE, false, NULL, NULL, NULL};
@@ -85,7 +86,9 @@ static void take_path(lua_State *L, struct request *r, struct exchange *e)
   door_refuse_unknown(L, -1, r->path);
   if (!is_path(mount) || !is_path(path))
     luaL_error(L, "vault: '%s' is no path of the API", r->path);
-  e->row = effects_of_vault(r->asked, r->path, strlen(mount));
+  bool keyed = lua_getfield(L, 1, "session_key") != LUA_TNIL;
+  const struct effects_row *own = keyed ? effects_of_vault_mount(r->asked, r->path, strlen(mount)) : NULL;
+  e->row = own != NULL && own->effect == EFFECT_READ ? own : effects_of_vault(r->asked, r->path, strlen(mount));
   e->operation = e->row != NULL ? e->row->operation : lua_pushfstring(L, "%s %s", r->asked, r->path);
   e->row = e->row != NULL ? e->row : &unknown;
   e->target = r->path;
@@ -175,7 +178,7 @@ static int send_request(lua_State *L, struct door *door, int self, struct reques
   struct message m = {
     .method = r->method, .url = url, .service = "vault", .operation = e->operation, .headers = r->headers, .header_count = r->header_count,
     .body = body.data, .body_length = body.length, .write = e->effect >= EFFECT_WRITE, .farewell = farewell, .timeout = timeout,
-    .format = ANSWER_VAULT, .secrets = e->row->secrets != NULL ? e->row->secrets : effects_vault_secrets, .audience = r->audience,
+    .format = ANSWER_VAULT, .secrets = effects_vault_secrets_of(e->row, r->asked, r->path), .audience = r->audience,
   };
   m.record = door_record(L, door, self, e, host);
   return http_send(L, door, self, &m, &body, NULL);

@@ -20,7 +20,8 @@ local function operator(here, simulation, who, options)
     COCKROACH_API_KEY = options.api_key or require("sim.cloud").KEYS[1].secret,
   }
   for name, value in pairs(options.environment or {}) do environment[name] = value end
-  local session = require("session").open { door = door, environment = environment }
+  local session = require("session").open { door = door, environment = environment, vault_auth = options.vault_auth,
+    listener = options.listener }
   session:seal()
   local disk = memory()
   local journal = require("journal").over(disk)
@@ -29,7 +30,7 @@ local function operator(here, simulation, who, options)
 end
 
 --- An operator in a world of simulated services. Options: network (of the world), sim (options of the simulation), yes, confirm,
---- environment (adds).
+--- environment (adds), vault_auth, listener (of the session).
 function M.open(options)
   options = options or {}
   local here, simulation

@@ -105,7 +105,7 @@ local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-u
   "access.key-missing", "access.key-pending-deletion", "cloud.lost",   -- the last: tests/test_resource_cluster_cmek.lua
   "cluster.shape", "cluster.not-grown", "cmek.add-failed",   -- tests/test_add_region.lua
   "vault.login-sts", "vault.login-server-id", "vault.mfa", "vault.wrapped",
-  "vault.denied", "vault.standby", "vault.throttled", "vault.trouble", "vault.plain", "vault.client-certificate",
+  "vault.denied", "vault.denied-request", "vault.standby", "vault.throttled", "vault.trouble", "vault.plain", "vault.client-certificate",
   "vault.broken",   -- tests/test_vault.lua
   "cmek.not-enabled", "cmek.rotate-failed",   -- tests/test_rotate.lua
   "destroy.in-use", "destroy.unasked", "destroy.attached", "destroy.trusted" }   -- the last four: tests/test_destroy.lua

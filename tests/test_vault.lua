@@ -219,6 +219,14 @@ test["who sends us elsewhere on the same host is no standby"] = function()
   end
 end
 
+test["403: capabilities that are there say that the policy wants more of the request"] = function()
+  local here = open { ["POST transit/keys/k"] = refused("1 error occurred:\n\t* permission denied\n\n", 403),
+    ["POST sys/capabilities-self"] = { data = { ["transit/keys/k"] = json.array { "create", "read", "update" } } } }
+  local raised = stand_in.raised(here, function() here.vault.transit_create_key { mount = "transit", name = "k" } end)
+  test.equal({ raised.exit, raised.situation }, { nil, "vault.denied-request" })
+  test.contains(raised, "allowed_parameters")
+end
+
 -- ---- trying again ----
 
 local function counting(statuses, more)

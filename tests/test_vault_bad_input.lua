@@ -222,3 +222,135 @@ test["login by certificate: the one that a role knows, one of its authority, ano
     { "none", "read --vault-auth cert", 4, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are not set", "export VAULT_CLIENT_CERT=FILE.pem" },
   }, { sim = { "--tls-cert", server .. "/cert", "--tls-key", server .. "/key" }, before = before })
 end
+
+local SETUP <const> = [[
+ROOT=$VAULT_TOKEN; unset VAULT_TOKEN
+put() { curl -sf -H "X-Vault-Token: $ROOT" ${2:+-H "X-Vault-Wrap-TTL: $2"} --data-binary @- $VAULT_ADDR/v1/$1; }
+field() { sed 's/.*"'$1'":"\([^"]*\)".*/\1/'; }
+for m in approle userpass jwt kubernetes aws; do echo '{"type":"'$m'"}' | put sys/auth/$m; done
+echo '{"token_policies":"cmek","secret_id_num_uses":1}' | put auth/approle/role/cmek
+ROLE=$(curl -sf -H "X-Vault-Token: $ROOT" $VAULT_ADDR/v1/auth/approle/role/cmek/role-id | field role_id)
+secret_id() { echo '{}' | put auth/approle/role/cmek/secret-id | field secret_id; }
+wrapped() { echo "${2:-{\}}" | put ${1:-auth/approle/role/cmek/secret-id} 60s | sed 's/.*"wrap_info":{[^}]*"token":"\([^"]*\)".*/\1/'; }
+echo '{"password":"right","token_policies":"cmek"}' | put auth/userpass/users/me
+echo '{"kubernetes_host":"https://k"}' | put auth/kubernetes/config
+echo '{"bound_service_account_names":"cmek","bound_service_account_namespaces":"ops"}' | put auth/kubernetes/role/cmek
+echo '{"iam_server_id_header_value":"vault.example"}' | put auth/aws/config/client
+for r in operator:mine nobody:other; do
+  echo '{"bound_iam_principal_arn":"arn:aws:iam::210987654321:user/'${r%:*}'","token_policies":"cmek"}' | put auth/aws/role/${r#*:}
+done
+login() { m=$1; shift; env "$@" "$CMEK" whoami --vault-auth $m | sed -n '/^Vault/,$p'; }
+refused() { m=$1; shift; env "$@" "$CMEK" exec --vault-auth $m $D/read.lua; }
+part() { printf '%s' "$1" | base64 -w0 | tr '+/' '-_' | tr -d =; }
+pod() { printf '%s.%s.c2lnbmVk' "$(part '{"alg":"RS256"}')" "$(part '{"sub":"system:serviceaccount:ops:'$1'","exp":'$2'}')"; }
+]]
+
+test["each login without what it needs ends with 4, by the name of what is missing and how to give it"] = function()
+  met({
+    { "approle", "refused approle", 4, "VAULT_ROLE_ID is not set, nor is VAULT_ROLE_ID_FILE", "next: export VAULT_ROLE_ID" },
+    { "approle, no secret", "refused approle VAULT_ROLE_ID=$ROLE", 4, "missing secret_id", "next: check VAULT_ROLE_ID and VAULT_SECRET_ID" },
+    { "approle, no file", "refused approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID_FILE=$D/none", 4, "VAULT_SECRET_ID_FILE", "ls -l" },
+    { "approle, no file of the role", "refused approle VAULT_ROLE_ID_FILE=$D/none", 4, "VAULT_ROLE_ID_FILE", "ls -l" },
+    { "approle, an empty one", "refused approle VAULT_ROLE_ID_FILE=/dev/null", 4, "'/dev/null' is empty", "check VAULT_ROLE_ID_FILE" },
+    { "userpass", "refused userpass", 4, "VAULT_USERNAME is not set", "next: export VAULT_USERNAME=NAME" },
+    { "userpass, no password", "refused userpass VAULT_USERNAME=me", 4, "VAULT_PASSWORD is not set", "export VAULT_PASSWORD_FILE=FILE" },
+    { "jwt", "refused jwt", 4, "VAULT_JWT is not set", "export VAULT_JWT_FILE=FILE" },
+    { "jwt, no file", "refused jwt VAULT_JWT_FILE=$D/none", 4, "VAULT_JWT_FILE", "ls -l" },
+    { "kubernetes", "refused kubernetes VAULT_ROLE=cmek", 4, "/var/run/secrets/kubernetes.io/serviceaccount/token", "VAULT_JWT_FILE" },
+    { "kubernetes, no role", "refused kubernetes VAULT_JWT=a.b.c", 4, "VAULT_ROLE is not set", "export VAULT_ROLE=ROLE" },
+    { "cert", "refused cert", 4, "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are not set" },
+    { "aws", "refused aws AWS_ACCESS_KEY_ID= AWS_SECRET_ACCESS_KEY=", 4, "no AWS credentials", "AWS_PROFILE" },
+  }, { before = SETUP })
+end
+
+test["each login goes through as it should, and whoami tells of its token by whom, what it may and until when"] = function()
+  met({
+    { "approle", "login approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID=$(secret_id)", 0, "the login by approle", "cmek, default", "renewed before" },
+    { "approle, wrapped", "login approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID=$(wrapped) VAULT_SECRET_ID_WRAPPED=1", 0, "the login by approle" },
+    { "userpass", "login userpass VAULT_USERNAME=Me VAULT_PASSWORD=right", 0, "the login by userpass, as userpass-me", "cmek, default" },
+    { "kubernetes", "login kubernetes VAULT_ROLE=cmek VAULT_JWT=$(pod cmek 9999999999)", 0, "as kubernetes-ops-cmek" },
+    { "aws", "login aws VAULT_ROLE=mine VAULT_AWS_IAM_SERVER_ID=vault.example", 0, "the login by aws, as aws-operator" },
+  }, { before = SETUP })
+end
+
+test["each login that is refused ends with 4, in the server's words, and says what to check"] = function()
+  met({
+    { "approle", "refused approle VAULT_ROLE_ID=nobody VAULT_SECRET_ID=s", 4, "invalid role or secret ID", "VAULT_SECRET_ID_WRAPPED=true" },
+    { "used up", [[set -- approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID=$(secret_id); login "$@" | grep -q 'as approle' && refused "$@"]],
+      4, "invalid role or secret ID", "used up" },
+    { "wrapped, used twice", [[W=$(wrapped); set -- approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID=$W VAULT_SECRET_ID_WRAPPED=1
+        login "$@" | grep -q 'as approle' && refused "$@"]], 4, "wrapping token is not valid or does not exist", "have it destroyed" },
+    { "wrapped elsewhere", [[W=$(wrapped sys/wrapping/wrap '{"secret_id":"x"}')
+        refused approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID=$W VAULT_SECRET_ID_WRAPPED=1]],
+      4, "was made at 'sys/wrapping/wrap', and not by auth/approle", "ask who gave it to you" },
+    { "not wrapped at all", "refused approle VAULT_ROLE_ID=$ROLE VAULT_SECRET_ID=$(secret_id) VAULT_SECRET_ID_WRAPPED=1",
+      4, "unset VAULT_SECRET_ID_WRAPPED" },
+    { "password", "refused userpass VAULT_USERNAME=me VAULT_PASSWORD=wrong", 4, "invalid username or password", "VAULT_PASSWORD" },
+    { "locked", [[for i in 1 2 3 4 5; do refused userpass VAULT_USERNAME=me VAULT_PASSWORD=wrong >/dev/null 2>&1; done
+        refused userpass VAULT_USERNAME=me VAULT_PASSWORD=right]], 4, "403 Forbidden: permission denied", "locked after too many wrong passwords" },
+    { "no such mount", "refused 'userpass --vault-auth-mount nowhere' VAULT_USERNAME=me VAULT_PASSWORD=x",
+      4, "no login is mounted there", "vault auth list" },
+    { "jwt", "refused jwt VAULT_JWT=a.b.c VAULT_ROLE=ci", 4, "could not load configuration", "VAULT_JWT is of the issuer and audience" },
+    { "a pod's token that has ended", "refused kubernetes VAULT_ROLE=cmek VAULT_JWT=$(pod cmek 1000)", 4, "permission denied", "has ended" },
+    { "another pod's", "refused kubernetes VAULT_ROLE=cmek VAULT_JWT=$(pod other 9999999999)", 4, "service account name not authorized" },
+    { "a role that is not there", "refused kubernetes VAULT_ROLE=none VAULT_JWT=$(pod cmek 9999999999)",
+      4, 'invalid role name "none"', "VAULT_ROLE" },
+    { "aws without the server's ID", "refused aws VAULT_ROLE=mine", 4, "missing header", "export VAULT_AWS_IAM_SERVER_ID" },
+    { "aws with another one", "refused aws VAULT_ROLE=mine VAULT_AWS_IAM_SERVER_ID=other", 4, 'expected "vault.example" but got "other"' },
+    { "aws by a wrong key", "refused aws VAULT_ROLE=mine VAULT_AWS_IAM_SERVER_ID=vault.example AWS_SECRET_ACCESS_KEY=wrong",
+      4, "SignatureDoesNotMatch",
+      "cmek whoami" },
+    { "aws of another region", "refused aws VAULT_ROLE=mine VAULT_AWS_IAM_SERVER_ID=vault.example VAULT_AWS_STS_REGION=eu-west-1", 4,
+      "scoped to a valid region, not 'eu-west-1'", "VAULT_AWS_STS_REGION" },
+    { "aws in no such role", "refused aws VAULT_ROLE=none VAULT_AWS_IAM_SERVER_ID=vault.example", 4, "entry for role none not found", "VAULT_ROLE" },
+    { "aws in another's role", "refused aws VAULT_ROLE=other VAULT_AWS_IAM_SERVER_ID=vault.example",
+      4, "does not belong to the role", "cmek whoami tells" },
+  }, { before = SETUP })
+end
+
+-- ---- what a token may ----
+
+test["a token that ends, or may not do one thing, in the middle of a run: what lacks is named, and nothing is left half known"] = function()
+  local run = '"$CMEK" run vault-transit --cluster orders-one --yes'
+  local before = SETUP .. [[
+    may() {
+      all='capabilities = [\"create\", \"read\", \"update\", \"list\"]'
+      printf '{"policy":"path \\"sys/mounts/*\\" { %s } path \\"%s\\" { %s %s }"}' "$all" "$1" "$all" "$2" | put sys/policies/acl/p$3
+      export VAULT_TOKEN=$(printf '{"policies":["p%s"]}' $3 | put auth/token/create | field client_token)
+    }
+  ]]
+  met({
+    { "one path", "may 'transit/keys/*' '' 1; " .. run, 1, "lack read on transit/export/encryption-key/crdb-cmek-orders-one-",
+      'path "transit/export/encryption-key/', 'capabilities = ["read"]' },
+    { "wrapped answers alone", "may 'transit/*' 'min_wrapping_ttl = \\\"10s\\\"' 2; " .. run, 1, "min_wrapping_ttl", "vault policy read NAME" },
+    { "some parameters alone", "may 'transit/*' 'allowed_parameters = { \\\"type\\\" = [] }' 3; " .. run, 5, "which is what create or update takes",
+      "allowed_parameters", "cmek resume", "made or changed:", quotes = true },
+  }, { before = before })
+end
+
+test["a token that Vault no longer knows when the material is imported: what was made is told, and resume goes on with another"] = function()
+  local result = outside.simulated([[
+    curl -sf -H "X-Vault-Token: $VAULT_TOKEN" -d '{"type":"transit"}' $VAULT_ADDR/v1/sys/mounts/transit
+    "$CMEK" run vault-transit --cluster orders-one --yes; echo "run $?"
+    "$CMEK" resume --yes; echo "resume $?"
+  ]], { sim = { "--fault", "expired service=vault operation=transit/ReadExport count=1",
+    "--fault", "expired service=vault operation=token/ReadLookupSelf skip=1 count=1" } })
+  test.contains(result.text, "run 5")
+  test.contains(result.text, "refuses the token of VAULT_TOKEN also when it is asked about itself")
+  test.contains(result.text, "made or changed:")
+  test.contains(result.text, "resume 0")
+  test.equal(result:writes "CreateKey", 1)
+end
+
+test["a reference into Vault may name anything that KV keeps; one that cannot be meant is told by its variable alone"] = function()
+  met({
+    { "creds", "keep creds/cmek; COCKROACH_API_KEY=vault:secret/data/creds/cmek#api_key \"$CMEK\" status", 0, "orders-one" },
+    { "export", "keep export/cmek; COCKROACH_API_KEY=vault:secret/data/export/cmek#api_key \"$CMEK\" status", 0, "orders-one" },
+    { "climbing", "COCKROACH_API_KEY=vault:secret/data/../sys/x#k \"$CMEK\" status",
+      2, "COCKROACH_API_KEY holds a reference", "vault:kv/data/PATH#FIELD" },
+    { "coded", "COCKROACH_API_KEY=vault:secret/data/a%2fb#k \"$CMEK\" status", 2, "COCKROACH_API_KEY holds a reference" },
+    { "nowhere", "COCKROACH_API_KEY=vault:secret/data/none#k \"$CMEK\" status", 4, "there is nothing at secret/data/none", "vault kv get" },
+  }, { before = [[keep() {
+    curl -sf -H "X-Vault-Token: $VAULT_TOKEN" -d '{"data":{"api_key":"'$COCKROACH_API_KEY'"}}' $VAULT_ADDR/v1/secret/data/$1 >/dev/null
+  }]] })
+end

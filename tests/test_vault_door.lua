@@ -115,6 +115,25 @@ test["no word of where the mount ends makes a read of what gives keys or credent
   test.equal(#here.seen, 0)
 end
 
+test["what is kept in KV comes out as secrets, whatever it is called there and whatever the caller takes it for"] = function()
+  local here = open { answer = function() return { status = 200, headers = {}, body = '{"data":{"data":{"api_key":"made-up"},"name":"k"}}' } end }
+  for _, read in ipairs { { "kv", "data/creds/x" }, { "kv", "data/export/x" }, { "kv", "data/keys/x" }, { "kv", "data/backup/x" } } do
+    local answer = here.session { mount = read[1], path = read[2], audience = "cloud" }
+    test.equal({ read[2], secret.is(answer.body.data.data.api_key) }, { read[2], true })
+  end
+  local answer = here.ask { mount = "kv/data", path = "keys/x" }   -- as if it were a key of transit
+  test.equal({ secret.is(answer.body.data.data.api_key), secret.is(answer.body.data.name) }, { true, true })
+  answer = here.ask { mount = "transit", path = "keys/x" }         -- the control
+  test.equal({ answer.body.data.data.api_key, answer.body.data.name }, { "made-up", "k" })
+  local sent = #here.seen
+  for _, path in ipairs { "data/creds/x", "data/export/x" } do   -- who is not the credential code is judged as before
+    test.raises(function() here.ask { mount = "kv", path = path, session_key = {} } end, "is for the credential code alone")
+  end
+  local dressed = { method = "DELETE", mount = "kv/metadata", path = "keys/tmp-1", session_key = {} }
+  test.raises(function() here.ask(dressed) end, "this command may only read")
+  test.equal(#here.seen, sent)
+end
+
 test["a path is what was judged: nothing in it is decoded, cut or climbed with"] = function()
   local here = open()
   for _, wrong in ipairs { { "kv", "data/../creds/x" }, { "kv", "data/a%2fb" }, { "kv", "data/a?list=true" }, { "kv", "data/a#b" },

@@ -108,6 +108,12 @@ return {
     evidence = "the token of {source} has there: {have} (namespace: {namespace})",
     next = "have this line added to a policy of the token: {policy}" },
 
+  { id = "vault.denied-request", title = "a policy allows the path, and not this request",
+    cause = "a policy of the token says more of {path} than capabilities: parameters that are allowed, denied or wanted, answers that have to \z
+      be wrapped (min_wrapping_ttl), a control group, a rule of Sentinel, or the addresses that the token is bound to",
+    evidence = "the token has there {have}, which is what {wanted} takes (namespace: {namespace}), and Vault answers '{words}'",
+    next = "look at allowed_parameters, denied_parameters, required_parameters and min_wrapping_ttl of its policies: vault policy read NAME" },
+
   { id = "vault.namespace", title = "there is no such namespace",
     fits = { service = "vault", status = 404, message = "namespace not found" },
     cause = "the namespace is mistyped, or is below another",

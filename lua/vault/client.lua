@@ -103,6 +103,16 @@ local function probe(self, request)
   return response and response.status, response and type(response.body) == "table" and clean(response.body) or {}
 end
 
+-- Whether capabilities are all that is wanted.
+local function holds(have, wanted)
+  local set = {}
+  for _, capability in ipairs(have) do set[capability] = true end
+  for _, capability in ipairs(wanted) do
+    if not set[capability] and not set.root then return false end
+  end
+  return true
+end
+
 -- Why 403: the token itself, or what its policies say of this path. A Vault that nobody has initialised says that it is sealed.
 local function diagnose(self, request, outcome)
   if outcome.status == 503 and tostring(outcome.message):find "sealed" then
@@ -117,7 +127,8 @@ local function diagnose(self, request, outcome)
     namespace = request.namespace, body = { paths = json.array { path } } })
   local have = ok == 200 and ((answer.data or {})[path] or answer[path])
   local wanted = CAPABILITY[request.method]
-  return { have = type(have) == "table" and table.concat(have, ", ") or "not known", wanted = table.concat(wanted, " or "),
+  local known = type(have) == "table"
+  return { granted = known and holds(have, wanted), have = known and table.concat(have, ", ") or "not known", wanted = table.concat(wanted, " or "),
     policy = ('path "%s" { capabilities = ["%s"] }'):format(path, table.concat(wanted, '", "')) }
 end
 
@@ -144,6 +155,7 @@ local function refuse(self, request, outcome, attempts)
     fields.kind, fields.exit = "credentials", "credentials"
     explain.tell("vault.token-refused", { source = self.token.source, address = self.settings.address }, fields)
   end
+  if found.granted then explain.tell("vault.denied-request", fields.about, fields) end
   if request.session and outcome.kind == "refused" and (outcome.status < 500 and outcome.status ~= 429) then
     fields.exit = "credentials"
     local situation = request.situation

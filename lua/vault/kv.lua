@@ -5,15 +5,22 @@ local secret = require "secret"
 
 local M = {}
 
+-- As host/vault.c has it: nothing in it is decoded, cut or climbed with.
+local function is_path(text)
+  local whole = "/" .. text .. "/"
+  return not text:find '[^!-~]' and not text:find '[?#%%\\"<>{}*]' and not whole:find("//", 1, true) and not whole:find("/./", 1, true)
+    and not text:find("..", 1, true)
+end
+
 --- Mount, path and field of a reference.
 ---@param reference string
 ---@param variable string  what holds it
 ---@return string mount, string path, string field
 function M.split(reference, variable)
   local mount, path, field = reference:match "^vault:([^#]-)/data/([^#]+)#([^#]+)$"
-  if not mount then
+  if not mount or not is_path(mount) or not is_path(path) then
     refusal.raise { kind = "configuration", exit = "usage",
-      message = ("%s is '%s'; a reference into Vault is like vault:kv/data/PATH#FIELD (KV version 2)"):format(variable, reference) }
+      message = ("%s holds a reference into Vault that leads nowhere; one is like vault:kv/data/PATH#FIELD (KV version 2)"):format(variable) }
   end
   return mount, path, field
 end
