@@ -168,11 +168,24 @@ static bool plain_path(const char *path)
   }
 }
 
+/* Whether plain segments, one and more, stand before what matches the rest of a pattern. */
+static bool after_some(const char *rest, const char *path)
+{
+  for (size_t length = strcspn(path, "/"); plain_segment(path, length) && path[length] == '/'; length = strcspn(path, "/")) {
+    path += length + 1;
+    if (effects_path_matches(rest, path))
+      return true;
+  }
+  return false;
+}
+
 bool effects_path_matches(const char *pattern, const char *path)
 {
   while (*pattern != '\0') {
     if (strcmp(pattern, "**") == 0)
       return plain_path(path);
+    if (strncmp(pattern, "**/", 3) == 0)
+      return after_some(pattern + 3, path);
     if (*pattern == '*') {
       size_t length = strcspn(path, "/");
       if (!plain_segment(path, length))

@@ -15,7 +15,7 @@ struct effects_row {
   enum effect effect;
   bool dry_run;                   /* a top-level DryRun:true makes a read of it */
   const char *const *secrets;     /* members of the answer that come out as secrets; NULL: none */
-  const char *method, *path;      /* of REST services: `*` stands for one segment of the path, or its end; a last `**` for one and more */
+  const char *method, *path;      /* of REST services: `*` stands for one segment of the path, or its end; `**` for one and more */
 };
 
 /* The row of an operation; an operation that the table does not know gets a row that says WRITE. Never NULL. */

@@ -89,6 +89,7 @@ static const struct effects_row rows[] = {
   WRITE("TransitWrappedDataKey",     "POST",   "{mount}/datakey/wrapped/*"),
   WRITE("TransitDataKey",            "POST",   "{mount}/datakey/plaintext/*"),
 
+  READ("KvReadLock",                 "GET",    "{mount}/data/**/rotation-of-*"),   /* who rotates: no secret */
   ROW("KvRead", EFFECT_READ, of_data, "GET", "{mount}/data/**"),
   WRITE("KvWrite",                   "POST",   "{mount}/data/**"),
   READ("KvReadMetadata",             "GET",    "{mount}/metadata/**"),

@@ -40,7 +40,7 @@ local M = {}
 local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", cmek_rotation = "cloud",
   transit_key = "vault", vault_mount = "vault", vault_provider = "vault", vault_key = "vault", vault_distribution = "vault",
-  cluster_regions = "cloud",
+  cluster_regions = "cloud", rotation_lock = "vault",
   revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
@@ -321,6 +321,9 @@ local function do_pass(self)
     self.context.tasks.check()
   end)
   if not ok then return unfinished(self, raised) end
+  for _, step in ipairs(self.steps) do   -- what was held for as long as the run lasts
+    if step.resource and step.resource.release then step.resource.release(self.context, step.want) end
+  end
   return report.run(self, "done"), 0
 end
 

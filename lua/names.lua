@@ -69,6 +69,11 @@ function M.mount_description(cluster) return ("cmek: for CockroachDB cluster %s 
 ---@return string?
 function M.mounted_for(description) return tostring(description):match "^cmek: for CockroachDB cluster .* %((%x+%-%x+%-%x+%-%x+%-%x+)%)$" end
 
+--- The name in Vault of the entry that says who rotates a cluster's keys: rotation-of-<name>-<last12>.
+---@param cluster names.Cluster
+---@return string
+function M.rotation(cluster) return "rotation-of-" .. stem(cluster, ROLE_MAX) end
+
 --- The generation that an alias of this cluster stands for; nil when it is none of them.
 ---@param cluster names.Cluster
 ---@param alias string

@@ -10,6 +10,11 @@ return {
     { "only",     "a region of the cluster to rotate; default: all of them", list = true },
     { "rotation", "days between KMS's own rotations of a new key; default: as the key in use", type = "integer", optional = true, min = 90,
       max = 2560 },
+
+    -- One operator at a time, where there is a store of Vault's to write it down in.
+    { "lock",      "a folder of a KV engine of version 2 for the lock, vault:MOUNT/data/PATH; default, for keys from Vault: vault:secret/data/cmek",
+      optional = true },
+    { "take_over", "the run that has the lock and is given up: this one goes on in its place", optional = true },
   },
   touches = { "cloud", "iam", "kms", "vault" },
 
@@ -18,8 +23,12 @@ return {
     preflight(cluster)
 
     -- What the Cloud says is in use, and what comes after it. Policy, tags and kind of the keys move forward; the role stays.
-    local due = read("rotation", { cluster = cluster, to = arg.to, only = arg.only })
+    local due = read("rotation", { cluster = cluster, to = arg.to, only = arg.only, lock = arg.lock })
     local role = read("role", { cluster = cluster, name = due.role })
+
+    if due.lock then
+      ensure("rotation_lock", { cluster = cluster, mount = due.lock.mount, path = due.lock.path, take_over = arg.take_over })
+    end
 
     -- A new key in each region. The one in use is neither changed nor disabled: what it has encrypted needs it.
     -- Where the material comes from Vault, it makes the next: version N of its key is that of generation N.

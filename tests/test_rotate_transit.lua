@@ -196,3 +196,171 @@ test["a rotation works with the simulated Vault, whose token and material stand 
   test.truthy(material(new) ~= material(key_of(who, "us-east-1", 1)))
   test.equal(#run(who, { mode = "verify" }).findings, 0)
 end
+
+-- One operator at a time -------------------------------------------------------------------------------------------------------------
+
+local json = require "json"
+
+-- What is kept in the simulated Vault's store at secret/, and how often it was written.
+local function entry(who)
+  local secrets = who.simulation.state.vault.namespaces[""].mounts["secret/"].data.secrets or {}
+  local kept = secrets["cmek/rotation-of-orders-0f2c6e9d41b7"]
+  local version = kept and kept.versions[tostring(kept.current_version)]
+  return version and version.data and json.decode(version.data), kept and kept.current_version
+end
+
+local function beside(who)
+  return operators.beside(who, { who = who.simulation.accounts[1], environment = { VAULT_ADDR = "http://127.0.0.1:8200",
+    VAULT_TOKEN = require("sim.vault.state").ROOT_TOKEN } })
+end
+
+local function told(who)
+  local list = {}
+  for _, event in ipairs(who.events) do list[#list + 1] = event.kind == "warning" and event.text or nil end
+  return table.concat(list, "\n")
+end
+
+local DIES <const> = "error service=cloud operation=UpdateCMEKSpec code=INVALID_ARGUMENT status=400 count=1 message=no"
+
+test["a run holds the lock from before anything is made to its end, and it stands in Vault who"] = function()
+  local who, held = simulated(), {}
+  who.simulation.on_request = function(request)
+    if request.operation == "CreateKey" then held[#held + 1] = entry(who).state end
+  end
+  local report = done(who)
+  test.equal({ report.steps[1].kind, report.steps[1].name, held }, { "rotation_lock", "secret/data/cmek/rotation-of-orders-0f2c6e9d41b7",
+    { "held", "held", "held" } })
+  local kept, version = entry(who)
+  test.equal({ kept.state, kept.run, version }, { "free", "run-1", 2 })
+  test.contains(kept.operator, "arn:aws:iam::210987654321:user/")
+  who.world.now = who.world.now + 2 * DAY
+  done(who, { run_id = "run-2" })   -- it is there for the next one
+  test.equal({ entry(who).run, select(2, entry(who)) }, { "run-2", 4 })
+end
+
+test["where nothing is to be done it is not taken"] = function()
+  local who = simulated()
+  done(who)
+  test.equal({ done(who).summary.unchanged, select(2, entry(who)) }, { 7, 2 })
+end
+
+test["a run that died has it still: others are told whose it is and how to go on; resuming finishes and gives it back"] = function()
+  local who = simulated()
+  fault(who, DIES)
+  test.equal(select(2, run(who)), 5)
+  local other = beside(who)
+  for _, mode in ipairs { "plan", "run" } do
+    local report, status = run(other, { run_id = "run-2", mode = mode })
+    test.equal({ status, report.steps[1].action }, { 1, "refuse" })
+    for _, words in ipairs { "run run-1 of arn:aws:iam::210987654321:user/", "cmek resume run-1", "--take-over run-1" } do
+      test.contains(report.steps[1].reason, words)
+    end
+  end
+  who.journal:sync()
+  done(beside(who), { entries = require("journal").read(who.disk.text) })
+  test.equal(entry(who).state, "free")
+end
+
+test["a run that is given up is named, and another goes on in its place; the one that is named wrongly keeps it"] = function()
+  local who = simulated()
+  fault(who, DIES)
+  run(who)
+  local report, status = run(beside(who), { run_id = "run-2", arguments = { take_over = "run-9" } })
+  test.equal({ status, report.steps[1].action }, { 1, "refuse" })
+  report = done(beside(who), { run_id = "run-2", arguments = { take_over = "run-1" } })
+  test.equal({ report.steps[1].action, entry(who).state, entry(who).run }, { "change", "free", "run-2" })
+  for _, region in ipairs(REGIONS) do test.equal(#place(who, region).keys, 2) end
+end
+
+test["two that begin in the same moment: one gets it, and the other is told who"] = function()
+  local who, raced = simulated(), nil
+  local other = beside(who)
+  who.simulation.on_request = function(request)
+    if request.operation ~= "kv/WriteData" or raced then return end
+    raced = true
+    local secrets = who.simulation.state.vault.namespaces[""].mounts["secret/"].data.secrets
+    local kept = secrets["cmek/rotation-of-orders-0f2c6e9d41b7"]
+    local version = kept.versions[tostring(kept.current_version)]
+    version.data = version.data:gsub('"run":"run%-1"', '"run":"run-0"')   -- as if that one had been the first to write
+  end
+  local report, status = run(other, { run_id = "run-1" })
+  test.equal({ raced, status, key_of(who, "us-east-1", 2) }, { true, 5 })
+  test.contains(report.error.message, "run run-0 of ")
+end
+
+test["a lock whose writing was lost on the way back is looked up"] = function()
+  for _, kind in ipairs { "lost_answer", "reset" } do
+    local who = simulated()
+    fault(who, kind .. " service=vault operation=kv/WriteData count=1")
+    local report, status = run(who)
+    test.equal({ kind, status }, { kind, kind == "reset" and 5 or 0 })
+    if kind == "reset" then test.contains(report.error.message, "Vault does not show it as it was written") end
+  end
+end
+
+test["an entry that somebody deleted is free, and counts on"] = function()
+  local who = simulated()
+  fault(who, DIES)
+  run(who)
+  operators.within(who, function() end)
+  local secrets = who.simulation.state.vault.namespaces[""].mounts["secret/"].data.secrets
+  local kept = secrets["cmek/rotation-of-orders-0f2c6e9d41b7"]
+  kept.versions[tostring(kept.current_version)].deletion_time = "2027-01-01T00:00:00Z"
+  done(beside(who), { run_id = "run-2" })
+  test.equal({ entry(who).run, entry(who).state }, { "run-2", "free" })
+end
+
+test["where there is no store it is said, and the rotation goes on; one that is named must be there, and writable"] = function()
+  local who = simulated()
+  local mounts = who.simulation.state.vault.namespaces[""].mounts
+  mounts["kv/"], mounts["secret/"] = mounts["secret/"], nil
+  for _, bad in ipairs { { "vault:nowhere/data/x", "no KV engine of version 2 at nowhere/" }, { "kv/cmek", "vault:MOUNT/data/PATH is one" } } do
+    local ok, raised = pcall(run, who, { arguments = { lock = bad[1] } })
+    test.equal(ok, false)
+    test.contains(raised.message, bad[2])
+  end
+  local report = run(who, { mode = "plan", arguments = { lock = "vault:kv/data/team/keys" } })
+  test.equal(report.steps[1].name, "kv/data/team/keys/rotation-of-orders-0f2c6e9d41b7")
+  test.equal(done(who).steps[1].kind, "transit_key")
+  test.contains(told(who), "no lock is kept: there is no KV engine of version 2 at secret/")
+end
+
+test["what the token may not do there is told by the line that its policy lacks"] = function()
+  local who = open()
+  who.vault.mounts.secret = { type = "kv", options = { version = "2" } }
+  who.vault.capabilities = function(path) return path:find "^secret/" and { "deny" } or { "root" } end
+  local ok, raised = pcall(run, who, { arguments = { lock = "vault:secret/data/cmek" } })
+  test.equal(ok, false)
+  test.contains(raised.next, 'path "secret/data/cmek/rotation-of-orders-0f2c6e9d41b7" { capabilities = ["create", "read", "update"] }')
+end
+
+test["keys of KMS are rotated with a lock where one is named, and else Vault is not asked"] = function()
+  local vault = require "sim.vault.state"
+  local who = operators.open { environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
+  operators.run(who, "console", { arguments = { enable = "true" } })
+  who.world.now = who.world.now + 30 * DAY
+  local log = operators.log(who)
+  done(beside(who), { arguments = { to = "2" } })
+  for _, line in ipairs(log) do test.truthy(not line:find "^vault ", line) end
+  done(beside(who), { arguments = { to = "3", lock = "vault:secret/data/cmek" } })
+  test.equal(entry(who).state, "free")
+end
+
+test["a run that goes on at the Cloud alone gives the lock back where Vault can be asked, and else says how"] = function()
+  for _, reachable in ipairs { true, false } do
+    local who = simulated()
+    who.simulation.choices = { first = 300, each = 10 }
+    who.simulation.on_request = function(request)
+      if request.operation ~= "UpdateCMEKSpec" then return end
+      fault(who, "error service=cloud operation=GetCMEKClusterInfo code=INVALID_ARGUMENT status=400 count=1 message=no")
+    end
+    test.equal(select(2, run(who)), 5)
+    who.simulation.on_request = nil
+    who.journal:sync()
+    local other = reachable and beside(who)
+      or operators.beside(who, { who = who.simulation.accounts[1], environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = "hvs.gone" } })
+    done(other, { entries = require("journal").read(who.disk.text) })
+    test.equal({ reachable, entry(who).state }, { reachable, reachable and "free" or "held" })
+    if not reachable then test.contains(told(other), "vault kv put -mount=secret cmek/rotation-of-orders-0f2c6e9d41b7 state=free") end
+  end
+end

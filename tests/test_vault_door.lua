@@ -51,6 +51,18 @@ end
 
 -- ---- effect ----
 
+test["what an owner keeps is secret; who rotates a cluster's keys is none, at an entry of that name alone"] = function()
+  local here = open { answer = function() return { status = 200, headers = {}, body = '{"data":{"data":{"run":"r-1","token":"t"}}}' } end }
+  local function kept(path) return here.ask({ method = "GET", mount = "kv", path = path }).body.data.data end
+  for _, path in ipairs { "data/cmek/rotation-of-orders-0f2c6e9d41b7", "data/a/b/c/rotation-of-x" } do
+    test.equal({ path, kept(path).run, secret.is(kept(path).token) }, { path, "r-1", true })
+  end
+  for _, path in ipairs { "data/cmek/other", "data/rotation-of-x", "data/cmek/rotation-of-x/y", "data/cmek/rotation-of-" } do
+    local value = kept(path)
+    test.truthy(secret.is(value) or secret.is(value.run), path)
+  end
+end
+
 test["what a request does is told by method and path under the mount, whatever the mount is called"] = function()
   local here = open()
   for _, read in ipairs { { "GET", "sys", "mounts" }, { "POST", "sys", "capabilities-self" }, { "GET", "sys", "health" },

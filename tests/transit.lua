@@ -17,7 +17,8 @@ local operations = {}
 function operations.read_seal_status(vault) return { initialized = true, sealed = vault.sealed, version = "2.7.2" } end
 
 function operations.inspect_mount(vault, p)
-  return vault.mounts[p.path] and { type = vault.mounts[p.path] } or refuse("InspectMount", 403)
+  local mount = vault.mounts[p.path] or refuse("InspectMount", 403)
+  return type(mount) == "table" and mount or { type = mount }
 end
 
 function operations.read_capabilities(vault, p)

@@ -261,17 +261,17 @@ end
 local function remembered(engine)
   for _, entry in ipairs(engine.options.entries or {}) do
     if entry.kind == LINE then
-      local by_region = {}
+      local by_region = { lock = entry.lock }
       for _, one in ipairs(entry.regions) do by_region[one.region] = one.generation end
       return by_region
     end
   end
 end
 
-local function remember(engine, regions)
+local function remember(engine, due_now)
   local list = require("json").array {}
-  for i, due in ipairs(regions) do list[i] = { region = due.region, generation = due.generation } end
-  engine.context:note { kind = LINE, regions = list }
+  for i, due in ipairs(due_now.regions) do list[i] = { region = due.region, generation = due.generation } end
+  engine.context:note { kind = LINE, regions = list, lock = due_now.lock }
 end
 
 -- Reading ------------------------------------------------------------------------------------------------------------------
@@ -349,7 +349,24 @@ local function of_this_run(engine, set_out)
   for i, spec in ipairs(engine.spec.document.region_specs) do
     regions[i] = { region = spec.region, arn = spec.key_spec.uri, role = spec.key_spec.auth_principal, generation = set_out[spec.region] }
   end
-  return { role = regions[1].role, regions = regions }
+  local lock = set_out.lock
+  return { role = regions[1].role, regions = regions, lock = lock and { mount = lock.mount, path = lock.path } }
+end
+
+-- Whether something is to be made, which one operator at a time does.
+local function is_busy(options, regions)
+  for _, due in ipairs(regions) do
+    if due.generation > due.from or options.rewrap then return true end
+  end
+  return false
+end
+
+-- Where the lock is: as it is said, else in Vault's usual store where Vault is used at all; nil for none, which is said.
+local function lock_of(engine, options, regions)
+  if engine.mode == "verify" or not is_busy(options, regions) then return nil end
+  local by_vault = false
+  for _, due in ipairs(regions) do by_vault = by_vault or due.material ~= nil end
+  return require("engine.rotation_lock").place(engine, options.cluster, options.lock, by_vault)
 end
 
 local function read(engine, options)
@@ -369,7 +386,7 @@ local function read(engine, options)
     aim(engine, regions, options)
   end
   check_vault(engine, cluster, regions)
-  return { role = one_role(cluster, regions), regions = regions }
+  return { role = one_role(cluster, regions), regions = regions, lock = lock_of(engine, options, regions) }
 end
 
 -- What the recipe gets: plain data.
@@ -383,8 +400,8 @@ end
 
 --- What of a cluster's keys is due. Raises what is in the way, all of it at once.
 ---@param engine table
----@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean? }
----@return { role: string, regions: engine.Due[], used: table<string, string> }  used: the keys in use, by region
+---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, lock: string? }
+---@return { role: string, regions: engine.Due[], used: table<string, string>, lock: table? }  used: the keys in use, by region
 function M.read(engine, options)
   if engine.mode == "destroy" then
     failure.raise { code = "refused", what = "taking back a rotation", message = "what was written since needs the new keys, and what was written "
@@ -392,8 +409,8 @@ function M.read(engine, options)
       .. "(or vault-transit) --cluster " .. require("quote")(options.cluster.name) }
   end
   local due = engine.context:once("rotation", function() return read(engine, options) end)
-  if engine.phase == "do" and not engine.rehearsal then remember(engine, due.regions) end
-  local result = { role = due.role, regions = {}, used = {} }
+  if engine.phase == "do" and not engine.rehearsal then remember(engine, due) end
+  local result = { role = due.role, regions = {}, used = {}, lock = due.lock }
   for i, region in ipairs(due.regions) do
     result.regions[i], result.used[region.region] = plain(region), region.arn
   end

@@ -67,6 +67,7 @@ M.LIST = {
   TransitEncrypt = { "POST", "{mount}", "encrypt/{name}", body = { "plaintext", "key_version", "padding_scheme" } },
   TransitWrappedDataKey = { "POST", "{mount}", "datakey/wrapped/{name}", body = { "bits" }, safe = true },   -- Vault keeps nothing of it
 
+  KvReadLock = { "GET", "{mount}", "data/{path}" },   -- the path ends in rotation-of-…; what is kept there is no secret
   KvRead = { "GET", "{mount}", "data/{path}", query = { "version" } },   -- what is kept there comes as secrets
   KvWrite = { "POST", "{mount}", "data/{path}", body = { "options", "data" } },
   KvReadMetadata = { "GET", "{mount}", "metadata/{path}" },
