@@ -33,6 +33,16 @@ local function look(context, change)
   return info, cmek.signature(info, change.specs)
 end
 
+--- Asks the Cloud something during a long wait: nil where it could not say, which is told, and asked again.
+---@param context engine.Context
+---@param fn fun(): any
+---@return any
+function M.patiently(context, fn)
+  local value, refused = context:try(context.uncertain, fn)
+  if not refused then return value end
+  context:warn(("while it is waited for, the Cloud does not always answer (%s); it is asked again"):format(require("refusal").line(refused)))
+end
+
 -- Whether every wanted region is known to the Cloud with its key, whatever its state.
 local function accepted(change, info)
   for _, spec in ipairs(change.specs) do
@@ -71,8 +81,8 @@ function M.wait_for_lock(context, change)
     reason = ("cluster %s is locked by another job; waiting until it is free (cmek status --cluster %s)"):format(name, name), bound = BUSY_BOUND,
     delays = { 2, 5, 10 },
     check = function()
-      local now = context.session.cloud.cluster(change.cluster.id)
-      return now.state ~= "LOCKED" and now.state ~= "CREATING" and now or nil
+      local now = M.patiently(context, function() return context.session.cloud.cluster(change.cluster.id) end)
+      return now and now.state ~= "LOCKED" and now.state ~= "CREATING" and now or nil
     end,
   }
   return cluster or still_locked(change, "GetCluster", ("the cluster is still locked after %d min"):format(BUSY_BOUND // 60))
@@ -183,8 +193,9 @@ function M.settle(context, change)
   local settled = context:poll {
     reason = ("waiting until every region of %s uses its key"):format(change.cluster.name), bound = SETTLE_BOUND, delays = SETTLE,
     check = function()
-      local info, signature = look(context, change)
-      local all, failed = stand(change, info)
+      local info = M.patiently(context, function() return context.session.cloud.cmek(change.cluster.id) end)
+      if not info then return nil end
+      local signature, all, failed = cmek.signature(info, change.specs), stand(change, info)
       local late = signature == change.old and context.clock.now() - started < context.LAG
       if failed and not late then return { failed = failed } end
       moved = moved or not late

@@ -192,6 +192,12 @@ local function same_form(engine, growth, cluster, used)
   check_vault(engine, growth, cluster)
 end
 
+-- Of a run that is taken up where the keys are made and handed over: all that is left is done by the Cloud.
+local function of_this_run(engine, asked)
+  local cluster, regions = M.cluster(engine, asked.cluster, asked.add)
+  return { cluster = cluster, regions = regions, multi_region = false, role = engine.spec.document.region_specs[1].key_spec.auth_principal }
+end
+
 -- The whole --------------------------------------------------------------------------------------------------------------
 
 --- What a cluster grows by. Raises what is wrong with it, naming all of it.
@@ -199,6 +205,7 @@ end
 ---@param asked { cluster: table, add: string[], key: string[]? }   key: of the new regions, where they are there; their form is not asked then
 ---@return engine.Growth
 function M.of(engine, asked)
+  if engine.spec then return of_this_run(engine, asked) end
   local context, cluster, wrong = engine.context, asked.cluster, {}
   local growth = { multi_region = false }
   growth.cluster, growth.regions = M.cluster(engine, cluster, asked.add)

@@ -22,11 +22,13 @@ local function last(entries)
   end
 end
 
--- Whether the Cloud has what it was asked for, or is at it; what failed has to be put right in AWS.
-local function is_taken(info, line)
+-- Whether the Cloud has what it was asked for, or is at it; what failed has to be put right in AWS. While a cluster grows, its new regions
+-- may not show.
+local function is_taken(context, info, line)
   for _, spec in ipairs(line.region_specs) do
     local state = cmek.state(info, spec)
-    if state ~= "enabled" and state ~= "pending" then return false end
+    local grows = state == "absent" and line.operation == "UpdateCluster" and context.session.cloud.cluster(line.cluster).state == "LOCKED"
+    if state ~= "enabled" and state ~= "pending" and not grows then return false end
   end
   return not line.anew or cmek.signature(info, line.region_specs) ~= line.before
 end
@@ -37,7 +39,7 @@ end
 ---@return carried.File?
 function M.take_up(engine, entries)
   local line = engine.mode == "run" and last(entries)
-  if not line or not is_taken(engine.context:cmek { id = line.cluster }, line) then return nil end
+  if not line or not is_taken(engine.context, engine.context:cmek { id = line.cluster }, line) then return nil end
   local file = handover.of("run " .. engine.context.run_id, { region_specs = line.region_specs })
   file.of_this_run = true
   engine.context:warn("the Cloud has the keys of this run: it is gone on with there, and AWS is not asked")

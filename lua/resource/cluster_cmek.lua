@@ -130,9 +130,26 @@ function M.result(want) return { cluster = want.cluster.id, region_specs = want.
 
 -- Enabling ---------------------------------------------------------------------------------------------------------
 
+-- Raises when the cluster has other regions by now than the plan knew: then nothing is sent.
+local function check_regions(context, want)
+  local before, now, changed = {}, {}, {}
+  for _, region in ipairs(want.cluster.regions or {}) do before[region.name] = true end
+  for _, region in ipairs(context.session.cloud.cluster(want.cluster.id).regions or {}) do
+    now[region.name] = true
+    if not before[region.name] then changed[#changed + 1] = region.name .. " is new" end
+  end
+  for _, region in ipairs(want.cluster.regions or {}) do
+    if not now[region.name] then changed[#changed + 1] = region.name .. " is gone" end
+  end
+  if #changed == 0 then return end
+  context:refuse { service = "cloud", operation = "EnableCMEKSpec", what = ("enabling CMEK of cluster %s"):format(want.cluster.name),
+    message = ("the cluster's regions have changed since the plan was made (%s); every region must be named, and no other, so nothing was sent")
+      :format(table.concat(changed, ", ")), next = "plan anew: the keys that are made are found again" }
+end
+
 -- What the Cloud is asked for.
 local function enabling(context, want)
-  return { cluster = want.cluster, specs = want.region_specs, operation = "EnableCMEKSpec",
+  return { before = function() check_regions(context, want) end, cluster = want.cluster, specs = want.region_specs, operation = "EnableCMEKSpec",
     what = ("enabling CMEK of cluster %s"):format(want.cluster.name), verb = "enable CMEK", failed = "ENABLE_FAILED",
     situation = "cmek.enable-failed",
     send = function() return context.session.cloud.enable_cmek(want.cluster.id, want.region_specs) end }

@@ -66,7 +66,7 @@ local function standing(cluster, info, want)
     if state == "failed" and here then
       table.insert(have.failed, { spec = spec, message = message })
     elseif state == "pending" or state == "enabled" and not here or here and state == "absent" and cluster.state == "LOCKED" then
-      table.insert(have.waiting, spec.region)
+      table.insert(have.waiting, spec)
     elseif state == "enabled" then
       have.there = have.there + 1
     elseif not here then
@@ -79,6 +79,10 @@ end
 --- What the Cloud says of the regions; nil when none of them is there.
 function M.find(context, want)
   local have = standing(want.cluster, context:cmek(want.cluster), want)
+  if context.spec and want.cluster.state == "LOCKED" then   -- the run has asked for them, and is taken up
+    table.move(have.absent, 1, #have.absent, #have.waiting + 1, have.waiting)
+    have.absent = {}
+  end
   for _, region in ipairs(want.regions) do
     if have.nodes[region.name] then return have end
   end
@@ -131,22 +135,22 @@ end
 
 function M.warnings() return {} end
 
+local function listed(regions)
+  local list = {}
+  for i, region in ipairs(regions) do list[i] = region.name or region.region end
+  return table.concat(list, ", ")
+end
+
 --- Why there is work although nothing differs: the cluster is growing.
 ---@return string? reason, boolean? writes
 function M.pending(_, _, have)
-  if have and #have.waiting > 0 then return ("%s is being added; it is waited for"):format(table.concat(have.waiting, ", ")) end
+  if have and #have.waiting > 0 then return ("%s is being added; it is waited for"):format(listed(have.waiting)) end
 end
 
 --- What the recipe gets.
 function M.result(want) return { cluster = want.cluster.id, region_specs = want.region_specs } end
 
 -- Adding -----------------------------------------------------------------------------------------------------------
-
-local function listed(regions)
-  local list = {}
-  for i, region in ipairs(regions) do list[i] = region.name or region.region end
-  return table.concat(list, ", ")
-end
 
 local function what(want) return ("adding %s to cluster %s"):format(listed(want.regions), want.cluster.name) end
 
@@ -223,8 +227,8 @@ local function wait_for_regions(context, want)
     reason = ("waiting until cluster %s has grown into %s (about half an hour a region)"):format(name, listed(want.regions)),
     bound = GROW_BOUND, delays = GROW,
     check = function()
-      local cluster, missing = context.session.cloud.cluster(want.cluster.id), {}
-      if cluster.state == "LOCKED" then return nil end
+      local cluster, missing = cloud_change.patiently(context, function() return context.session.cloud.cluster(want.cluster.id) end), {}
+      if not cluster or cluster.state == "LOCKED" then return nil end
       local nodes = nodes_of(cluster)
       for _, region in ipairs(want.regions) do
         if not nodes[region.name] then missing[#missing + 1] = region.name end
