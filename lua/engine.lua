@@ -38,7 +38,8 @@ local sorted = require "sorted"
 local M = {}
 
 local RESOURCES <const> = {   -- the service that each is a thing of
-  role = "iam", adopted_role = "iam", key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", cmek_rotation = "cloud",
+  role = "iam", adopted_role = "iam", role_use = "iam",
+  key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", cmek_rotation = "cloud",
   transit_key = "vault", vault_mount = "vault", vault_provider = "vault", vault_key = "vault", vault_distribution = "vault",
   cluster_regions = "cloud", rotation_lock = "vault",
   revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
@@ -213,7 +214,7 @@ end
 local function look_around(self)
   self.context.tasks.map(self.steps, function(step)
     local changes = step.action == "create" or step.action == "change"
-    if changes and step.resource and step.resource.look_around then step.resource.look_around(self.context, step.want, step.have) end
+    if changes and step.resource and step.resource.look_around then step.resource.look_around((step.engine or self).context, step.want, step.have) end
   end)
 end
 
@@ -233,7 +234,7 @@ end
 -- Reads of later steps set off while the first are done.
 local function prepare(self)
   for _, step in ipairs(self.steps) do
-    if step.action == "create" and step.resource.prepare then step.resource.prepare(self.context, step.want) end
+    if step.action == "create" and step.resource.prepare then step.resource.prepare((step.engine or self).context, step.want) end
   end
 end
 

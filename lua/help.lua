@@ -306,6 +306,11 @@ Layouts
   cmek recipes show layouts/residency and layouts/existing are examples; cmek run multi-region has its mapping in itself, to be ejected
   and edited. plan draws the layout and says what stops when a key or a region is lost.
 
+  Keys and roles of other AWS accounts: an ARN says the account, and profile = "NAME" or role_arn = "arn:aws:iam::…" of the entry says
+  how to get there; without key the region's key is made in that account. A role and a key of different accounts need both sides, the
+  key's policy and a policy of the role's own (crdb-cmek-kms), and both are put. What is of an account that nothing reaches is not
+  looked at: the statement or the command that its owners need is printed.
+
   A region's key is found by its alias there, so a cluster has one key in an AWS region; a region that shares it names the other.
   The multi-Region primary's alias is claimed before the first replica is made. KMS rotates the primary, and its replicas with it;
   imported material (cmek help material) is imported into each.
@@ -385,6 +390,8 @@ Checks of verify
   role.boundary              its permissions boundary is the one that is asked for, and lets the role use the keys
   role.organization          the organization's service control policies, where IAM tells, do so too
   role.access                all in all, CockroachDB may assume the role
+  role_use.exists            a role that uses keys of another account has a policy of its own that allows it
+  role_use.policy            and that is as wanted: the five actions, on these keys
   vault_mount.exists         the engine that is asked for is mounted
   vault_mount.type           it is of the type that is asked for
   transit_key.exists         the material is there in Vault: a transit key of the region's name

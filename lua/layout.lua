@@ -40,7 +40,6 @@ local FILE_MAX <const> = 1 << 20   -- bytes
 ---@field what string      as messages call it
 ---@field cluster table
 ---@field partition string
----@field account string?  of the credentials
 ---@field known string[]   the cluster's regions
 local Reading = {}
 Reading.__index = Reading
@@ -226,25 +225,18 @@ local function join(reading, places, by_region)
   end
 end
 
--- Whose account a key is in: the credentials', or by the ARN that says so, or behind the profile.
-local function account_of(reading, place)
-  local owner = place.arn and place.arn:match ":(%d+):key/"
-  return owner and owner ~= reading.account and owner or place.profile or place.role_arn or ""
-end
-
 -- One ARN for several regions is one key; two keys of one region cannot both have the cluster's alias there.
 local function merge(reading, places)
   local held = {}
   for _, place in ipairs(places) do
-    local where = place.key_region .. " " .. account_of(reading, place)
-    local first = place.kind ~= "shared" and held[where]
+    local first = place.kind ~= "shared" and held[place.key_region]
     if first and place.arn and first.arn == place.arn then
       place.kind, place.of, place.arn = "shared", first.region, nil
     elseif first then
       reading:fail("%s and %s would each have a key of their own in %s, where one alias names the cluster's key: let one share the other's "
         .. "(%s = { key = \"%s\" })", first.region, place.region, place.key_region, place.region, first.region)
     elseif place.kind ~= "shared" then
-      held[where] = place
+      held[place.key_region] = place
     end
   end
 end
@@ -252,11 +244,11 @@ end
 --- The layout of a cluster. Raises what is wrong with it, naming the region.
 ---@param cluster table
 ---@param given string|table|nil  a name, a file, or the table itself; nil: a key of its own in each region
----@param here { partition: string, account: string? }  of the credentials
+---@param partition string        of the credentials
 ---@return layout.Layout
-function M.of(cluster, given, here)
+function M.of(cluster, given, partition)
   local text = type(given) == "table" and "of the recipe" or ("'%s'"):format(given or "own")
-  local reading = setmetatable({ what = text, cluster = cluster, partition = here.partition, account = here.account, known = {} }, Reading)
+  local reading = setmetatable({ what = text, cluster = cluster, partition = partition, known = {} }, Reading)
   for i, region in ipairs(cluster.regions or {}) do reading.known[i] = region.name end
   local data, places, by_region = table_of(reading, given or "own"), {}, {}
   if type(data) ~= "table" then reading:fail "a table of regions is wanted" end

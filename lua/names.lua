@@ -14,6 +14,9 @@ M.TAG_CLUSTER, M.TAG_REGION, M.TAG_RUN, M.TAG_ATTEMPT, M.TAG_STATE = "cmek:clust
 --- The tag that says where a key's imported material is from.
 M.TAG_MATERIAL = "cmek:material"
 
+--- The name of the inline policy by which a role may use keys of other accounts.
+M.USE_POLICY = "crdb-cmek-kms"
+
 --- The value of cmek:state of a key whose alias another key has.
 M.LOST_RACE = "lost-race"
 

@@ -96,7 +96,7 @@ local function open_aws(self, options, environment, session_key)
   self.endpoints, self.region, self.partition = endpoints, endpoints.region, endpoints.partition.id
   self.retry.attempts = attempt(self, "attempts", attempts, environment, profile)
   local caller
-  self.credentials = credentials.new {
+  self.credential_options = {
     environment = environment, profiles = known, profile = profile, explicit = explicit, clock = self.clock, tasks = self.tasks,
     run_id = options.run_id, ask = options.ask or ask_at_terminal, listen = self.listen,
     assume_role = function(request)
@@ -112,6 +112,7 @@ local function open_aws(self, options, environment, session_key)
       return self.door.identity.request(request)
     end,
   }
+  self.credentials = credentials.new(self.credential_options)
   self.credentials:register(self.door, endpoints)
   caller = open_services(self, self.door)
 end
@@ -186,6 +187,25 @@ function Session:through(door)
   other.vault_client = self.vault_client:through(door)
   other.vault = other.vault_client.functions
   open_services(other, door)
+  return other
+end
+
+--- The same operator in another account: by another profile, or by a role there that the credentials in force assume. Everything else is
+--- shared. The hosts that a profile signs in at must be open already, so one of IAM Identity Center or of a container has to be --profile.
+---@param as { profile: string?, role_arn: string? }
+---@return Session
+function Session:in_account(as)
+  local given = {}
+  for name, value in pairs(self.credential_options) do given[name] = value end   -- order cannot be seen
+  local other = setmetatable({}, { __index = self })
+  if as.profile then given.profile, given.explicit = self.credential_options.profiles:profile(as.profile, "the layout's profile"), true end
+  other.credentials = credentials.new(given)
+  if as.role_arn then other.credentials:assume(as.role_arn, self.credentials) end
+  if other.credentials:asks_elsewhere() then
+    misset(("the AWS profile '%s' signs in at hosts that only --profile opens: let the layout name a role_arn instead, or a profile with keys")
+      :format(as.profile))
+  end
+  open_services(other, self.door)
   return other
 end
 

@@ -26,9 +26,9 @@ return {
     preflight(cluster)
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
-    local roles = map:roles(function(name)
-      return ensure("role", { cluster = cluster, name = name or arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
-        trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    local roles = map:roles(function(name, account)
+      return ensure("role", { cluster = cluster, name = name or arg.role, account = account, path = arg.role_path, tags = arg.tag,
+        boundary = arg.permissions_boundary, trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
     end)
 
     -- Step 2, option A. A symmetric key in each region, for this role to use and this account to administer. The layout may want one key
@@ -36,7 +36,7 @@ return {
     local keys = map:keys(roles, function(key)
       return ensure(key.kind, { cluster = cluster, region = key.region, serves = key.serves, primary = key.primary, arn = key.arn or arg.key,
         rotation = arg.rotation, tags = arg.tag, multi_region = key.multi_region or arg.multi_region_key,
-        policy = policy.cmek { role = key.role, admins = arg.admin } })
+        account = key.account, policy = policy.cmek { role = key.role, admins = arg.admin, account = key.account } })
     end)
 
     -- "After you have provisioned the cross-account IAM role and CMEK key, return to Enabling CMEK."

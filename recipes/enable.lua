@@ -16,9 +16,11 @@ return {
     preflight(cluster)
 
     -- The role and the keys that the recipe `console` made.
-    local roles = map:roles(function(name) return read("role", { cluster = cluster, name = name or arg.role }) end)
+    local roles = map:roles(function(name, account)
+      return read("role", { cluster = cluster, name = name or arg.role, account = account })
+    end)
     local keys = map:keys(roles, function(key)
-      return read("key", { cluster = cluster, region = key.region, serves = key.serves, arn = key.arn or arg.key })
+      return read("key", { cluster = cluster, region = key.region, serves = key.serves, arn = key.arn or arg.key, account = key.account })
     end)
 
     -- "Every region must be listed": one request for all of them, then the Cloud works through them one by one.

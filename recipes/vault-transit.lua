@@ -27,9 +27,9 @@ return {
     preflight(cluster, { transit = arg.vault_mount, form = arg.form })
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
-    local roles = map:roles(function(name)
-      return ensure("role", { cluster = cluster, name = name or arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
-        trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    local roles = map:roles(function(name, account)
+      return ensure("role", { cluster = cluster, name = name or arg.role, account = account, path = arg.role_path, tags = arg.tag,
+        boundary = arg.permissions_boundary, trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
     end)
 
     -- Step 2, option B. "Enable the secrets engine", once for all regions.
@@ -44,7 +44,7 @@ return {
       end
       return ensure(key.kind, { cluster = cluster, region = key.region, serves = key.serves, primary = key.primary, arn = key.arn,
         material = material, multi_region = key.multi_region, tags = arg.tag,
-        policy = policy.cmek { role = key.role, admins = arg.admin } })
+        account = key.account, policy = policy.cmek { role = key.role, admins = arg.admin, account = key.account } })
     end)
 
     -- "After you have provisioned the cross-account IAM role and CMEK key, return to Enabling CMEK."

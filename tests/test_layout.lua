@@ -224,7 +224,7 @@ test["the layouts that are shipped are data, for the regions that they name"] = 
     local data = assert(require("data").read(require("embedded").source(path)))
     local regions = {}
     for region in require("sorted")(data) do regions[#regions + 1] = { name = region } end
-    local layout = require("layout").of({ name = "x", regions = regions, account_id = "571234890001" }, data, { partition = "aws" })
+    local layout = require("layout").of({ name = "x", regions = regions, account_id = "571234890001" }, data, "aws")
     test.equal(#layout.places, #regions)
     test.equal(require("recipe").source(path:match "^recipes/(.*)%.lua$"), require("embedded").source(path))
   end

@@ -86,6 +86,15 @@ local function source_of(self)
   return self.from or none(self)
 end
 
+--- Takes a role that is assumed with somebody's credentials as the source.
+---@param arn string
+---@param base aws.Credentials
+function Credentials:assume(arn, base) self.from = role.direct(self, arn, base) end
+
+--- Whether the source asks hosts of its own, which are opened before the door is sealed.
+---@return boolean
+function Credentials:asks_elsewhere() return source_of(self).register ~= nil end
+
 --- Opens the hosts that the source asks. What is wrong with the settings shows when keys are needed.
 ---@param door table  not sealed yet
 ---@param endpoints aws.Endpoints

@@ -79,8 +79,11 @@ local function use(engine, role, key)
   local list, have = key.list, key.have
   if not list:sound("key.state", "key.spec", "key.policy", "key.policy.use", "key.revoked") then return end
   if not role.list:sound("role.boundary", "role.organization", "role.permissions") then return end
+  local own = (engine.uses or {})[role.have.arn]   -- what the role may do of itself with keys of other accounts
+  local uses = own and { own } or nil
+  if not own and have.arn:match ":(%d+):key/" ~= role.have.arn:match "::(%d+):role/" then return end   -- told of the role's own policy
   local verdict = boundaries.first_doubt(role.have, { have }, function()
-    return { resource_policy = have.policy, boundary = role.boundary_document }
+    return { resource_policy = have.policy, boundary = role.boundary_document, identity = uses }
   end)
   local statement = verdict and verdict.statement and policies.parse(have.policy).Statement[verdict.statement.index]
   tell(list, "key.access", verdict, { field = "policy", text = "CockroachDB cannot use the key",
@@ -94,6 +97,7 @@ end
 function M.inspect(engine, handover)
   local role, found, haves, seen = engine.inspections[handover.role], {}, {}, {}
   if not (role and role.have) then return end
+  engine = role.list.engine   -- of the role's account
   for _, key in ipairs(handover.keys) do
     local inspection = engine.inspections[key] or engine.inspections[key.key]
     local again = inspection and seen[inspection]   -- a key that serves several regions

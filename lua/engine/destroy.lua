@@ -57,7 +57,7 @@ local function add(engine, resource, deletion, thing, asked)
   local key = table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
   if engine.by_key[key] then return end   -- of several generations each may have been asked for
   local step = steps.new(engine, key, { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource,
-    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete", asked = asked })
+    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete", asked = asked, engine = engine })
   if resource.own and not resource.delete then
     local why = resource.way_back and ("it is taken back by %s"):format(resource.way_back) or "its kind has no delete"
     step.action, step.reason, step.stays = "none", why .. ": it is left as it is", resource.way_back ~= nil
@@ -201,7 +201,7 @@ local function look_back(engine, group)
   if not use then return end
   engine.context.tasks.map(group, function(step)
     if step.action ~= "delete" then return end
-    step.deletion.undo(engine.context, step.want, step.have)
+    step.deletion.undo(step.engine.context, step.want, step.have)
     step.result, step.taken_back = "failed", true
   end)
   failure.raise { code = "refused", service = "cloud", what = "deleting keys", next = mend.cmek(engine, "run"),
@@ -209,7 +209,7 @@ local function look_back(engine, group)
 end
 
 local function delete(engine, step)
-  local context, deletion = engine.context, step.deletion
+  local context, deletion = step.engine.context, step.deletion
   steps.carry_out(engine, step, function()
     local have = deletion.delete(context, step.want, step.have, guard(engine, step))
     step.deletion_date = deletion.date and deletion.date(have)
@@ -226,7 +226,7 @@ local function delete_group(engine, group)
   look_back(engine, group)   -- also when one of them failed: others may be scheduled
   if not ok then error(raised, 0) end
   context.tasks.map(group, function(step)
-    if step.action == "delete" and step.deletion.finish then step.deletion.finish(context, step.want, step.have) end
+    if step.action == "delete" and step.deletion.finish then step.deletion.finish(step.engine.context, step.want, step.have) end
   end)
 end
 
@@ -234,7 +234,7 @@ end
 local function take_back(engine)
   for _, step in ipairs(engine.steps) do
     if step.take_back then
-      steps.carry_out(engine, step, function() return step.deletion.undo(engine.context, step.want, step.have) end)
+      steps.carry_out(engine, step, function() return step.deletion.undo(step.engine.context, step.want, step.have) end)
     end
   end
 end

@@ -1,5 +1,6 @@
 --- `ensure` and `read`: what a recipe says shall be, compared, made, or verified, by the pass that is running.
 local copy = require "engine.copy"
+local elsewhere = require "engine.elsewhere"
 local failure = require "engine.failure"
 local report = require "engine.report"
 local steps = require "engine.step"
@@ -52,7 +53,7 @@ end
 
 local function new_step(engine, resource, want)
   return steps.new(engine, key_of(resource, want), { kind = resource.kind, name = resource.name(want), region = resource.region(want),
-    resource = resource, want = want })
+    resource = resource, want = want, engine = engine })
 end
 
 local function plan(engine, resource, want)
@@ -109,6 +110,7 @@ local PASSES <const> = { plan = plan, ["do"] = act, verify = verify, destroy = d
 ---@param given table  plain data
 ---@return table  what is known of the thing; in a plan, unknown values for what only creation can tell
 function M.ensure(engine, kind, given)
+  engine = elsewhere.of(engine, type(given) == "table" and given.account or nil)
   local resource, want = wanted(engine, kind, given)
   local made = engine.spec and engine.spec.of_this_run and not (resource.in_cloud or resource.release)
   if made then return require("engine.handed_over").thing(engine, kind, given) end
@@ -137,6 +139,7 @@ end
 ---@return table
 function M.read(engine, kind, given)
   if engine.spec and (kind == "role" or kind == "key") then return require("handover").thing(engine.spec, kind, given) end
+  engine = elsewhere.of(engine, given.account)
   local resource, want = wanted(engine, kind, given)
   local step = engine.by_key[key_of(resource, want)]
   if step then return step.outcome end

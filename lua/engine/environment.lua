@@ -37,6 +37,7 @@ local function documents(engine)
   local function fill(options, fields)
     local filled = {}
     for name, value in pairs(options) do filled[name] = value end   -- order cannot be seen
+    if type(filled.account) == "table" then filled.account = filled.account.id end   -- of a layout
     for _, field in ipairs(fields) do
       if filled[field] == nil then
         local identity = engine.spec and require("handover").identity(engine.spec) or engine.context:identity()

@@ -6,11 +6,68 @@ local Layout = { __name = "engine.Layout" }
 Layout.__index = Layout
 
 local calls = require "engine.calls"
+local elsewhere = require "engine.elsewhere"
+local failure = require "engine.failure"
 local json = require "json"
 local layouts = require "layout"
+local names = require "names"
+local policies = require "policy"
 local unknown = require "unknown"
 
 local M = {}
+
+-- Accounts ---------------------------------------------------------------------------------------------------------
+
+local function fail(self, text, ...)
+  failure.raise { code = "precondition", exit = "usage", what = ("reading the layout '%s'"):format(self.layout.name), message = text:format(...),
+    next = "cmek help layouts" }
+end
+
+-- The account that a place's profile or role leads to; nil where it names none.
+local function reach(self, place)
+  if not (place.profile or place.role_arn) then return nil end
+  local engine = self.engine
+  local identity = engine.context:once("account of " .. (place.profile or place.role_arn), function()
+    return elsewhere.session(engine, place):identity()
+  end)
+  if identity.account == self.account then return nil end
+  return { id = identity.account, profile = place.profile, role_arn = place.role_arn }
+end
+
+local function account_in(arn) return type(arn) == "string" and arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" or nil end
+
+-- Whose a thing of a place is: nil for the credentials' own account. One of an account that nothing reaches has its ID alone.
+local function whose(self, reached, arn)
+  local id = account_in(arn)
+  if not id or id == self.account then return nil end
+  if reached and reached.id == id then return reached end
+  return { id = id }
+end
+
+-- An entry whose profile leads to an account that neither its key nor its role is of was mistaken for another.
+local function check_reached(self, place, reached)
+  local ids = { account_in(place.arn) or false, account_in(place.role) or false }
+  if not reached or not (ids[1] or ids[2]) or ids[1] == reached.id or ids[2] == reached.id then return end
+  fail(self, "%s: %s leads to account %s, and %s is of account %s", place.region, place.profile and "profile " .. place.profile or place.role_arn,
+    reached.id, place.arn or place.role, ids[1] or ids[2])
+end
+
+local function settle_accounts(self)
+  local by_region = {}
+  for _, place in ipairs(self.layout.places) do
+    local reached = reach(self, place)
+    check_reached(self, place, reached)
+    by_region[place.region] = place
+    place.key_account = whose(self, reached, place.arn)
+    if not place.arn and place.kind == "key" then place.key_account = reached end
+    place.role_account = whose(self, reached, place.role)
+  end
+  for _, place in ipairs(self.layout.places) do
+    if place.of then place.key_account = by_region[place.of].key_account end
+  end
+end
+
+local function reachable(account) return account == nil or account.profile ~= nil or account.role_arn ~= nil end
 
 --- The layout of a recipe's cluster. Regions that are in it and not the cluster's can be talked to from here on.
 ---@param engine table
@@ -19,30 +76,36 @@ local M = {}
 ---@return engine.Layout
 function M.of(engine, cluster, given)
   if engine.spec then given = nil end   -- a hand-over has its keys and roles
-  local layout = layouts.of(cluster, given, { partition = engine.session.partition, account = given and engine.context:identity().account })
+  local layout = layouts.of(cluster, given, engine.session.partition)
   for _, place in ipairs(layout.places) do
     if place.key_region ~= place.region then engine.session.door:region(place.key_region) end
   end
-  engine.layout = setmetatable({ engine = engine, layout = layout }, Layout)
-  return engine.layout
+  local self = setmetatable({ engine = engine, layout = layout, cluster = cluster }, Layout)
+  if given then
+    self.account = engine.context:identity().account
+    settle_accounts(self)
+  end
+  engine.layout = self
+  return self
 end
 
+-- Roles ------------------------------------------------------------------------------------------------------------
+
 --- The roles: each is made once, by the name that the layout has for it; nil for the cluster's own.
----@param make fun(name: string?): table
+---@param make fun(name: string?, account: engine.Account?): table
 ---@return table<string, table> roles  by region
 function Layout:roles(make)
-  local names, by_name, roles = {}, {}, {}
+  local by_name, roles = {}, {}
   for _, place in ipairs(self.layout.places) do
     local name = place.role or ""
-    if not by_name[name] then
-      by_name[name] = true
-      names[#names + 1] = name
-    end
+    local there = reachable(place.role_account)
+    by_name[name] = by_name[name] or there and make(place.role, place.role_account) or { name = name:match "[^/]+$", arn = name, unreached = true }
+    roles[place.region] = by_name[name]
   end
-  for _, name in ipairs(names) do by_name[name] = make(name ~= "" and name or nil) end
-  for _, place in ipairs(self.layout.places) do roles[place.region] = by_name[place.role or ""] end
   return roles
 end
+
+-- Keys -------------------------------------------------------------------------------------------------------------
 
 -- The regions that a key serves, and the ARNs of the roles that use it there.
 local function served(layout, roles, place)
@@ -63,7 +126,7 @@ local function wanted(self, roles, place, primary)
   local regions, role = served(self.layout, roles, place)
   local near = #regions == 1 and regions[1] == place.key_region
   return { kind = place.kind, region = place.key_region, serves = not near and regions or nil, arn = place.arn, primary = primary,
-    multi_region = place.multi_region, role = role }
+    multi_region = place.multi_region, role = role, account = place.key_account }
 end
 
 -- A region's pair. What the recipe's function gave is handed over itself where it is of that region.
@@ -76,10 +139,59 @@ local function entry(place, key, role)
   return { region = place.region, arn = known and key.arn or key, role = role, key = key }
 end
 
+-- A key of an account that nothing reaches: what those who administer it have to do is told.
+local function unreached(self, roles, place)
+  local _, role = served(self.layout, roles, place)
+  local statement = policies.cmek { role = role, account = place.key_account.id }.Statement[1]
+  self.engine.context:warn(("%s is of account %s, which no profile or role_arn of the layout reaches: it is not looked at. Those who administer it "
+    .. "have to add this statement to its policy: %s"):format(place.arn, place.key_account.id, unknown.show(json.encode(statement))), place.region)
+  return { region = place.key_region, arn = place.arn }
+end
+
+-- What a role of an account that nothing reaches needs of its own there.
+local function tell_role(self, role, arns)
+  self.engine.context:warn(("%s is of account %s, which no profile or role_arn of the layout reaches: it is not looked at. Those who administer it "
+    .. "have to let CockroachDB assume it, and to give it what it needs across accounts: aws iam put-role-policy --role-name %s "
+    .. "--policy-name %s --policy-document %s"):format(role.arn, account_in(role.arn), role.name, names.USE_POLICY,
+    require("quote")(unknown.show(json.encode(require("resource.role_use").document(arns))))))
+end
+
+-- Across accounts a key's policy does not suffice: the role has to be allowed in its own.
+local function let_use(self, roles)
+  local order, keys, accounts = {}, {}, {}
+  for i, place in ipairs(self.layout.places) do
+    local role = roles[place.region]
+    local key_id, role_id = (place.key_account or {}).id or self.account, (place.role_account or {}).id or self.account
+    if key_id ~= role_id then
+      if not keys[role] then order[#order + 1], keys[role], accounts[role] = role, {}, place.role_account end
+      local known = false
+      for _, arn in ipairs(keys[role]) do known = known or arn == self.entries[i].arn end
+      if not known then table.insert(keys[role], self.entries[i].arn) end
+    end
+  end
+  for _, role in ipairs(order) do
+    if role.unreached then
+      tell_role(self, role, keys[role])
+    else
+      require("engine.ensure").ensure(self.engine, "role_use", { cluster = self.cluster, role = { name = role.name, arn = role.arn },
+        keys = keys[role], account = accounts[role] })
+    end
+  end
+end
+
+-- Whether the recipe makes roles, or looks at what another one makes.
+local function makes(engine)
+  if engine.phase == "verify" then return true end
+  for _, step in ipairs(engine.steps) do
+    if step.kind == "role" or step.kind == "key" then return true end
+  end
+  return false
+end
+
 --- The keys: those of their own first, then replicas of them.
 ---@param roles table<string, table>
 ---@param make fun(key: { kind: "key"|"replica", region: string, serves: string[]?, arn: string?, primary: table?, multi_region: boolean?,
----  role: any }): table
+---  role: any, account: engine.Account? }): table
 ---@return { region: string, arn: any, role: table }[]  one a region of the cluster
 function Layout:keys(roles, make)
   local map, made = calls.tasks(self.engine.context).map, {}
@@ -88,13 +200,17 @@ function Layout:keys(roles, make)
     for _, place in ipairs(self.layout.places) do
       if place.kind == kind then places[#places + 1] = place end
     end
-    local keys = map(places, function(place) return make(wanted(self, roles, place, made[place.of])) end)
+    local keys = map(places, function(place)
+      if not reachable(place.key_account) then return unreached(self, roles, place) end
+      return make(wanted(self, roles, place, made[place.of]))
+    end)
     for i, place in ipairs(places) do made[place.region] = keys[i] end
   end
   self.entries = {}
   for i, place in ipairs(self.layout.places) do
     self.entries[i] = entry(place, made[place.region] or made[place.of], roles[place.region])
   end
+  if self.layout.asked and makes(self.engine) then let_use(self, roles) end
   return self.entries
 end
 

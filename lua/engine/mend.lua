@@ -94,7 +94,8 @@ function M.restore(engine, cluster) return M.own(engine, "run", "restore", "--cl
 ---@return string
 function M.aws(engine, ...)
   local words = { "aws", ... }
-  if engine.flags.profile then table.move({ "--profile", engine.flags.profile }, 1, 2, #words + 1, words) end
+  local profile = engine.flags.aws_profile or engine.flags.profile
+  if profile then table.move({ "--profile", profile }, 1, 2, #words + 1, words) end
   return join(words)
 end
 

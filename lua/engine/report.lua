@@ -139,6 +139,9 @@ function M.run(engine, status, failure)
   head.id, head.status = engine.context.run_id, status
   local set_aside = json.array {}
   for i, key in ipairs(engine.context.attempts:set_aside()) do set_aside[i] = key end
+  for _, other in sorted(engine.elsewhere or {}) do
+    for _, key in ipairs(other.context.attempts:set_aside()) do set_aside[#set_aside + 1] = key end
+  end
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
     handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside,
     made = M.made(engine), error = failure,

@@ -174,7 +174,8 @@ local function needs_of(engine)
   local list = {}
   for _, step in ipairs(engine.steps) do
     local making = (step.action == "create" or step.action == "change") and step.resource and not step.deletion
-    local needed = making and step.resource.needs or step.action == "delete" and step.deletion.needs
+    local here = step.engine == nil or step.engine.context == engine.context   -- in another account each right is tried
+    local needed = here and (making and step.resource.needs or step.action == "delete" and step.deletion.needs)
     for _, need in ipairs(needed and needed(engine.context, step.want, step.have) or {}) do
       need.step = step
       list[#list + 1] = need

@@ -127,8 +127,8 @@ function M.known()
   local function add(rows) table.move(rows, 1, #rows, #list + 1, list) end
   add(require("preflight").checks)
   add(require("engine.vault").checks)
-  for _, kind in ipairs { "role", "vault_mount", "transit_key", "vault_provider", "vault_key", "vault_distribution", "key", "cluster_cmek",
-    "cmek_rotation", "cluster_regions" } do
+  for _, kind in ipairs { "role", "role_use", "vault_mount", "transit_key", "vault_provider", "vault_key", "vault_distribution", "key",
+    "cluster_cmek", "cmek_rotation", "cluster_regions" } do
     add(require("resource." .. kind).checks)
   end
   return list

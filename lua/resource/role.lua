@@ -85,7 +85,9 @@ function M.permissions(context, name)
   if not (read[1] and read[2]) then return nil, refused end
   local list = {}
   for _, policy in ipairs(read[1].AttachedPolicies or {}) do list[#list + 1] = policy.PolicyArn or policy.PolicyName end
-  for _, policy in ipairs(read[2].PolicyNames or {}) do list[#list + 1] = policy end
+  for _, policy in ipairs(read[2].PolicyNames or {}) do
+    if policy ~= names.USE_POLICY then list[#list + 1] = policy end   -- cmek's own, for keys of other accounts
+  end
   table.sort(list)
   return list
 end

@@ -46,6 +46,21 @@ local function assume(self, profile, base)
   return source
 end
 
+--- A role that is assumed with the credentials of somebody, without a profile that says so.
+---@param self aws.Credentials
+---@param arn string
+---@param base aws.Credentials
+---@return aws.Source
+function M.direct(self, arn, base)
+  local source = { kind = "role", source = "role " .. arn, renewable = true, waits = true }
+  function source.load()
+    local made = self.assume_role { parameters = { RoleArn = arn, RoleSessionName = common.session_name(self) }, credentials = base:get() }
+    return { access_key_id = made.AccessKeyId, secret_access_key = made.SecretAccessKey, session_token = made.SessionToken,
+      expiration = time.epoch(made.Expiration) }
+  end
+  return source
+end
+
 local function named_source(self, profile, name)
   local whose = ("the AWS profile '%s' (credential_source = %s)"):format(profile.name, name)
   if name == "Environment" then
