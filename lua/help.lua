@@ -109,7 +109,7 @@ Revoking, and the way back
   replica of a multi-Region key: beside the other statements of its policy, which stay as they are, stands
 
     {"Sid":"Deny use of the key while CMEK is revoked","Effect":"Deny","Principal":{"AWS":"*"},"Action":["kms:Encrypt","kms:Decrypt",
-     "kms:GenerateDataKey*","kms:DescribeKey","kms:ReEncrypt*","kms:CreateGrant"],"Resource":"*",
+     "kms:GenerateDataKey*","kms:ReEncrypt*","kms:CreateGrant"],"Resource":"*",
      "Condition":{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::…:role/crdb-cmek-orders-…"}}}
 
   which holds against other statements and grants. When KMS shows it in all of them the Cloud is told (PATCH {"action":"REVOKE"}) and

@@ -16,6 +16,15 @@ local function checks(engine)
     list[#list + 1] = { id = step.kind .. ".ready", object = step.name, region = step.region, result = "ok",
       text = step.action == "none" and "nothing to do" or nil }
   end
+  local cluster, named = engine.cluster or {}, engine.context.reads.named
+  if engine.context.reads["cmek " .. tostring(cluster.id)] then
+    list[#list + 1] = { id = "cloud.rights", object = cluster.name, result = "ok",
+      text = "the API key may read the cluster's CMEK, which takes the same role as changing it" }
+  end
+  if named then
+    list[#list + 1] = { id = "cluster.others", object = cluster.name, result = "ok",
+      text = ("%d clusters were asked: no other one names these keys or the role"):format(named.wait().asked) }
+  end
   for _, check in ipairs(engine.checked) do
     list[#list + 1] = { id = check.id, object = check.object, region = check.region, result = check.result, text = check.text }
     if check.result ~= "ok" then open[#open + 1] = check.text or check.id end

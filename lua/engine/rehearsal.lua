@@ -63,7 +63,7 @@ local function aws_request(self, real, request)
 end
 
 local OPERATIONS <const> = { { "POST", "/cmek$", "EnableCMEKSpec" }, { "PUT", "/cmek$", "UpdateCMEKSpec" },
-  { "PATCH", "/clusters/[^/]+$", "UpdateCluster" } }
+  { "PATCH", "/cmek$", "UpdateCMEKStatus" }, { "PATCH", "/clusters/[^/]+$", "UpdateCluster" } }
 
 local function cloud_operation(request)
   for _, entry in ipairs(OPERATIONS) do
@@ -76,7 +76,9 @@ local function cloud_request(self, real, request)
   if request.method == "GET" then
     local body = self.world:cloud(request)
     if body then return answer(body) end
-    return real.cloud.request(request)
+    local response, message, kind = real.cloud.request(request)
+    self.world:saw(request, response)
+    return response, message, kind
   end
   record(self, { service = "cloud", operation = cloud_operation(request), method = request.method, path = request.path,
     parameters = request.body or {} })

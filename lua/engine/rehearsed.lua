@@ -15,7 +15,8 @@ local M = {}
 ---  key_name, region_of: of the key that is being made
 ---@return engine.Rehearsed
 function M.new(options)
-  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, transit = {}, vault_things = {} }
+  local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, seen = {}, transit = {},
+    vault_things = {} }
   for name, value in pairs(options) do self[name] = value end   -- order cannot be seen
   return setmetatable(self, Rehearsed)
 end
@@ -249,11 +250,29 @@ function Rehearsed:vault(operation, request)
   return data and { data = data }
 end
 
---- A request of the Cloud: CMEK that was asked for is enabled at once.
+--- What the Cloud itself has answered.
+---@param request { path: string }
+---@param response { body: any }?
+function Rehearsed:saw(request, response) self.seen[request.path] = response and response.body end
+
+-- All that the Cloud names of a cluster's CMEK, revoked.
+local function revoked(info)
+  local regions = {}
+  for i, region in ipairs(type(info) == "table" and info.region_infos or {}) do
+    regions[i] = { region = region.region, status = "REVOKED", key_infos = region.key_infos }
+  end
+  return { status = "REVOKED", region_infos = regions }
+end
+
+--- A request of the Cloud: CMEK that was asked for is enabled at once, and what is revoked is revoked at once.
 ---@param request { method: string, path: string, body: table? }
 ---@return table?
 function Rehearsed:cloud(request)
   if request.method == "GET" then return self.cmek[request.path] end
+  if (request.body or {}).action == "REVOKE" then
+    self.cmek[request.path] = revoked(self.cmek[request.path] or self.seen[request.path])
+    return self.cmek[request.path]
+  end
   local regions = {}
   for i, spec in ipairs((request.body or {}).region_specs or {}) do
     regions[i] = { region = spec.region, status = "ENABLED", key_infos = { { status = "ENABLED", spec = spec.key_spec } } }

@@ -9,7 +9,7 @@ local revocation = require "policy.revocation"
 local M = {}
 
 --- What it calls, by service.
-M.actions = { kms = { "DescribeKey", "GetKeyPolicy", "PutKeyPolicy" }, cloud = named.actions.cloud, iam = { "GetRole" } }
+M.actions = { kms = { "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListGrants" }, cloud = named.actions.cloud, iam = { "GetRole" } }
 
 local SEEN <const> = { 0.2, 0.5, 1, 2, 4, 5 }   -- seconds between looks
 local AGAIN <const> = 30                        -- seconds without seeing a policy after which it is put again
@@ -87,6 +87,25 @@ function M.find(context, want)
   return { arn = want.arn, region = want.region, state = metadata.KeyState, metadata = metadata, policy = policy,
     statement = revocation.of(policy), denied = revocation.denies(policy, want.roles),
     cut_off = not revocation.of(policy) and cut_off(context, want, policy) }
+end
+
+--- Grants that let somebody of another account use a key, beside its policy: a Deny for the role does not touch them. What may not be
+--- listed is left out.
+---@param context engine.Context
+---@param want table
+---@return { id: string, who: string }[]
+function M.grants(context, want)
+  return context:once("grants of " .. want.arn, function()
+    local answer = context:try(function(refused) return refused.kind == "refused" end, function()
+      return context.session.kms.list_grants { region = want.region, KeyId = want.arn }
+    end)
+    local list = {}
+    for _, grant in ipairs(answer and answer.Grants or {}) do
+      local owner = account_of(tostring(grant.GranteePrincipal))
+      if owner and owner ~= account_of(want.arn) then list[#list + 1] = { id = tostring(grant.GrantId), who = tostring(grant.GranteePrincipal) } end
+    end
+    return list
+  end)
 end
 
 --- The rights that changing its policy takes.

@@ -78,6 +78,8 @@ return {
     next = "put right what differs, then go on", commands = { "{mend}" } },
 
   { id = "cmek.revoked", title = "the cluster's CMEK is revoked",
+    fits = { service = "cloud", status = 400, message = "revoked" },
+    facts = function(refusal) return { said = ("%s answers '%s'"):format(refusal.operation, refusal.message) } end,
     cause = "somebody has revoked it, by cmek run revoke or at the Cloud: the cluster is kept from its keys, and takes no others",
     evidence = "{said}",
     next = "let it to its keys again, then send support the text that this prints", commands = { "{restore}" } },

@@ -10,11 +10,15 @@ local M = {}
 --- Its Sid, which is cmek's own.
 M.SID = "Deny use of the key while CMEK is revoked"
 
--- What the role could do with the key, and let others do. That the policy can be changed is never denied, to nobody.
+-- What the role could do with the key, and let others do. That it may look at the key is left, so that CockroachDB sees that it is there and
+-- denied; and that the policy can be changed is never denied, to nobody.
 local function actions()
-  local list = table.move(build.USE_ACTIONS, 1, #build.USE_ACTIONS, 1, {})
+  local list = json.array {}
+  for _, action in ipairs(build.USE_ACTIONS) do
+    if action ~= "kms:DescribeKey" then list[#list + 1] = action end
+  end
   list[#list + 1] = "kms:CreateGrant"
-  return json.array(list)
+  return list
 end
 
 --- The statement for these roles.

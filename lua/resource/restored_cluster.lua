@@ -5,6 +5,7 @@ local cmek = require "engine.cmek"
 local M = {}
 
 M.kind = "restored_cluster"
+M.in_cloud = true
 M.way_back = "cmek run revoke"   -- destroy says so
 M.own = true   -- verify: is it there, is it enabled again
 

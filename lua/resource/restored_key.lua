@@ -13,6 +13,8 @@ M.own = true   -- verify: is it there, is nothing denied
 
 M.checks = { { id = "restored_key.exists", severity = "high" }, { id = "restored_key.as_wanted", severity = "high" } }
 
+local USE_SID <const> = require("policy.build").USE_SID
+
 --- What it may call, by service.
 M.actions = revocation.actions
 
@@ -51,6 +53,11 @@ end
 function M.refusal(context, want, have)
   if have.refused then return have.refused, "unreadable" end
   if not have.statement then return nil end
+  local orphan = policies.orphans(have.policy)[1]
+  if orphan and orphan.statement == ("Statement[%s]"):format(USE_SID) then
+    return ("the role of %s was deleted, and KMS takes no new policy while this one names it by its ID: cmek run console --cluster %s makes the "
+      .. "role again and puts that right, and leaves the Deny; then run this again"):format(want.arn, require("quote")(want.cluster.name)), "role"
+  end
   return revocation.unputtable(context, want, have.policy, statement.without(have.policy)), "policy"
 end
 

@@ -29,7 +29,9 @@ function M.region(want) return want.region end
 --- The key and its policy; something with `refused` stands for one that is not ours to change.
 function M.find(context, want)
   if context.mode ~= "verify" then context:begin("named", function() return named.read(context) end) end
-  return revocation.find(context, want)
+  local have = revocation.find(context, want)
+  have.grants = have.policy and revocation.grants(context, want) or {}
+  return have
 end
 
 -- Judging ----------------------------------------------------------------------------------------------------------
@@ -84,6 +86,10 @@ function M.warnings(want, have)
       want.arn, time.text(have.metadata.DeletionDate), want.region, want.arn)
   elseif have.state ~= "Enabled" then
     say("%s is %s already", want.arn, have.state)
+  end
+  for _, grant in ipairs(have.grants or {}) do
+    say("a grant lets %s use %s, beside its policy, and a Deny for the role does not touch it: aws kms revoke-grant --region %s --key-id %s "
+      .. "--grant-id %s", grant.who, want.arn, want.region, want.arn, grant.id)
   end
   return list
 end

@@ -1,5 +1,5 @@
 """moto as AWS, cmek sim as the Cloud alone: a whole life. Plan, run, verify, run again; changes by hand with boto3 are found by verify
-and plan, by field, and repaired; what is not in use is destroyed. boto3 reads back what was made. moto's account is 123456789012; it evaluates no policy, so the simulated Cloud reads them.
+and plan, by field, and repaired; CMEK is revoked and restored; what is not in use is destroyed. boto3 reads back what was made. moto's account is 123456789012; it evaluates no policy, so the simulated Cloud reads them.
 usage: moto_peer.py CMEK; the last line is the tally.
 """
 import json, os, sys
@@ -168,6 +168,35 @@ def wrong_trust():
     equal("a role with a wrong trust is refused by the Cloud", (status, answer["code"]), (400, 3))
 
 
+def policies(keys):
+    return {r: json.loads(kms[r].get_key_policy(KeyId=a, PolicyName="default")["Policy"]) for r, a in keys.items()}
+
+
+def revoke(keys, role):
+    """Every policy gets the Deny and nothing else, the Cloud is told; and the way back. boto3 reads what stands in the policies."""
+    before, cmek_of = policies(keys), f"/clusters/{CLUSTER}/cmek"
+    status, report = cmek("run", "revoke", "--cluster", "orders", "--drill", "--yes", "--confirm", "orders")
+    equal("a drill says that moto does not tell our rights", (status, report["drill"]["ready"]), (6, False))
+    equal("and changes nothing", (policies(keys), peer.cloud("GET", cmek_of)[1]["status"]), (before, "ENABLED"))
+    status, report = cmek("run", "revoke", "--cluster", "orders", "--yes", "--confirm", "orders")
+    equal("revoke does it", (status, report["run"]["status"], summary(report)), (0, "done", {"change": 4}))
+    for region, policy in policies(keys).items():
+        denies = [s for s in policy["Statement"] if s["Effect"] == "Deny"]
+        equal(f"{region}: one Deny, for the role alone", [s["Condition"] for s in denies], [{"ArnEquals": {"aws:PrincipalArn": role}}])
+        equal(f"{region}: all else as it was", {**policy, "Statement": [s for s in policy["Statement"] if s["Effect"] != "Deny"]}, before[region])
+    info = peer.cloud("GET", cmek_of)[1]
+    equal("the Cloud has it revoked", (info["status"], {r["status"] for r in info["region_infos"]}), ("REVOKED", {"REVOKED"}))
+    status, answer = peer.cloud("PUT", cmek_of, {"region_specs": [{"region": r["region"], "key_spec": r["key_infos"][-1]["spec"]} for r in info["region_infos"]]})
+    equal("and takes no keys", (status, answer["code"]), (400, 9))
+    equal("verify tells the revocation", verify("verify of a revoked cluster"),
+          [("cluster_cmek.enabled", r) for r in REGIONS] + [("key.revoked", r) for r in REGIONS])
+    status, report = cmek("run", "restore", "--cluster", "orders", "--yes")
+    equal("restore does it", (status, summary(report)), (0, {"change": 3, "unchanged": 1}))
+    equal("and the policies are what they were", policies(keys), before)
+    check("the text for support names cluster and organization", all(w in report["ticket"]["text"] for w in (CLUSTER, "0f4be3a2-6a1c-4d5e-9b7f-2c8d1e6a7f90")),
+          report["ticket"])
+
+
 keys, role = plan_and_run()
 equal("verify finds nothing", verify("verify after the run"), [])
 read_back(keys, role)
@@ -175,5 +204,6 @@ change_by_hand(keys, role)
 repair(keys)
 html_page()
 wrong_trust()
+revoke(keys, role)
 destroy(keys)
 peer.done()
