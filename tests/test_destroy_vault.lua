@@ -51,7 +51,7 @@ end
 local function destroy(who, options)
   options = options or {}
   options.mode, options.run_id = "destroy", options.run_id or "run-2"
-  return operators.run(who, RECIPE, options)
+  return operators.run(who, options.recipe or RECIPE, options)
 end
 
 -- A chain whose KMS keys were deleted a month ago.
@@ -380,4 +380,230 @@ test["after all of it a run makes a new chain, in Vault as well"] = function()
   destroy(who, { run_id = "run-3" })
   local report, status = operators.run(who, RECIPE, { run_id = "run-4" })
   test.equal({ status, report.error, report.summary.create, #keys_in(who) }, { 0, nil, 8, 3 })
+end
+
+-- The key management engine ----------------------------------------------------------------------------------------------
+
+local function keymgmt(who) return root_of(who).mounts["keymgmt/"] end
+local function vault_key(region) return names.vault_key(operators.CLUSTER, region) end
+
+local function destroy_vault(who, options)
+  options = options or {}
+  options.recipe = "vault"
+  return destroy(who, options)
+end
+
+local function made_by_vault()
+  local who = open()
+  local report, status = operators.run(who, "vault")
+  assert(status == 0, json.encode(report.error or {}))
+  return who
+end
+
+-- The KMS keys of a region, oldest first.
+local function kms_keys(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region].keys end
+
+-- Another version of a region's key, which nobody has given an alias.
+local function rotate_by_hand(who, region)
+  who.session.tasks.run(function() who.session.vault.keymgmt_rotate_key { mount = "keymgmt", name = vault_key(region) } end)
+  return kms_keys(who, region)[2]
+end
+
+-- Another cluster that names a key.
+local function let_name(who, arn, status)
+  for _, cluster in ipairs(who.simulation.state.cloud.clusters) do
+    if cluster.name == "orders-one" then
+      cluster.cmek = { status = "ENABLED", region_infos = json.array { { region = "us-east-1", status = "ENABLED", key_infos = json.array { {
+        status = status, user_message = "", spec = { type = "AWS_KMS", uri = arn, auth_principal = "arn:aws:iam::1:role/x" } } } } } }
+    end
+  end
+end
+
+test["keymgmt: the KMS keys are scheduled first, then Vault's things go: distribution, key, provider, and last the engine"] = function()
+  local who = made_by_vault()
+  local order = writes(who)
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.error, report.summary.delete, report.summary.unchanged }, { 0, nil, 14, 0 })
+  local kinds = {}
+  for _, one in ipairs(report.steps) do kinds[#kinds + 1] = kinds[#kinds] ~= one.kind and one.kind or nil end
+  test.equal(kinds, { "key", "vault_distribution", "vault_key", "vault_provider", "role", "vault_mount" })
+  local first, last = {}, {}
+  for i, operation in ipairs(order) do first[operation], last[operation] = first[operation] or i, i end
+  test.truthy(first.DeleteAlias < first["keymgmt/DeleteDistribution"])   -- and Vault's own after that
+  for _, pair in ipairs { { "keymgmt/DeleteDistribution", "keymgmt/DeleteKey" }, { "keymgmt/DeleteKey", "keymgmt/DeleteProvider" },
+    { "keymgmt/DeleteProvider", "system/DeleteMount" } } do
+    test.truthy(last[pair[1]] < first[pair[2]], table.concat(pair, " before "))
+  end
+  test.equal(order[#order], "system/DeleteMount")
+  for _, region in ipairs(REGIONS) do
+    test.equal({ kms_keys(who, region)[1].KeyState, #kms_keys(who, region) }, { "PendingDeletion", 1 })
+    test.contains(step(report, "vault_distribution", region).reason, "version 1 is " .. kms_keys(who, region)[1].Arn)
+    test.equal(step(report, "vault_distribution", region).deletion_date:sub(1, 10), "2027-01-31")   -- thirty days
+  end
+  test.equal({ keymgmt(who), select(2, destroy_vault(who, { run_id = "run-3" })) }, { nil, 0 })
+end
+
+test["keymgmt: the key of a version without an alias is shown in the plan, and scheduled with the longest window as well"] = function()
+  local who = made_by_vault()
+  local second = rotate_by_hand(who, "us-west-2")
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.error }, { 0, nil })
+  test.contains(step(report, "vault_distribution", "us-west-2").reason, ("version 2 is %s, which bears no tag"):format(second.Arn))
+  test.equal({ second.KeyState, math.floor((second.DeletionDate - who.world.now) / DAY + 0.5) }, { "PendingDeletion", 30 })
+end
+
+for _, state in ipairs { "ENABLED", "DISABLED", "REVOKED", "SOMETHING_NEW" } do
+  test["keymgmt: a key of an older or newer version that any cluster names with the status " .. state .. " keeps all of it"] = function()
+    local who = made_by_vault()
+    local second = rotate_by_hand(who, "us-west-2")
+    let_name(who, second.Arn, state)
+    local order = writes(who)
+    local report, status = destroy_vault(who)
+    test.equal({ status, report.summary.refused, order }, { 1, 1, {} })
+    test.contains(report.error.message, "orders-one")
+    test.contains(report.error.message, "version 2 is key " .. second.KeyId)
+  end
+end
+
+test["keymgmt: a cluster that begins to use a key between plan and deletion keeps it, and Vault keeps it too"] = function()
+  local who = made_by_vault()
+  local key = kms_keys(who, "us-east-1")[1]
+  local named = false
+  writes(who, function(entry)
+    if entry.operation == "ScheduleKeyDeletion" and not named then
+      named = true
+      let_name(who, key.Arn, "ENABLING")
+    end
+  end)
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.run.status, key.KeyState }, { 5, "unfinished", "Enabled" })
+  test.contains(report.error.message, "the deletion was cancelled")
+  for _, provider in require("sorted")(keymgmt(who).data.kms) do test.truthy(next(provider.distributions)) end
+end
+
+test["keymgmt: a version that is added and used between plan and deletion keeps the distribution"] = function()
+  local who = made_by_vault()
+  local done = false
+  writes(who, function(entry)
+    if entry.operation ~= "DeleteAlias" or done then return end
+    done = true
+    local id = "99999999-2222-4333-8444-000000000001"
+    keymgmt(who).data.kms[vault_key "us-east-1"].distributions[vault_key "us-east-1"].versions["2"] = id
+    let_name(who, "arn:aws:kms:us-east-1:210987654321:key/" .. id, "ENABLED")
+  end)
+  local report, status = destroy_vault(who)
+  test.equal(status, 5)
+  test.contains(report.error.message, "version 2 is key 99999999")
+  test.truthy(keymgmt(who).data.kms[vault_key "us-east-1"].distributions[vault_key "us-east-1"])
+end
+
+test["keymgmt: where Vault refuses keys that wait for their end already, they are let go for a moment, so that it schedules them itself"] = function()
+  local who = made_by_vault()
+  fault(who, "error service=vault operation=keymgmt/DeleteDistribution status=400 count=1 message=error deleting key from KMS provider: "
+    .. "KMSInvalidStateException: it is pending deletion.")
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.error, keymgmt(who) }, { 0, nil, nil })
+  test.contains(told(who), "taken back for a moment")
+  for _, region in ipairs(REGIONS) do test.equal(kms_keys(who, region)[1].KeyState, "PendingDeletion") end
+end
+
+test["keymgmt: where it refuses them all the same, its words are told, the keys wait for their end, and what hangs on it stays"] = function()
+  local who = made_by_vault()
+  fault(who, "error service=vault operation=keymgmt/DeleteDistribution status=400 message=error deleting key from KMS provider: no")
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.run.status }, { 5, "unfinished" })
+  test.contains(report.error.message, "error deleting key from KMS provider: no")
+  for _, region in ipairs(REGIONS) do test.equal(kms_keys(who, region)[1].KeyState, "PendingDeletion") end
+  test.truthy(next(keymgmt(who).data.keys) and operators.role(who))
+  who.simulation.faults = {}
+  report, status = destroy_vault(again(who), { run_id = "run-3" })
+  test.equal({ status, report.error, keymgmt(who) }, { 0, nil, nil })
+end
+
+for _, operation in ipairs { "keymgmt/DeleteDistribution", "keymgmt/WriteKey", "keymgmt/DeleteKey", "keymgmt/DeleteProvider",
+  "system/DeleteMount" } do
+  for _, kind in ipairs { "lost_answer", "reset", "500" } do
+    test[("keymgmt: an answer to %s that is lost (%s) is looked up, and ends well"):format(operation, kind)] = function()
+      local who = made_by_vault()
+      fault(who, ("%s service=vault operation=%s count=1"):format(kind, operation))
+      local report, status = destroy_vault(who)
+      test.equal({ status, report.error, who.simulation.faults[1].count, keymgmt(who) }, { 0, nil, 0, nil })
+      for _, region in ipairs(REGIONS) do
+        test.equal({ kms_keys(who, region)[1].KeyState, #kms_keys(who, region) }, { "PendingDeletion", 1 })
+      end
+    end
+  end
+end
+
+test["keymgmt: a destroying that dies at any of its writes is finished by another process, from its journal or without"] = function()
+  local count = #(function()
+    local who = made_by_vault()
+    local list = writes(who)
+    destroy_vault(who)
+    return list
+  end)()
+  test.truthy(count >= 20)
+  for number = 1, count do
+    local who = made_by_vault()
+    writes(who, function(_, at)
+      if at == number then error("the process is gone", 0) end
+    end)
+    pcall(destroy_vault, who)
+    who.simulation.on_request = nil
+    who.journal:sync()
+    local entries = number % 2 == 0 and require("journal").read(who.disk.text) or nil
+    local report, status = destroy_vault(again(who), { entries = entries })
+    test.equal({ number, status, report.error, keymgmt(who), operators.role(who) }, { number, 0, nil, nil, nil })
+    for _, region in ipairs(REGIONS) do test.equal(kms_keys(who, region)[1].KeyState, "PendingDeletion") end
+  end
+end
+
+test["keymgmt: what others have by the same engine stays, with all that it hangs on"] = function()
+  local who = made_by_vault()
+  local place = keymgmt(who).data
+  place.keys.payments = place.keys[vault_key "us-east-1"]
+  place.kms[vault_key "us-east-1"].distributions.payments = { name = "payments-1", purpose = "decrypt,encrypt", protection = "hsm", versions = {} }
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.error, report.summary.unchanged }, { 0, nil, 2 })
+  test.contains(step(report, "vault_provider", "us-east-1").reason, "it has the key payments as well")
+  test.contains(step(report, "vault_mount").reason, "keymgmt/key/payments")
+  test.truthy(place.kms[vault_key "us-east-1"].distributions.payments and place.keys.payments)
+  test.equal({ place.keys[vault_key "us-east-1"], place.kms[vault_key "eu-west-1"] }, {})
+end
+
+test["keymgmt: a key that is distributed to another provider stays, and its KMS keys with it"] = function()
+  local who = made_by_vault()
+  local place, name = keymgmt(who).data, vault_key "us-east-1"
+  place.kms.other = { id = "0", provider = "awskms", key_collection = "us-east-1", distributions = { [name] = place.kms[name].distributions[name] } }
+  place.kms[name].distributions = {}
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.error }, { 0, nil })
+  test.contains(step(report, "vault_distribution", "us-east-1").reason, "distributed to the provider other")
+  test.contains(step(report, "vault_key", "us-east-1").reason, "the provider other has it")
+  test.truthy(place.kms.other.distributions[name] and place.keys[name])
+end
+
+test["keymgmt: a token that may not delete is told the lines that its policy lacks, before anything goes; with them it does"] = function()
+  local who = made_by_vault()
+  local little = 'path "keymgmt/*" { capabilities = ["create", "read", "update", "list"] }\n'
+  grant(who, little)
+  local order = writes(who)
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.summary.refused, order }, { 1, 10, {} })
+  local lines = {}
+  for line in report.error.message:gmatch '(path "[^\n]*)' do lines[#lines + 1] = line end
+  grant(who, little .. table.concat(lines, "\n"))
+  report, status = destroy_vault(again(who), { run_id = "run-3" })
+  test.equal({ status, report.error, keymgmt(who) }, { 0, nil, nil })
+end
+
+test["keymgmt: a sealed Vault keeps nobody from scheduling the KMS keys; afterwards the rest goes"] = function()
+  local who = made_by_vault()
+  who.simulation.vault = { condition = "sealed" }
+  local report, status = destroy_vault(who)
+  test.equal({ status, report.summary.delete }, { 0, 4 })
+  test.contains(told(who), "when it can: cmek destroy vault --cluster orders")
+  who.simulation.vault = nil
+  report, status = destroy_vault(again(who), { run_id = "run-3" })
+  test.equal({ status, report.error, keymgmt(who) }, { 0, nil, nil })
 end

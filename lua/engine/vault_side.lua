@@ -137,7 +137,7 @@ function M.delete(context, options)
       local _, why = context:try(function(raised) return raised.kind ~= "stopped" end, function() return context:write(options.ask) end)
       refused = why and (not context.uncertain(why) or options.definite and options.definite(why)) and why or nil
       if not options.find() then return true end
-      return refused and false or nil
+      if refused then return false end
     end,
   }
   if gone or refused then return not gone and refused or nil end

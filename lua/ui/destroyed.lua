@@ -6,16 +6,17 @@ local M = {}
 
 local function text(value) return value ~= nil and value ~= require("json").null and value or "" end
 
--- Keys that wait for their end, each with the command that takes it back.
+-- Keys that wait for their end, each with the command that takes it back. What Vault has taken out of KMS it does not take in again.
 local function scheduled(deleted)
-  local lines = {}
+  local lines, more = {}, ", and cmek run does the rest"
   for _, thing in ipairs(deleted) do
+    if thing.kind == "vault_distribution" then more = ", as a key of KMS alone: Vault has it no more" end
     if thing.cancel then
       lines[#lines + 1] = ("%s  %s  until %s\n  %s\n"):format(text(thing.region), text(thing.arn), text(thing.deletion_date), thing.cancel)
     end
   end
   if #lines == 0 then return "" end
-  return "Scheduled for deletion; until then each can be taken back, and cmek run does the rest:\n" .. table.concat(lines)
+  return ("Scheduled for deletion; until then each can be taken back%s:\n%s"):format(more, table.concat(lines))
 end
 
 local function gone(deleted)
