@@ -241,6 +241,16 @@ local function of_generation(context, want, aliases)
   return nil, left(context, want)
 end
 
+-- The alias of the highest generation: a key that Vault had rotated before it came here has no first one.
+local function last_claimed(want, aliases)
+  local best, last = 0, nil
+  for _, entry in ipairs(aliases) do
+    local generation = entry.TargetKeyId and names.generation(want.cluster, entry.AliasName)
+    if generation and generation > best then best, last = generation, entry end
+  end
+  return last
+end
+
 --- The alias whose key is meant; nil where there is none, and then a key without one, or what stands for a key that is not ours.
 ---@param context engine.Context
 ---@param want table
@@ -257,7 +267,7 @@ function M.of(context, want)
     if key and not want.generation then return nil, unclaimed(want, aliases, key) end
   end
   if #live > 0 and context.mode ~= "verify" then return nil, not_ours(want, live) end   -- verify tells what is used beside what is there
-  local entry = M.entry_named(aliases, want.alias)
+  local entry = M.entry_named(aliases, want.alias) or not want.generation and last_claimed(want, aliases) or nil
   if entry or context.mode == "verify" or not want.policy then return entry end   -- without a policy it is read, and not put right
   return nil, left(context, want)
 end

@@ -8,6 +8,14 @@ M.TYPE, M.PROVIDER = "aes256-gcm96", "awskms"
 
 local SETTLE <const> = 60   -- seconds until Vault shows what it has taken
 
+--- Whether Vault passes on what AWS has refused: that has an end, whatever Vault calls it.
+---@param refused Refusal
+---@return boolean
+function M.of_aws(refused)
+  local words = tostring(refused.message)
+  return refused.kind == "refused" and (words:find("api error ", 1, true) or words:find("Exception:", 1, true)) ~= nil
+end
+
 -- Nothing is mounted there yet.
 local function no_engine(refused)
   return refused.status == 404 and tostring(refused.message):find("no handler for route", 1, true) ~= nil

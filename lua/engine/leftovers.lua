@@ -90,6 +90,7 @@ end
 function M.tell(context, want, have)
   for _, key in ipairs(new_ones(context, want, have)) do
     if is_empty(context, want, key.KeyId) then
+      context.wrote = true   -- though what Vault was asked for was refused
       context:warn(("%s came while Vault distributed %s, and has no material (PendingImport): a distribution that failed leaves such keys, which "
         .. "nothing uses. If nobody else is importing into it: aws kms schedule-key-deletion --region %s --key-id %s"):format(key.KeyArn or key.KeyId,
         want.key.name, want.region, key.KeyArn or key.KeyId), want.region)

@@ -120,6 +120,26 @@ return {
     evidence = "{address} answers '{words}' to the namespace {namespace}",
     next = "check VAULT_NAMESPACE: vault namespace list; HCP's is admin, Vault's community edition has none" },
 
+  { id = "vault.aws-credentials", title = "AWS does not take the credentials that Vault has",
+    fits = { service = "vault", message = { "unrecognizedclientexception", "invalidclienttokenid", "signaturedoesnotmatch", "expiredtoken",
+      "invalidsignatureexception", "incompletesignature", "nocredentialproviders", "get credentials:", "failed to refresh cached credentials" } },
+    cause = "the AWS keys of Vault's KMS provider are mistyped, deleted or ended, or its server has no identity of its own in AWS",
+    evidence = "Vault passes on what AWS said: {words}",
+    next = "give Vault others: add --provider-credentials profile:NAME --update-credentials to the command (cmek help keymgmt)" },
+
+  { id = "vault.aws-denied", title = "AWS does not allow Vault to do it",
+    fits = { service = "vault", message = { "api error accessdenied", "accessdeniedexception:" } },
+    cause = "whom Vault is in AWS lacks a right in KMS: by its own policies, by the key's, or by the organization's",
+    evidence = "Vault passes on what AWS said: {words}",
+    next = "allow it kms:CreateKey, GetParametersForImport, ImportKeyMaterial, EnableKey, DisableKey, ScheduleKeyDeletion, CreateAlias, UpdateAlias, "
+      .. "DeleteAlias, ListAliases, TagResource and DescribeKey, or give Vault other credentials (--provider-credentials, --update-credentials)" },
+
+  { id = "vault.aws", title = "KMS refused what Vault asked for",
+    fits = { service = "vault", message = { "api error ", "operation error kms" } },
+    cause = "Vault's KMS provider was answered, and not as it wanted",
+    evidence = "Vault passes on what AWS said: {words}",
+    next = "mend what AWS says, or wait where it has trouble of its own, then run this again" },
+
   { id = "vault.no-engine", title = "this Vault does not have the engine",
     fits = { service = "vault", message = { "plugin not found in the catalog", "unknown backend type" } },
     cause = "the engine is part of other editions: keymgmt of Vault Enterprise (Advanced Data Protection) and HCP alone",

@@ -172,8 +172,7 @@ local function ask(context, want)
     end)
   end)
   if done then return true end
-  local answered = refused.kind == "refused" and (refused.status < 500 or tostring(refused.message):find("api error", 1, true))
-  if not context.uncertain(refused) or answered then return false, refused end   -- what AWS refused has an end, whatever Vault calls it
+  if not context.uncertain(refused) or keymgmt.of_aws(refused) then return false, refused end
   return nil, refused
 end
 

@@ -87,6 +87,9 @@ end
 ---@return string? reason
 function M.refusal(_, want, have)
   if not have then return nil end
+  if want.update and want.credentials == aws_keys.SERVER then
+    return "credentials that Vault was given cannot be taken back by a request without any: name new ones (--provider-credentials)"
+  end
   local field = have.provider ~= keymgmt.PROVIDER and "provider" or have.key_collection ~= want.region and "key_collection"
   if not field then return nil end
   return ("%s in Vault has our name, and its %s is %s where %s is wanted, which cannot be changed: if nobody uses it, vault delete %s; else name "
@@ -130,10 +133,6 @@ end
 
 --- Sends the credentials again. Nothing that could be read tells whether they have arrived.
 function M.update(context, want, have)
-  if want.credentials == aws_keys.SERVER then
-    context:refuse { service = "vault", region = want.region, what = "updating " .. M.name(want),
-      message = "credentials that Vault was given cannot be taken back by a request without any: name new ones (--provider-credentials)" }
-  end
   local lost = keymgmt.write(context, "keymgmt_write_provider", body(context, want))
   if not lost then return have end
   failure.raise { code = "not_ready", service = "vault", region = want.region, what = "sending credentials to " .. M.name(want),

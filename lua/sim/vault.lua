@@ -319,6 +319,13 @@ end
 local CODES <const> = { [400] = "BadRequest", [403] = "PermissionDenied", [404] = "NotFound", [405] = "UnsupportedOperation",
   [412] = "NotCaughtUp", [429] = "TooManyRequests", [500] = "InternalError", [503] = "Unavailable" }
 
+-- What AWS refused Vault may come as a trouble of Vault's own.
+local function vary_refusal(r, result)
+  if r.fault and r.fault.kind == "variant" and result.status == 400 and tostring(result.text):find("operation error KMS", 1, true) then
+    result.status, result.text = 500, refusal.several(result.text)
+  end
+end
+
 -- The log gets a word and not the text, which may quote what was sent.
 local function refused(r, result)
   r.entry.code = CODES[result.status] or tostring(result.status)
@@ -342,7 +349,10 @@ function M.handle(simulation, request, entry)
   local ok, result = pcall(perform, r)
   if not ok and not refusal.is(result) then error(result, 0) end
   if r.used_up and r.token then tokens.revoke(r.vault, r.token) end
-  if not ok then result = refused(r, result) end
+  if not ok then
+    vary_refusal(r, result)
+    result = refused(r, result)
+  end
   if r.delay then result.delay = (result.delay or 0) + r.delay end
   return faults.on_the_way(r.fault, result)
 end

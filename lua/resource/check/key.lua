@@ -14,7 +14,7 @@ local unknown = require "unknown"
 
 local M = {}
 
-local USE_SID <const> = require("policy.build").USE_SID
+local USE_SID <const>, VAULT_SID <const> = require("policy.build").USE_SID, require("policy.build").VAULT_SID
 
 local function run(engine) return mend.cmek(engine, "run") end
 
@@ -178,7 +178,8 @@ end
 local function administrators(document)
   local list = {}
   for _, statement in ipairs(policies.parse(document).Statement) do
-    local named = statement.Sid ~= USE_SID and type(statement.Principal) == "table" and statement.Principal.AWS
+    local administers = statement.Sid ~= USE_SID and statement.Sid ~= VAULT_SID
+    local named = administers and type(statement.Principal) == "table" and statement.Principal.AWS
     for _, name in ipairs(type(named) == "table" and named or { named or nil }) do list[#list + 1] = name end
   end
   return list
