@@ -37,6 +37,11 @@ return {
       if material and material.form == "exportable" then
         material = ensure("transit_key", { cluster = cluster, region = region.region, mount = material.mount, name = material.name,
           version = region.generation })
+      elseif material and material.form == "distributed" then   -- which Vault puts into KMS itself
+        local born = ensure("vault_key", { cluster = cluster, region = region.region, mount = material.mount, name = material.name,
+          version = region.generation })
+        material = ensure("vault_distribution", { cluster = cluster, region = region.region, provider = { name = material.provider }, key = born,
+          version = region.generation })
       end
       return ensure("key", { cluster = cluster, region = region.region, generation = region.generation, rotation = arg.rotation or region.rotation,
         material = material, tags = region.tags, multi_region = region.multi_region, policy = region.policy, inherits = region.inherits })

@@ -90,7 +90,11 @@ local function vault_request(self, real, request, operation)
   local reads = operation == nil or door.effect("vault", operation) == "read"   -- nil: the client looks why it was refused
   local body = reads and operation and self.world:vault(operation, request)
   if body then return answer(body) end
-  if reads then return real.vault.request(request) end
+  if reads then
+    local response, message, kind = real.vault.request(request)
+    if operation and response and type(response.body) == "table" then self.world:rotated(operation, request, response.body.data) end
+    return response, message, kind
+  end
   record(self, { service = "vault", operation = operation, method = request.method,
     path = unknown.show(("%s/%s"):format(request.mount, request.path)), parameters = request.body or {} })
   return answer(self.world:vault(operation, request) or {})

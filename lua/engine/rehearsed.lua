@@ -16,7 +16,7 @@ local M = {}
 ---@return engine.Rehearsed
 function M.new(options)
   local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, seen = {}, transit = {},
-    vault_things = {} }
+    vault_things = {}, turned = {} }
   for name, value in pairs(options) do self[name] = value end   -- order cannot be seen
   return setmetatable(self, Rehearsed)
 end
@@ -229,16 +229,46 @@ function VAULT.KeymgmtWriteKey(self, place, body)
   self.vault_things[place] = { type = body.type, deletion_allowed = false, latest_version = 1, min_enabled_version = 1, versions = { ["1"] = {} } }
 end
 
-function VAULT.KeymgmtDistribute(self, place, body)
-  local provider, name = place:match "^(.*/kms/[^/]+)/key/(.*)$"
-  local region = (self.vault_things[provider] or {}).key_collection or self.region_of()
+-- The KMS key that Vault makes of a version of its key: its ID.
+local function made_by_vault(self, name, region)
   local id = unknown.text(unknown.new(("ID of the KMS key that Vault makes of %s in %s"):format(name, region)))
-  self.vault_things[place] = { name = name, purpose = body.purpose, protection = body.protection, versions = { ["1"] = id } }
   made(self, { KeyId = id, Arn = ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, region, self.account, id), KeyState = "Enabled", Enabled = true,
     KeyManager = "CUSTOMER", KeySpec = "SYMMETRIC_DEFAULT", KeyUsage = "ENCRYPT_DECRYPT", Origin = "EXTERNAL", MultiRegion = false,
     CreationDate = self.clock.now(), ExpirationModel = "KEY_MATERIAL_DOES_NOT_EXPIRE" }, { Policy = require("json").encode { Version = "2012-10-17",
     Statement = { { Sid = "Enable IAM User Permissions", Effect = "Allow", Principal = { AWS = ("arn:%s:iam::%s:root"):format(self.partition,
     self.account) }, Action = "kms:*", Resource = "*" } } } }, region)
+  return id
+end
+
+function VAULT.KeymgmtDistribute(self, place, body)
+  local provider, name = place:match "^(.*/kms/[^/]+)/key/(.*)$"
+  local region = (self.vault_things[provider] or {}).key_collection or self.region_of()
+  self.vault_things[place] = { name = name, purpose = body.purpose, protection = body.protection,
+    versions = { ["1"] = made_by_vault(self, name, region) } }
+end
+
+-- What keys of Vault's were rotated, by place: for each new version the ID of the KMS key that Vault makes of it, or true.
+local function turn(self, place, id)
+  local key = place:match "^(.*)/rotate$"
+  self.turned[key] = self.turned[key] or {}
+  table.insert(self.turned[key], id)
+end
+
+function VAULT.TransitRotateKey(self, place) turn(self, place, true) end
+function VAULT.KeymgmtRotateKey(self, place) turn(self, place, made_by_vault(self, place:match "([^/]+)/rotate$", self.region_of())) end
+
+--- Adds to what Vault shows of a key, or of where it was distributed to, the versions that it would have by now.
+---@param operation string
+---@param request { mount: string, path: string }
+---@param data table?  of Vault's answer
+function Rehearsed:rotated(operation, request, data)
+  local key = ("%s/%s"):format(request.mount, operation == "KeymgmtReadDistribution" and request.path:match "(key/[^/]+)$" or request.path)
+  for _, id in ipairs(type(data) == "table" and self.turned[key] or {}) do
+    local versions, latest = data.versions or data.keys or {}, 0
+    for number in require("sorted")(versions) do latest = math.max(latest, math.tointeger(tonumber(number)) or 0) end
+    versions[tostring(latest + 1)] = id == true and self.clock.now() or id
+    if data.latest_version then data.latest_version = latest + 1 end
+  end
 end
 
 --- A request of Vault: its envelope; nil where Vault itself may answer.

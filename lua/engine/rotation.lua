@@ -20,6 +20,7 @@ local guard = require "engine.guard"
 local keys = require "engine.keys"
 local names = require "names"
 local policies = require "policy"
+local provenance = require "engine.provenance"
 local revocation = require "policy.revocation"
 local time = require "time"
 
@@ -125,12 +126,28 @@ end
 
 local function period_of(key) return key.rotation.enabled and key.rotation.period and math.tointeger(key.rotation.period) or nil end
 
+-- Whether Vault's key management made the key, which is told by the engine there, and where Vault may not be asked by the alias that it gave.
+local function is_distributed(context, region, key, mount)
+  local ok, found = pcall(require("resource.vault_mount").find, context, { path = mount })
+  if ok and found then return found.type == "keymgmt" end
+  return provenance.vault_key(context:aliases(region), key.id) ~= nil
+end
+
+-- Material that Vault has: of a transit key, or of one that its key management has put into KMS by a provider.
+local function of_vault(context, region, key, mount, name)
+  if not is_distributed(context, region, key, mount) then return { form = "exportable", mount = mount, name = name } end
+  local providers = context:try(function(refused) return refused.kind == "refused" end, function()
+    return context.session.vault.keymgmt_list_key_providers { mount = mount, name = name } or false
+  end)
+  return { form = "distributed", mount = mount, name = name, provider = providers and (providers.keys or {})[1] or name }
+end
+
 -- Where the material is from, as the key's tag says; nil when KMS made it. Else why it is not known.
-local function material_of(key, from)
+local function material_of(context, region, key, from)
   if (key.metadata.Origin or "AWS_KMS") == "AWS_KMS" then return nil end
   local source = key.tags[names.TAG_MATERIAL]
   local mount, name, version = tostring(source):match "^(.+)/([^/:]+):(%d+)$"
-  if name and math.tointeger(version) == from then return { form = "exportable", mount = mount, name = name } end
+  if name and math.tointeger(version) == from then return of_vault(context, region, key, mount, name) end
   if name then
     return nil, ("%s has version %s of Vault's %s/%s, and is of generation %d: which version is whose material is not clear, so nothing follows it")
       :format(key.arn, version, mount, name, from)
@@ -170,9 +187,10 @@ local function describe(context, cluster, info, region)
   reason, situation = unfit(cluster, key)
   if reason then return { region = region, fault = reason, situation = situation, have = key } end
   local material
-  material, reason = material_of(key, from)
+  material, reason = material_of(context, region, key, from)
   if reason then return { region = region, fault = reason, have = key } end
   local policy, inherits = policy_of(key)
+  if material and material.form == "distributed" then policy, inherits = policies.parse(key.policy), nil end   -- Vault makes the key without it
   guard.outside(context, now.auth_principal)
   return { region = region, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, region, from), policy = policy,
     inherits = inherits, tags = tags_of(key), material = material, rotation = period_of(key), multi_region = keys.is_multi_region(key) or nil,
@@ -334,10 +352,10 @@ local function check_vault(engine, cluster, regions)
     if material and due.generation > due.from then
       local place = material.mount .. " " .. material.form
       if not by_place[place] then
-        by_place[place] = { transit = material.mount, form = material.form, keys = {} }
+        by_place[place] = { [material.form == "distributed" and "keymgmt" or "transit"] = material.mount, form = material.form, keys = {} }
         order[#order + 1] = by_place[place]
       end
-      table.insert(by_place[place].keys, { name = due.region, key = material.name, version = due.generation })
+      table.insert(by_place[place].keys, { name = due.region, key = material.name, provider = material.provider, version = due.generation })
     end
   end
   for _, options in ipairs(order) do require("engine.vault").check(engine, cluster, options) end

@@ -31,7 +31,13 @@ local function transit(cluster, region, need, options, known)
   end
 end
 
-local function keymgmt(cluster, region, need)
+local function keymgmt(cluster, region, need, _, known)
+  if known then   -- what is there is rotated
+    need(("key/%s"):format(known.key), "read")
+    need(("key/%s/rotate"):format(known.key), "create", "update")
+    need(("kms/%s/key/%s"):format(known.provider, known.key), "read")
+    return
+  end
   local name = names.vault_key(cluster, region)   -- of provider and key
   need(("kms/%s"):format(name), "create", "update", "read")
   need(("key/%s"):format(name), "create", "update", "read")
@@ -129,7 +135,7 @@ end
 ---@param engine table
 ---@param cluster table
 ---@param options { transit: string?, keymgmt: string?, form: "exportable"|"wrapped"|nil, keys: table[]? }
----  the mount of the engine that is used; form: transit's; keys: of a rotation, by region: { name = the region's, key =, version = }
+---  the mount of the engine that is used; form: transit's; keys: of a rotation, by region: { name = the region's, key =, provider =, version = }
 function M.check(engine, cluster, options)
   local kind, mount = engine_of(options)
   if not kind then return end

@@ -128,7 +128,8 @@ function M.refusal(_, want, have)
         .. "in another mount (--vault-mount)"):format(M.name(want), field, tostring(have[field]), wanted)
     end
   end
-  if not have.version or not have.versions[have.version] then
+  local coming = want.version and want.version > (have.latest or 0)   -- by a rotation of the key, which puts it into KMS as well
+  if not coming and (not have.version or not have.versions[have.version]) then
     return ("%s in Vault has no version %s: versions below the key's min_enabled_version are left out (vault read %s/key/%s)"):format(M.name(want),
       tostring(have.version or want.version or "at all"), want.mount, want.key.name)
   end
@@ -144,14 +145,21 @@ function M.warnings(want, have)
       .. "cmek run rotate --cluster %s"):format(want.mount, want.key.name, have.latest, have.version, require("quote")(want.cluster.name)) } }
 end
 
-function M.pending() return nil end
+
+--- Why there is work although nothing differs: Vault puts a new version into KMS when the key is rotated.
+---@return string? reason, boolean? writes
+function M.pending(_, want, have)
+  if have and not have.elsewhere and want.version and not have.versions[want.version] then
+    return ("version %d comes into KMS with the rotation of the key"):format(want.version)
+  end
+end
 
 --- What the recipe gets: the material of a KMS key, which is there already.
 ---@return engine.Material
 function M.result(want, have)
   local version = have and have.version or want.version or want.key.version
   return { form = "distributed", mount = want.mount, name = want.key.name, provider = want.provider.name, version = version,
-    id = have and have.versions and id_of(have.versions[version])
+    id = have and have.versions and have.versions[version] and id_of(have.versions[version])
       or unknown.new(("ID of the KMS key that Vault makes of %s/key/%s in %s"):format(want.mount, want.key.name, want.region)) }
 end
 
@@ -185,6 +193,23 @@ local function wait(context, want, bound)
       return have and have.latest and have or nil
     end,
   }
+end
+
+--- The distribution once it has the wanted version, which Vault makes when it rotates the key.
+function M.update(context, want)
+  local have = context:poll {
+    reason = ("waiting until Vault has version %d of the key of %s in KMS"):format(want.version, want.region), bound = BASE,
+    check = function()
+      local seen = look(context, want)
+      return seen and seen.versions[want.version] and seen or nil
+    end,
+  }
+  if not have then
+    failure.raise { code = "not_ready", service = "vault", region = want.region, what = "looking for the KMS key of " .. M.name(want),
+      message = ("Vault does not show version %d there after %d s"):format(want.version, BASE) }
+  end
+  have.version = want.version
+  return have
 end
 
 --- Has Vault make the KMS keys. What became of a request whose answer was lost is looked up for as long as Vault may work on it, and it is not

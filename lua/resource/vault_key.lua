@@ -7,7 +7,7 @@ local M = {}
 M.kind = "vault_key"
 
 --- What it may call, by service.
-M.actions = { vault = { "KeymgmtReadKey", "KeymgmtWriteKey", "KeymgmtListKeyProviders", "KeymgmtDeleteKey" } }
+M.actions = { vault = { "KeymgmtReadKey", "KeymgmtWriteKey", "KeymgmtRotateKey", "KeymgmtListKeyProviders", "KeymgmtDeleteKey" } }
 
 --- The checks of verify, in order.
 M.checks = {
@@ -16,8 +16,10 @@ M.checks = {
   { id = "vault_key.kept", severity = "medium", text = "Vault does not allow its deletion" },
 }
 
+local ROTATING <const> = 120   -- seconds that Vault may take: it makes the KMS key of the new version before it answers
+
 --- Fills in what was left out.
----@param want { cluster: table, region: string, mount: string?, name: string?, type: string? }
+---@param want { cluster: table, region: string, mount: string?, name: string?, type: string?, version: integer? }  version: that shall be there
 function M.defaults(want)
   want.mount = want.mount or "keymgmt"
   want.name = want.name or names.vault_key(want.cluster, want.region)
@@ -43,22 +45,31 @@ end
 --- Why the key of our name is none for KMS; nil when it is.
 ---@return string? reason
 function M.refusal(_, want, have)
+  if not have and (want.version or 1) > 1 then
+    return ("%s is not in Vault, whose next version was to be the material: restore it from a backup of Vault; a key that is made anew has "
+      .. "other material, and no way to the KMS keys of the old one"):format(M.name(want))
+  end
   if not have or have.type == want.type then return nil end
   return ("%s in Vault has our name and is of type %s, which is fixed; KMS takes %s: if nobody uses it, vault write %s deletion_allowed=true && "
     .. "vault delete %s; else name another mount (--vault-mount)"):format(M.name(want), tostring(have.type), want.type, M.name(want), M.name(want))
 end
 
-function M.differences(_, have)
-  if have.deletion_allowed ~= true then return {} end
-  return { { check = "kept", field = "deletion_allowed", have = true, want = false } }
+-- Whether the wanted version is still to be made.
+local function is_behind(want, have) return want.version ~= nil and have.latest ~= nil and have.latest < want.version end
+
+function M.differences(want, have)
+  local list = {}
+  if is_behind(want, have) then list[1] = { check = "version", field = "latest_version", have = have.latest, want = want.version } end
+  if have.deletion_allowed == true then list[#list + 1] = { check = "kept", field = "deletion_allowed", have = true, want = false } end
+  return list
 end
 
 function M.warnings() return {} end
 function M.pending() return nil end
 
---- What the recipe gets; version: its newest.
+--- What the recipe gets; version: the wanted one, else its newest.
 ---@return { mount: string, name: string, version: integer }
-function M.result(want, have) return { mount = want.mount, name = want.name, version = have and have.latest or 1 } end
+function M.result(want, have) return { mount = want.mount, name = want.name, version = want.version or have and have.latest or 1 } end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
 
@@ -80,7 +91,22 @@ function M.create(context, want)
   return #M.differences(want, have) > 0 and M.update(context, want, have) or have
 end
 
-function M.update(context, want)
+-- One more version, and with it one more KMS key where it is distributed. What became of a request whose answer was lost is looked up for as
+-- long as Vault may work on it; it is not sent again by the same run, since each makes a key.
+local function rotate(context, want, have)
+  local settings = (context.session.vault_client or {}).settings or {}
+  local lost = keymgmt.write(context, "keymgmt_rotate_key", { mount = want.mount, name = want.name,
+    timeout = math.max(settings.timeout or 0, ROTATING) })
+  return keymgmt.settle(context, { what = "rotating " .. M.name(want), region = want.region, lost = lost, bound = lost and context.LAG or nil,
+    check = function()
+      local seen = M.find(context, want)
+      return seen and seen.latest > have.latest and seen or nil
+    end })
+end
+
+function M.update(context, want, have)
+  while is_behind(want, have) do have = rotate(context, want, have) end
+  if #M.differences(want, have) == 0 then return have end
   return keymgmt.settle(context, { what = "changing " .. M.name(want), region = want.region,
     lost = write(context, want, { deletion_allowed = false }), check = function()
       local seen = M.find(context, want)
