@@ -9,7 +9,7 @@ local FAULTS <const> = { "create_key_retried", "journaled_after_sending", "unlis
   "key_state_unseen" }
 
 local VAULT_FAULTS <const> = { "alias_before_material", "import_believed", "latest_exported", "material_expires", "data_key_kept", "copy_kept",
-  "temporary_forgotten", "copy_deleted_early", "engine_not_empty" }
+  "temporary_forgotten", "copy_deleted_early", "engine_not_empty", "old_key_disabled", "rotated_again" }
 
 local function program()
   local file <close> = io.open("/proc/self/cmdline", "rb")
@@ -55,13 +55,13 @@ test["a seed replays its history exactly, also in another process"] = function()
 end
 
 test["in some histories operators adopt what was made by hand, and in some a machine is lost with its journal"] = function()
-  local _, text = finish(start "--seed 59 --runs 1 --tell all")
+  local _, text = finish(start "--story adopt --seed 6 --runs 1 --tell all")
   for _, line in ipairs { "iam TagRole", "the machine is lost", "CreateAlias" } do test.contains(text, line) end
   test.truthy(not text:find("CreateKey", 1, true))   -- adopting makes no key
 end
 
 test["in some histories a cluster begins to use what is being destroyed, and keeps it"] = function()
-  local _, text = finish(start "--seed 17 --runs 1 --tell all")
+  local _, text = finish(start "--story race --seed 7 --runs 1 --tell all")
   for _, line in ipairs { "the story: race", "ScheduleKeyDeletion", "CancelKeyDeletion", "1 runs, 0 failed" } do test.contains(text, line) end
 end
 

@@ -1,6 +1,6 @@
 -- torture.lua -- whole programs in a simulated world, from a seed: `cmek test tests/torture.lua [--seed N] [--runs N]`,
 -- also --fault FILE (a planted fault), --until 'INVARIANT|…' (ends when one of these is broken), --calm all (no bad luck),
--- --tell all (prints each history), --recipe vault-transit (the keys' material is from Vault). A history that ends wrongly is
+-- --tell all (prints each history), --recipe vault-transit (the keys' material is from Vault), --story NAME. A history that ends wrongly is
 -- printed and can be replayed by its seed; the last line is `N runs, N failed`.
 
 local options = { runs = 200 }
@@ -22,7 +22,8 @@ local function torture(scene, fault)
   local runs, failed = 0, 0
   local first = options.seed or fault and fault.seed or 1   -- where a fault was seen to show
   for seed = first, first + options.runs - 1 do
-    local history = scene.new { seed = seed, calm = options.calm ~= nil, recipe = options.recipe }
+    local history = scene.new { seed = seed, calm = options.calm ~= nil, recipe = options.recipe,
+      story = options.story or fault and fault.story }
     local invariant, detail = history:run()
     runs = runs + 1
     if options.tell or invariant and failed == 0 and not options["until"] then print(table.concat(history.history, "\n")) end

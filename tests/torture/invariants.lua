@@ -26,6 +26,9 @@ local function key_by_id(place, id)
   end
 end
 
+-- The alias of a generation, of the one that is to be in use when none is named.
+local function alias_of(rest, generation) return names.alias(rest.cluster, generation or rest.generation) end
+
 local function list_of(value) return type(value) == "table" and value or { value } end
 
 -- The statement of a document that has this Sid.
@@ -57,6 +60,7 @@ local FIVE <const> = { "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "km
 ---@field aws table       the account's part of the state
 ---@field cluster table   of the state
 ---@field regions string[]
+---@field generation integer  that is to be in use
 ---@field organization string
 ---@field account_id string   the cluster's
 ---@field account string      the operator's
@@ -84,10 +88,29 @@ end
 known["one claimed live key per region and generation"] = function(rest)
   for _, region in ipairs(rest.regions) do
     local place = rest.aws.kms[region]
-    local holders = claimed(place, names.alias(rest.cluster, 1))
+    local holders = claimed(place, alias_of(rest))
     if #holders ~= 1 then return ("%s: %d keys hold the alias"):format(region, #holders) end
     local key = key_by_id(place, holders[1])
     if key.KeyState ~= "Enabled" then return ("%s: the claimed key is %s"):format(region, key.KeyState) end
+  end
+end
+
+known["the keys from before a rotation stay enabled"] = function(rest)
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    for generation = 1, rest.generation - 1 do
+      local holders = claimed(place, alias_of(rest, generation))
+      local key = #holders == 1 and key_by_id(place, holders[1])
+      if not key or key.KeyState ~= "Enabled" then return ("%s: g%d is %s"):format(region, generation, key and key.KeyState or "gone") end
+    end
+  end
+end
+
+known["no generation that nobody asked for"] = function(rest)
+  for _, region in ipairs(rest.regions) do
+    for _, entry in ipairs(rest.aws.kms[region].aliases) do
+      if (names.generation(rest.cluster, entry.AliasName) or 0) > rest.generation then return ("%s: %s"):format(region, entry.AliasName) end
+    end
   end
 end
 
@@ -95,7 +118,7 @@ known["the wanted policies"] = function(rest)
   local role_arn = rest.cluster.cmek and rest.role_arn
   for _, region in ipairs(rest.regions) do
     local place = rest.aws.kms[region]
-    local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+    local key = key_by_id(place, claimed(place, alias_of(rest))[1])
     local use = statement(json.decode(key.Policy), "Allow use of the key for CMEK")
     if not use or use.Effect ~= "Allow" or not same_set(use.Action, FIVE) or not same_set(use.Principal.AWS, role_arn) then
       return ("%s: %s"):format(region, key.Policy)
@@ -115,7 +138,7 @@ end
 known["statements of others survive"] = function(rest)
   for _, foreign in ipairs(rest.foreign) do
     local place = rest.aws.kms[foreign.region]
-    local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+    local key = key_by_id(place, claimed(place, alias_of(rest))[1])
     if foreign.key == key.KeyId and not statement(json.decode(key.Policy), foreign.sid) then
       return ("%s: the statement '%s' is gone"):format(foreign.region, foreign.sid)
     end
@@ -127,7 +150,7 @@ known["CMEK enabled with those keys"] = function(rest)
   if cmek.status ~= "ENABLED" then return "status " .. tostring(cmek.status) end
   for _, region in ipairs(rest.regions) do
     local place = rest.aws.kms[region]
-    local key = key_by_id(place, claimed(place, names.alias(rest.cluster, 1))[1])
+    local key = key_by_id(place, claimed(place, alias_of(rest))[1])
     local fits = false
     for _, info in ipairs(cmek.region_infos) do
       for _, used in ipairs(info.key_infos) do
@@ -147,15 +170,16 @@ known["every other key is quarantined and named in a journal"] = function(rest)
   local journals, lost = table.concat(rest.journals), table.concat(rest.lost)
   for _, region in ipairs(rest.regions) do
     local place = rest.aws.kms[region]
-    local holder = claimed(place, names.alias(rest.cluster, 1))[1]
+    local holders = {}
+    for generation = 1, rest.generation do holders[claimed(place, alias_of(rest, generation))[1] or "?"] = true end
     for _, key in ipairs(place.keys) do
       local tags = tags_of(key.Tags, "TagKey", "TagValue")
       local left = lost:find(tags[names.TAG_ATTEMPT] or "?", 1, true)   -- its maker is gone: nobody else touches it
       local gone = key.KeyState == "PendingDeletion"
-      if left and key.KeyId ~= holder and not gone and not untouched(key, tags) then
+      if left and not holders[key.KeyId] and not gone and not untouched(key, tags) then
         return ("%s: %s was left, and is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
       end
-      if tags[names.TAG_CLUSTER] == rest.cluster.id and key.KeyId ~= holder and not left and not gone then
+      if tags[names.TAG_CLUSTER] == rest.cluster.id and not holders[key.KeyId] and not left and not gone then
         if tags[names.TAG_STATE] ~= names.LOST_RACE or not is_off(key) then
           return ("%s: %s is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
         end
@@ -190,7 +214,7 @@ known["the chain is gone"] = function(rest)
   if rest.role then return "the role " .. rest.role_arn end
   for _, region in ipairs(rest.regions) do
     local place = rest.aws.kms[region]
-    if claimed(place, names.alias(rest.cluster, 1))[1] then return region .. ": the alias is there" end
+    if claimed(place, alias_of(rest))[1] then return region .. ": the alias is there" end
     for _, key in ipairs(place.keys) do
       local tags = tags_of(key.Tags, "TagKey", "TagValue")
       local marked = tags[names.TAG_STATE] == names.RETIRED
@@ -215,13 +239,15 @@ known["a deletion has the longest window"] = function(rest) return rest.witness.
 
 -- Of key material that is from Vault -----------------------------------------------------------------------------------
 
--- The keys that have the cluster's alias, with their region.
+-- The keys that have an alias of the cluster's, with their generation.
 local function each_claimed(rest, fn)
   for _, region in ipairs(rest.vault and rest.regions or {}) do
     local place = rest.aws.kms[region]
-    for _, id in ipairs(claimed(place, names.alias(rest.cluster, 1))) do
-      local wrong = fn(key_by_id(place, id), region)
-      if wrong then return ("%s: %s %s"):format(region, id, wrong) end
+    for generation = 1, rest.generation do
+      for _, id in ipairs(claimed(place, alias_of(rest, generation))) do
+        local wrong = fn(key_by_id(place, id), generation)
+        if wrong then return ("%s: %s %s"):format(region, id, wrong) end
+      end
     end
   end
 end
@@ -236,12 +262,12 @@ end
 
 -- What a tag names, "transit/NAME:VERSION", is what KMS holds; without a copy no version of any transit key is.
 known["material is the version that its tag names"] = function(rest)
-  return each_claimed(rest, function(key)
+  return each_claimed(rest, function(key, generation)
     local source, bytes = tags_of(key.Tags, "TagKey", "TagValue")[names.TAG_MATERIAL], rest.vault.bytes[key.Arn]
     local name, version = tostring(source):match "^transit/(.*):(%d+)$"
     if name then
       local there = rest.vault.keys[name]
-      if not there or there.versions[version] ~= bytes then return ("is not of %s"):format(source) end
+      if version ~= tostring(generation) or not there or there.versions[version] ~= bytes then return ("is not of %s"):format(source) end
     elseif source ~= "transit/no-copy" or rest.vault.form ~= "wrapped" then
       return "is tagged as " .. tostring(source)
     end
@@ -305,6 +331,11 @@ end
 M.enabled = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies", "statements of others survive",
   "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal",
   "nothing is scheduled for deletion" }, MATERIAL)
+
+--- One that uses the keys of its next generation.
+M.rotated = with_always({ "one role", "one claimed live key per region and generation", "the keys from before a rotation stay enabled",
+  "no generation that nobody asked for", "the wanted policies", "statements of others survive", "CMEK enabled with those keys",
+  "every other key is quarantined and named in a journal", "nothing is scheduled for deletion" }, MATERIAL)
 
 --- The same where somebody has destroyed a chain meanwhile.
 M.enabled_after_all = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies",

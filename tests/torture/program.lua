@@ -17,7 +17,7 @@ local WORDS <const> = {
 ---@class torture.Operator
 ---@field name string
 ---@field goal "run"|"destroy"  what is done until it is done
----@field recipe string     what it runs: "adopt", and when that is done the scene's
+---@field recipe string     what it runs: the scene's; "adopt", and when that is done the scene's; "rotate"
 ---@field adopted boolean    the last command was the last one of adopt
 ---@field disks table[]     one a run; the last one belongs to the run that is not finished
 ---@field lost table[]      those of a machine that is gone
@@ -56,7 +56,7 @@ end
 
 local function arguments(loaded, operator)
   local given, adopted = { cluster = operator.scene.cluster_name }, operator.scene.adopted
-  for _, more in ipairs(loaded.name ~= "adopt" and { operator.scene.arguments, operator.arguments } or {}) do
+  for _, more in ipairs(loaded.name == operator.scene.recipe and { operator.scene.arguments, operator.arguments } or {}) do
     for name, value in pairs(more) do given[name] = value end   -- order cannot be seen
   end
   if adopted and loaded.name == "console" then

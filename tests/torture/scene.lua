@@ -136,11 +136,11 @@ local function strangers(self)
   return list
 end
 
--- The key that holds the alias in a region now.
+-- The key that holds the alias of the generation that is asked for in a region now.
 local function claimed(self, region)
   local place = self.simulation.state.aws[ACCOUNT].kms[region]
   for _, alias in ipairs(place and place.aliases or {}) do
-    if alias.AliasName == names.alias(self.cluster, 1) then return alias.TargetKeyId end
+    if alias.AliasName == names.alias(self.cluster, self.generation) then return alias.TargetKeyId end
   end
 end
 
@@ -320,11 +320,11 @@ function Scene:drain()
 end
 
 --- A history that has not begun.
----@param options { seed: integer, calm: boolean?, recipe: string? }  calm: without faults, crashes and colleagues; recipe: that makes the
----  keys, console
+---@param options { seed: integer, calm: boolean?, recipe: string?, story: string? }  calm: without faults, crashes and colleagues; recipe: that
+---  makes the keys, console; story: of stories.lua, one by chance
 function M.new(options)
   local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, operators = {}, cluster_name = CLUSTER, account = ACCOUNT,
-    recipe = options.recipe or "console", arguments = {} }, Scene)
+    recipe = options.recipe or "console", arguments = {}, generation = 1, wanted_story = options.story }, Scene)
   self.chance = random.new(options.seed)
   self.calm = options.calm
   self.turn = random.new(options.seed ~ 0xAD07)   -- what kind of history it is, apart from the chance of its events
@@ -381,8 +381,9 @@ function Scene:cluster_of(name) return cluster_of(self, name) end
 -- Everything has come to rest.
 local function rest_of(self)
   local document = self.simulation:document()
-  local rest = { aws = document.aws[ACCOUNT], regions = self.regions, organization = document.cloud.organization.id, account = ACCOUNT,
-    foreign = self.foreign, wrongly_enabled = self.wrongly_enabled, witness = self.witness, journals = {}, lost = {}, strangers = {},
+  local rest = { aws = document.aws[ACCOUNT], account = ACCOUNT, regions = self.regions, generation = self.generation,
+    organization = document.cloud.organization.id, foreign = self.foreign, wrongly_enabled = self.wrongly_enabled,
+    witness = self.witness, journals = {}, lost = {}, strangers = {},
     secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }
   if self.vault then
     rest.vault = self.vault:rest()

@@ -8,6 +8,7 @@ local names = require "names"
 local M = {}
 
 local ENABLE <const> = { enable = true }
+local WEEK <const> = 7 * 86400
 local MONTH <const> = 31 * 86400   -- in which KMS deletes what is scheduled
 
 local function runners(scene, count, arguments)
@@ -174,12 +175,34 @@ local function race(scene)
   scene:judge(invariants.enabled_after_all)
 end
 
+-- The next keys, by up to four who do not know of each other.
+local function rotate(scene)
+  scene:recover(runners(scene, 1, ENABLE))
+  scene.world.now = scene.world.now + WEEK
+  scene.generation = 2
+  scene.machines_are_lost = scene.turn:chance(0.15)
+  scene:bad_luck()
+  scene:colleagues()
+  local operators = {}
+  for number = 1, scene.chance:below(4) do
+    operators[number] = scene:operator { name = "rotator-" .. number, goal = "run", recipe = "rotate" }
+  end
+  scene:live(operators, 60)
+  scene:good_luck()
+  scene:recover(operators)
+  scene:drain()
+  scene:judge(invariants.rotated)
+  scene.world.now = scene.world.now + 400
+  verify(scene, "", "verify finds nothing where all is well")
+end
+
 local STORIES <const> = {
   { name = "enable", weight = 5, play = enable },
   { name = "adopt", weight = 1, play = adopt, of = "console" },
   { name = "two machines", weight = 1, play = two_machines },
   { name = "destroy", weight = 2, play = destroy },
   { name = "race", weight = 2, play = race },
+  { name = "rotate", weight = 2, play = rotate },
 }
 
 --- The story of a history.
@@ -189,6 +212,7 @@ function M.choose(scene)
   if scene.calm then return STORIES[1] end
   local told, total = {}, 0
   for _, story in ipairs(STORIES) do
+    if story.name == scene.wanted_story then return story end
     if not story.of or story.of == scene.recipe then
       told[#told + 1] = story
       total = total + story.weight

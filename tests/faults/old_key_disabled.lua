@@ -1,0 +1,14 @@
+--- A planted fault: a rotation ends with the old keys disabled, as if nothing needed them any more.
+return {
+  module = "resource.cmek_rotation", invariants = { "the keys from before a rotation stay enabled" }, story = "rotate", shows = true,
+  patch = function(real)
+    local update = real.update
+    function real.update(context, want, have, step)
+      local done = update(context, want, have, step)
+      for region, arn in require("sorted")(want.used) do context.session.kms.disable_key { region = region, KeyId = arn } end
+      return done
+    end
+    real.actions.kms[#real.actions.kms + 1] = "DisableKey"
+    return real
+  end,
+}
