@@ -166,6 +166,21 @@ test["a namespace that is not there, as each edition tells it"] = function()
   met({ { "above HCP's", "unset VAULT_NAMESPACE; read", 4, "HCP's is admin" } }, { sim = { "--vault-edition", "hcp" } })
 end
 
+test["whoami tells which Vault it is, also in a namespace, and which node of it"] = function()
+  local who = "\"$CMEK\" whoami | sed -n '/^Vault/,$p'"
+  local editions = { enterprise = "1.21.1+ent, Enterprise", hcp = "1.21.1+ent, Enterprise", community = "1.21.1, community",
+    openbao = "2.7.2, OpenBao" }
+  for edition, words in require("sorted")(editions) do
+    local namespace = edition == "openbao" and 'curl -sf -X POST -H "X-Vault-Token: $VAULT_TOKEN" $VAULT_ADDR/v1/sys/namespaces/team >/dev/null; '
+      .. "export VAULT_NAMESPACE=team; " or ""
+    met({ { edition, namespace .. who, 0, "version       " .. words .. "\n", "policies      root" } }, { sim = { "--vault-edition", edition } })
+  end
+  local nodes = { standby = "a standby", ["performance-standby"] = "a performance standby", ["dr-secondary"] = "a disaster-recovery secondary" }
+  for condition, words in require("sorted")(nodes) do
+    met({ { condition, who, 0, "Enterprise, " .. words } }, { sim = { "--vault-condition", condition } })
+  end
+end
+
 test["answers that no Vault gives, or only one that is not the right node, are told for what they are"] = function()
   local url = outside.hostile()
   local function at(fault) return ("VAULT_TOKEN=hvs.needle VAULT_ADDR=%s/%s read"):format(url, fault) end

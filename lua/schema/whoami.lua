@@ -15,6 +15,6 @@ return s.document("cmek.whoami/1", "Which AWS account, as whom, by which credent
     clusters = s.list(s.object { id = s.text, name = s.text, cmek = s.one_of { "allowed", "denied", "unknown" }, ["reason?"] = s.text }),
     ["error?"] = s.failure },
   vault = s.or_null(s.object { address = text_or_null, address_source = text_or_null, namespace = text_or_null, version = text_or_null,
-    edition = text_or_null, sealed = s.or_null(s.boolean), source = text_or_null, display_name = text_or_null, policies = s.list(s.text),
-    token_type = text_or_null, ["until"] = time_or_null, renewable = s.or_null(s.boolean), ["error?"] = s.failure }),
+    edition = text_or_null, sealed = s.or_null(s.boolean), node = text_or_null, source = text_or_null, display_name = text_or_null,
+    policies = s.list(s.text), token_type = text_or_null, ["until"] = time_or_null, renewable = s.or_null(s.boolean), ["error?"] = s.failure }),
 })

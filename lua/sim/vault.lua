@@ -108,15 +108,22 @@ end
 
 -- ---- namespace and route ----
 
+-- What the root namespace alone has, as OpenBao says it (what Vault does is not known, and so not simulated); what is asked of the server,
+-- whatever the namespace.
+local ROOT_ALONE <const> = { ["sys/health"] = true, ["sys/init"] = true }
+local OF_SERVER <const> = { ["sys/seal-status"] = true, ["sys/leader"] = true }
+
 local function read_namespace(r)
   local edition = state.EDITIONS[r.vault.edition]
   local header = wire.header(r.request, "x-vault-namespace") or ""
   local name = header:gsub("^/+", ""):gsub("/*$", "/"):gsub("^root/", ""):gsub("^/$", "")
   if not edition.namespaces then name = "" end
+  if OF_SERVER[r.path] then name = "" end
   local full = name .. r.path
   for path in sorted(r.vault.namespaces) do   -- sorted: a longer one that begins alike comes later
     if full:sub(1, #path) == path and #path >= #name then r.namespace = r.vault.namespaces[path] end
   end
+  if edition.bao and #name > 0 and ROOT_ALONE[r.path] then refusal.bad "operation unavailable in namespaces" end
   if not r.namespace or (#name > 0 and not r.vault.namespaces[name]) then
     refusal.raise(404, edition.bao and "namespace not found" or ('no handler for route "%s". route entry not found.'):format(r.path))
   end

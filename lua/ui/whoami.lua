@@ -134,7 +134,10 @@ local function vault_part(document, output, now)
   local vault, lines = document.vault, part "Vault"
   if not has(vault) then return nil end
   if has(vault.address) then lines:line("address", ("%s (%s)"):format(vault.address, vault.address_source)) end
-  if has(vault.version) then lines:line("version", ("%s, %s"):format(vault.version, vault.edition)) end
+  if has(vault.version) then
+    local other = has(vault.node) and vault.node ~= "active" and (", a %s"):format(vault.node) or ""
+    lines:line("version", ("%s, %s%s"):format(vault.version, vault.edition, other))
+  end
   if vault.error then lines:fault(output, vault.error) end
   if has(vault.namespace) then lines:line("namespace", vault.namespace) end
   if has(vault.source) then

@@ -98,7 +98,8 @@ local CAPABILITY <const> = { GET = { "read" }, LIST = { "list" }, POST = { "crea
 
 -- One request that finds out why another was refused; nil where it finds out nothing.
 local function probe(self, request)
-  request.namespace, request.timeout, request.session_key = self:namespace(request.namespace), self.settings.timeout, self.session_key
+  request.namespace = request.path ~= "seal-status" and self:namespace(request.namespace) or nil
+  request.timeout, request.session_key = self.settings.timeout, self.session_key
   local response = self.door.vault.request(request)
   return response and response.status, response and type(response.body) == "table" and clean(response.body) or {}
 end
@@ -201,7 +202,8 @@ local function send(self, request, attempt)
   request.used = nil
   if not request.anonymous then request.used = request.token or self.token:get() end
   return read(request, self.settings.url, self.door.vault.request({ method = method, mount = request.mount, path = request.path,
-    namespace = self:namespace(request.namespace), query = query, body = request.body, token = request.used, wrap_ttl = request.wrap_ttl,
+    namespace = not request.whole and self:namespace(request.namespace) or nil, query = query, body = request.body, token = request.used,
+    wrap_ttl = request.wrap_ttl,
     audience = request.audience, attempt = attempt, timeout = request.timeout or self.settings.timeout,
     session_key = request.session and self.session_key or nil }, request.operation))
 end
@@ -241,7 +243,8 @@ end
 ---  safe: boolean?, whole: boolean?, anonymous: boolean?, session: boolean?, token: userdata?, audience: string?, wrap_ttl: string?,
 ---  envelope: boolean?, situation: string?,
 ---  situations: { [1]: string, [2]: string }[]?, facts: table? }
----  safe: may be sent again when its outcome is unknown; whole: there is no envelope; session: only with the credential code's key;
+---  safe: may be sent again when its outcome is unknown; whole: there is no envelope, and no namespace but the root has it;
+---  session: only with the credential code's key;
 ---  envelope: all of it is the result; situation, facts: what a refusal is explained by, or,
 ---  where these words stand in it, one of situations
 ---@return table? data  nil where a read finds nothing

@@ -25,9 +25,17 @@ function M.wanted(session)
   return settings.secret(environment, "TOKEN") ~= nil
 end
 
-local function edition(version)
-  if type(version) ~= "string" then return nil end
-  return version:find("+ent", 1, true) and "Enterprise" or "community, or OpenBao"
+-- OpenBao knows no performance standbys, and says nothing of them.
+local function edition(health)
+  if type(health.version) ~= "string" then return nil end
+  if health.version:find("+ent", 1, true) then return "Enterprise" end
+  return health.performance_standby == nil and "OpenBao" or "community"
+end
+
+-- Which node of a cluster answers.
+local function node(health)
+  if health.replication_dr_mode == "secondary" then return "disaster-recovery secondary" end
+  return health.performance_standby and "performance standby" or health.standby and not health.sealed and "standby" or "active"
 end
 
 local function add_token(part, session)
@@ -50,13 +58,14 @@ end
 function M.part(session, failed)
   local client = session.vault_client
   local part = { address = json.null, address_source = json.null, namespace = json.null, version = json.null, edition = json.null,
-    sealed = json.null, source = json.null, display_name = json.null, policies = json.array {}, token_type = json.null,
+    sealed = json.null, node = json.null, source = json.null, display_name = json.null, policies = json.array {}, token_type = json.null,
     ["until"] = json.null, renewable = json.null }
   local ok, raised = pcall(function()
     local here = client:use()
     part.address, part.address_source, part.namespace = here.address, here.source, null(client:namespace())
     local health = session.vault.read_health() or {}
-    part.version, part.edition, part.sealed = null(health.version), null(edition(health.version)), health.sealed == true
+    part.version, part.edition, part.sealed = null(health.version), null(edition(health)), health.sealed == true
+    part.node = not part.sealed and health.initialized ~= false and node(health) or json.null
     if health.sealed or health.initialized == false then
       refusal.raise(require("explain").complete { service = "vault", operation = "ReadHealth", kind = "refused", status = 503,
         message = health.sealed and health.initialized ~= false and "Vault is sealed" or "Vault is not initialized", attempts = 1,

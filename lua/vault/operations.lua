@@ -7,7 +7,7 @@
 ---@field body string[]?   fields of the body
 ---@field safe boolean?    may be sent again when nobody knows whether it was done
 ---@field query string[]?
----@field whole boolean?   the answer has no envelope
+---@field whole boolean?   the answer has no envelope, and the root namespace alone has the path
 
 local sorted = require "sorted"
 

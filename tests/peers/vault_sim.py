@@ -156,6 +156,9 @@ def namespaces(api):
     api("write by path", "POST", "team/kv/a", {"k": "v"})
     api("read by header", "GET", "kv/a", namespace="team/")
     api("not in the root", "GET", "kv/a")
+    for path in ("sys/health", "sys/seal-status", "sys/leader", "sys/init"):
+        api("in a namespace: " + path, "GET", path, namespace="team", token="")
+        api("in one that is not there: " + path, "GET", path, namespace="none", token="")
 
 
 def kv(api):

@@ -299,7 +299,10 @@ local function read_quota(r)
     role = "", inheritable = false } }
 end
 
-local function condition_of(r) return { raw = { ha_enabled = false, is_self = r.condition == "active", leader_address = "" } } end
+local function leader(r)
+  if edition(r).bao then return { raw = { ha_enabled = false } } end
+  return { raw = { ha_enabled = false, is_self = r.condition == "active", leader_address = "" } }
+end
 
 -- ---- the rows ----
 
@@ -307,7 +310,7 @@ M.rows = {
   { "Health", "^health$", raw = true, read = health, head = health },
   { "SealStatus", "^seal%-status$", raw = true, read = seal_status },
   { "Init", "^init$", raw = true, read = init },
-  { "Leader", "^leader$", raw = true, read = condition_of },
+  { "Leader", "^leader$", raw = true, read = leader },
   { "Mounts", "^mounts$", flat = true, read = function(r) return all(r.namespace.mounts) end },
   { "MountTune", "^mounts/(.+)/tune$", { "path" }, fields = { description = "string", default_lease_ttl = "duration", max_lease_ttl = "duration",
     options = "map" }, flat = true,
