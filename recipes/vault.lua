@@ -26,7 +26,8 @@ return {
 
   run = function(arg)
     local org, cluster = cloud.organization(), read("cluster", arg.cluster)
-    local map = layout(cluster, arg.layout)
+    local map = layout(cluster, arg.layout, { replicas = "Vault's key management makes each key in its own region",
+      accounts = "a provider of Vault's is of one account", existing = "Vault makes each key itself" })
     preflight(cluster, { keymgmt = arg.vault_mount })
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.

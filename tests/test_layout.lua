@@ -259,3 +259,11 @@ test["--layout is completed: names, and files of Lua data once a path is begun"]
   test.equal({ words[1][1], words[2][1], words[3][1], kind }, { "own", "shared", "replica" })
   test.equal(select(2, candidates.line { "plan", "console", "--layout", "./" }), ":files .lua")
 end
+
+test["the recipe vault makes no replicas and works in one account: that is said before anything is made"] = function()
+  test.raises(function() run(operators.open(), "replica", { recipe = "vault", mode = "plan" }) end, "and the recipe 'vault' makes none: Vault's key")
+  local layout = written("return { " .. OTHERS .. '["eu-west-1"] = { profile = "security" } }')
+  test.raises(function() run(operators.open(), layout, { recipe = "vault", mode = "plan" }) end, "the recipe 'vault' works in one")
+  layout = written("return { " .. OTHERS .. '["eu-west-1"] = { key = "' .. KEY:format "eu-west-1" .. '" } }')
+  test.raises(function() run(operators.open(), layout, { recipe = "vault", mode = "plan" }) end, "the recipe 'vault' uses none")
+end

@@ -165,7 +165,7 @@ function M.of(engine)
       if more then require("engine.vault").check(engine, cluster, more) end
     end,
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
-    layout = function(cluster, given) return require("engine.layouts").of(engine, cluster, given) end,
+    layout = function(cluster, given, without) return require("engine.layouts").of(engine, cluster, given, without) end,
     go_on = function(recipe, arguments) engine.going_on = { recipe = recipe, arguments = arguments } end,
     task = closed(calls.tasks(engine.context)),
     policy = documents(engine),

@@ -69,12 +69,30 @@ end
 
 local function reachable(account) return account == nil or account.profile ~= nil or account.role_arn ~= nil end
 
+-- What the recipe does not do is refused before anything is made.
+local function check_limits(self, without)
+  for _, place in ipairs(self.layout.places) do
+    if without.replicas and place.kind == "replica" then
+      fail(self, "%s is to have a replica, and the recipe '%s' makes none: %s", place.region, self.engine.recipe.name, without.replicas)
+    end
+    if without.existing and place.arn then
+      fail(self, "%s is to have a key that is there, and the recipe '%s' uses none: %s", place.region, self.engine.recipe.name, without.existing)
+    end
+    local elsewhere_too = place.profile or place.role_arn or place.arn and account_in(place.arn) ~= self.account
+    if without.accounts and elsewhere_too then
+      fail(self, "%s is to have a key of another account, and the recipe '%s' works in one: %s", place.region, self.engine.recipe.name,
+        without.accounts)
+    end
+  end
+end
+
 --- The layout of a recipe's cluster. Regions that are in it and not the cluster's can be talked to from here on.
 ---@param engine table
 ---@param cluster table
 ---@param given string|table|nil
+---@param without { replicas: string?, accounts: string?, existing: string? }?  what the recipe does not do, and why
 ---@return engine.Layout
-function M.of(engine, cluster, given)
+function M.of(engine, cluster, given, without)
   if engine.spec then given = nil end   -- a hand-over has its keys and roles
   local layout = layouts.of(cluster, given, engine.session.partition)
   for _, place in ipairs(layout.places) do
@@ -83,6 +101,7 @@ function M.of(engine, cluster, given)
   local self = setmetatable({ engine = engine, layout = layout, cluster = cluster }, Layout)
   if given then
     self.account = engine.context:identity().account
+    check_limits(self, without or {})
     settle_accounts(self)
   end
   engine.layout = self

@@ -129,13 +129,13 @@ end
 
 -- One request. KMS allows one replica a region, so one that is there already is the one that is wanted.
 local function ask(context, want)
-  local arn = primary_now(context, want)
+  local region = primary_now(context, want):match "^arn:[^:]*:kms:([^:]*):"
   principal.put(context, { policy = want.policy, what = what(want) }, function()
     local codes = { AlreadyExistsException = true, NotFoundException = true, KMSInvalidStateException = true, uncertain = true }
     local _, refused = context:try(codes, function()
       return context:write(function()
-        return context.session.kms.replicate_key { KeyId = arn, ReplicaRegion = want.region, Policy = policies.json(want.policy),
-          Description = keys.description(want.cluster), Tags = key.new_tags(context, want) }
+        return context.session.kms.replicate_key { region = region, KeyId = id_of(want), ReplicaRegion = want.region,
+          Policy = policies.json(want.policy), Description = keys.description(want.cluster), Tags = key.new_tags(context, want) }
       end)
     end)
     return refused or true
