@@ -24,6 +24,7 @@ local COMMON <const> = {
   { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },
   { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume destroy orphans runs exec" },
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
+  { "keys",      "with --cluster: also who still names each key, current or past, of all clusters, and when it was last used", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = WITH_AWS },
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = WITH_AWS },
   { "vault_auth", "log in to Vault: token, approle, aws, cert, jwt, kubernetes or userpass (cmek help vault)", value = "METHOD", words = WITH_AWS },

@@ -216,8 +216,18 @@ local STATES <const> = {
 }
 STATES.PendingReplicaDeletion = STATES.PendingDeletion
 
+-- A past key that cannot be used, which what was encrypted with it needs.
+local function judge_past(entry, region, key)
+  local aws = key.aws
+  if aws.refused or aws.state == "Enabled" or aws.state == "Updating" then return end
+  local until_then = aws.deletion_date ~= json.null and (" (it will be gone on %s)"):format(aws.deletion_date) or ""
+  due(entry, { region = region, object = aws.arn, text = ("the earlier key is %s%s: data and backups from its time need it"):format(aws.state,
+    until_then), next = STATES[aws.state] and STATES[aws.state](aws.arn:match "^arn:[^:]*:kms:([^:]*):", aws.arn) or nil })
+end
+
 local function judge_key(entry, region, key, console)
   local aws = key.aws
+  if not key.current and key.status ~= json.null then return judge_past(entry, region, key) end
   if aws.refused then
     due(entry, { region = region, object = key.uri, text = "the key cannot be read: " .. aws.refused })
     return
@@ -291,8 +301,10 @@ local function whole_regions(entry, info)
   for _, region in ipairs(entry.cmek.regions) do by_name[region.region] = region end
   for _, name in ipairs(entry.regions) do
     by_name[name] = by_name[name] or { region = name, status = json.null, keys = json.array {} }
+    by_name[name].in_cluster = true
   end
   for _, region in require("sorted")(by_name) do
+    region.in_cluster = region.in_cluster == true
     local live = {}
     for _, key in ipairs(cmek.live(info, region.region)) do live[key.uri] = true end
     for _, key in ipairs(region.keys) do key.current, key.aws = live[key.uri] or tostring(key.status):find "_FAILED$" ~= nil, json.null end
@@ -301,11 +313,14 @@ local function whole_regions(entry, info)
   entry.cmek.regions = list
 end
 
--- The key that holds the cluster's alias, where the Cloud names none.
+-- The keys that have aliases of the cluster and that the Cloud does not name.
 local function add_unused(context, entry, region, role)
+  local known = {}
+  for _, key in ipairs(region.keys) do known[tostring(key.uri):match "[^/]+$" or ""] = true end
   local aliases = context:try({ AccessDeniedException = true }, function() return context:aliases(region.region) end) or {}
   for _, alias in ipairs(aliases) do
-    if alias.TargetKeyId and names.generation(entry, alias.AliasName) then
+    if alias.TargetKeyId and names.generation(entry, alias.AliasName) and not known[alias.TargetKeyId] then
+      known[alias.TargetKeyId] = true
       local facts = key_facts(context, region.region, alias.TargetKeyId, entry.aws.account_id)
       table.insert(region.keys, { status = json.null, uri = facts.arn or json.null, auth_principal = role.exists == true and role.arn or json.null,
         created_at = json.null, updated_at = json.null, user_message = "", current = false, aws = facts })
@@ -329,12 +344,12 @@ local function read_aws(context, entry)
   context.tasks.map(entry.cmek.regions, function(region)
     for _, key in ipairs(region.keys) do
       local place = tostring(key.uri):match "^arn:[^:]*:kms:([^:]*):"
-      if key.current and place then
+      if place then
         context.session.door:region(place)
         key.aws = key_facts(context, place, key.uri, entry.aws.account_id)
       end
     end
-    if #region.keys == 0 and entry.eligible then add_unused(context, entry, region, roles[1]) end
+    if entry.eligible then add_unused(context, entry, region, roles[1]) end
   end)
 end
 
@@ -349,10 +364,12 @@ local function judge_aws(context, entry, cluster, organization, console)
   end
   if organization then judge_access(entry, context, cluster, organization, entry.aws.account_id, console) end
   for _, region in ipairs(entry.cmek.regions) do
-    local key = region.keys[1]
-    if key and key.status == json.null and not key.aws.refused then
-      due(entry, { region = region.region, object = key.uri, text = "the key is made, and the cluster does not use it yet",
-        next = "cmek run enable --cluster " .. mend.quote(entry.name) })
+    local word = region.keys[1] and region.keys[1].status ~= json.null and "rotate" or "enable"
+    for _, key in ipairs(region.keys) do
+      if key.status == json.null and not key.aws.refused then
+        due(entry, { region = region.region, object = key.uri, text = "the key is made, and the cluster does not use it yet",
+          next = ("cmek run %s --cluster %s"):format(word, mend.quote(entry.name)) })
+      end
     end
   end
 end
@@ -360,8 +377,9 @@ end
 --- One cluster with all that hangs on it. Without AWS credentials the AWS side is left out, and said to be. In a task.
 ---@param session Session
 ---@param text string  name, UUID or console URL
+---@param with_keys boolean?  also who names each key, of all clusters, and when it was last used
 ---@return table cluster  as cmek.status/1 has it, with organization, aws, roles and due
-function M.chain(session, text)
+function M.chain(session, text, with_keys)
   local cluster, aws, organization = session.cloud.find_cluster(text), nil, nil
   session.tasks.all {
     function() aws = aws_of(session) end,
@@ -374,14 +392,12 @@ function M.chain(session, text)
   whole_regions(entry, info)
   local layout = require("engine.existing").layout(cluster, info)
   local console = ("cmek run console --cluster %s%s"):format(mend.quote(entry.name), layout and " --layout " .. layout or "")
-  if not (aws.asked and entry.eligible) then
-    judge_cloud(entry, console)
-    return entry
-  end
   local context = require("engine.context").new { session = session, mode = "verify", run_id = "", listener = session.listen }
-  read_aws(context, entry)
+  local in_aws = aws.asked and entry.eligible
+  if in_aws then read_aws(context, entry) end
   judge_cloud(entry, console)
-  judge_aws(context, entry, cluster, organization, console)
+  if in_aws then judge_aws(context, entry, cluster, organization, console) end
+  if with_keys then require("key_uses").add(context, entry, function(count) return counter(session, count) end) end
   return entry
 end
 

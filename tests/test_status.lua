@@ -183,3 +183,141 @@ test["keys and role of another account are shown, and said not to be readable"] 
   test.equal(result.status, 0)
   test.contains(result.output, "it is of account 345678901234, and the AWS credentials are of 210987654321")
 end
+
+-- Every key, current and past ---------------------------------------------------------------------------------------------------
+
+-- The cluster orders after a rotation, looked at with --keys.
+local function rotated(change)
+  local who = operator.open()
+  local report, status_code = operator.run(who, "console", { arguments = { enable = true } })
+  test.equal({ status_code, report.error }, { 0 })
+  report, status_code = operator.run(who, "rotate")
+  test.equal({ status_code, report.error }, { 0 })
+  if change then change(who) end
+  local entry = operator.within(who, function(session) return status.chain(session, "orders", true) end)
+  test.equal(json_schema.complaint(json.decode(json.encode { schema = "cmek.status/1", clusters = { entry } })), nil)
+  return entry, who
+end
+
+-- The keys of a region: the current one, and the past.
+local function keys_of(entry, region)
+  local current, past
+  for _, one in ipairs(entry.cmek.regions) do
+    for _, key in ipairs(one.region == region and one.keys or {}) do
+      if key.current then current = key else past = past or key end
+    end
+  end
+  return current, past
+end
+
+local function cloud_cluster(who, name)
+  for _, cluster in ipairs(who.simulation.state.cloud.clusters) do
+    if cluster.name == name then return cluster end
+  end
+end
+
+test["with --keys each key, current and past, has who names it and when KMS says that it was last used; nothing is changed"] = function()
+  local entry, who = rotated()
+  local current, past = keys_of(entry, "us-west-2")
+  test.equal({ past.status, past.aws.state, past.aws.aliases }, { "DISABLED", "Enabled", { "alias/crdb-cmek-orders-0f2c6e9d41b7-g1" } })
+  test.equal(past.named_by, { { cluster = { id = operator.CLUSTER.id, name = "orders" }, region = "us-west-2", status = "DISABLED" } })
+  test.equal({ current.named_by[1].status, current.last_use.operation }, { "ENABLED", "ReEncrypt" })
+  test.truthy(past.last_use.at < current.last_use.at)
+  test.equal({ entry.keys.clusters_asked, entry.keys.clusters_silent, entry.due }, { 5, {}, {} })
+  local writes = 0
+  who.simulation.on_request = function(one) writes = writes + (one.write and 1 or 0) end
+  operator.within(who, function(session) return status.chain(session, "orders", true) end)
+  test.equal(writes, 0)
+end
+
+test["the text of --keys says it too, and that nothing follows from a key's being idle"] = function()
+  local result = outside.simulated(ORDERS .. [["$CMEK" run rotate --cluster orders --yes --confirm orders >/dev/null 2>&1; sleep 1
+    "$CMEK" status --cluster orders --keys; "$CMEK" status --cluster orders >$D/without; "$CMEK" status --keys; echo $?]])
+  test.matches(result.output, "\n  earlier  arn:aws:kms:us%-west%-2:.*\n  named    by orders for us%-west%-2, DISABLED\n  used     last on 2")
+  test.contains(result.output, "5 clusters were asked which keys they name.")
+  test.contains(result.output, "publishes no rule of how long a key is needed")
+  test.contains(result.output, "idle proves nothing")
+  test.contains(result.output, "\n2\n")
+  test.contains(result.errors, "--keys is of one cluster")
+  local without = require("file").read(result.directory .. "/without")
+  test.contains(without, "  earlier  arn:")   -- the control
+  test.equal(without:find("named", 1, true), nil)
+  for line in result.output:gmatch "[^\n]+" do test.truthy(require("ui.table").width(line) <= 100, line) end
+end
+
+test["a key that another cluster names, in any status, is told with that cluster"] = function()
+  local entry = rotated(function(who)
+    local uri = cloud_cluster(who, "orders").cmek.region_infos[1].key_infos[1].spec.uri
+    cloud_cluster(who, "orders-one").cmek = { status = "ENABLE_FAILED", region_infos = json.array { { region = "us-east-1",
+      status = "ENABLE_FAILED",
+      key_infos = json.array { { status = "ENABLE_FAILED", user_message = "", spec = { type = "AWS_KMS", uri = uri, auth_principal = "r" } } } } } }
+  end)
+  local _, past = keys_of(entry, "eu-west-1")
+  local names = {}
+  for i, use in ipairs(past.named_by) do names[i] = ("%s %s %s"):format(use.cluster.name, use.region, use.status) end
+  test.equal(names, { "orders eu-west-1 DISABLED", "orders-one us-east-1 ENABLE_FAILED" })
+end
+
+test["a cluster that does not say is named, since it may name any key; it hides no other"] = function()
+  local entry = rotated(function(who)
+    who.simulation.faults = { { kind = "error", service = "cloud", operation = "GetCMEKClusterInfo", code = "PERMISSION_DENIED", status = 403,
+      skip = 1, count = 1, message = "no" } }
+  end)
+  test.equal({ entry.keys.clusters_asked, #entry.keys.clusters_silent }, { 4, 1 })
+  test.contains(entry.keys.clusters_silent[1].said, "does not say")
+  test.equal(#keys_of(entry, "us-west-2").named_by >= 0, true)
+end
+
+test["where KMS does not tell of a key's use, or records none, that is said and no date is made up"] = function()
+  local entry = rotated(function(who)
+    who.simulation.faults = { { kind = "error", service = "kms", operation = "GetKeyLastUsage", region = "us-west-2", code = "AccessDeniedException",
+      status = 400, message = "not authorized to perform: kms:GetKeyLastUsage" } }
+    for _, key in ipairs(who.simulation.state.aws[operator.ACCOUNT].kms["us-east-1"].keys) do key.KeyLastUsage = nil end
+  end)
+  local current = keys_of(entry, "us-west-2")
+  test.equal(current.last_use.told, false)
+  test.contains(current.last_use.reason, "kms:GetKeyLastUsage")
+  local _, past = keys_of(entry, "us-east-1")
+  test.equal({ past.last_use.told, past.last_use.at }, { true, json.null })
+  test.matches(past.last_use.recorded_since, "^2")
+end
+
+test["a past key that is disabled or to be deleted is due, for what its time has left needs it"] = function()
+  local entry = rotated(function(who)
+    for _, key in ipairs(who.simulation.state.aws[operator.ACCOUNT].kms["us-west-2"].keys) do
+      if key.Arn == cloud_cluster(who, "orders").cmek.region_infos[3].key_infos[1].spec.uri then key.KeyState, key.Enabled = "Disabled", false end
+    end
+  end)
+  test.matches(only(entry.due, "the earlier key is Disabled: data and backups from its time need it"), "^aws kms enable%-key ")
+end
+
+test["a key that a rotation made and the cluster does not use yet is due, with rotate to finish it"] = function()
+  local entry = rotated(function(who)
+    who.world.now = who.world.now + 7 * 86400   -- a rotation of today would be gone on with
+    who.simulation.faults = { { kind = "error", service = "cloud", operation = "UpdateCMEKSpec", code = "INVALID_ARGUMENT", status = 400,
+      message = "no" } }
+    operator.run(who, "rotate", { run_id = "run-2" })
+  end)
+  test.equal(#entry.due, 3)
+  test.equal({ entry.due[1].text, entry.due[1].next }, { "the key is made, and the cluster does not use it yet", "cmek run rotate --cluster orders" })
+end
+
+test["a region that the cluster does not have any more is shown as that, with its keys"] = function()
+  local entry, who = rotated(function(who) table.remove(cloud_cluster(who, "orders").regions, 3) end)
+  local gone = {}
+  for _, region in ipairs(entry.cmek.regions) do gone[region.region] = not region.in_cluster and #region.keys or nil end
+  test.equal(gone, { ["eu-west-1"] = 2 })
+  local output = { paint = function(_, _, text) return text end }
+  test.contains(require("ui.status").chain(entry, output), "eu-west-1  ENABLED  no region of the cluster any more")
+  test.truthy(who)
+end
+
+test["sim --organization makes an organization of so many clusters; status counts them by what it says of them"] = function()
+  local result = outside.simulated('"$CMEK" status; "$CMEK" status --json >$D/document', { sim = { "--organization", "20" } })
+  test.equal(result.status, 0)
+  test.contains(result.output, "\n20 clusters: ")
+  local entries = document { output = require("file").read(result.directory .. "/document") }.clusters
+  test.equal(#entries, 20)
+  local clusters = require("sim.clusters").organization(1000)
+  test.equal({ #clusters, clusters[1].name, clusters[1000].name }, { 1000, "orders", "app-0994" })
+end

@@ -16,6 +16,7 @@ local OPERATIONS <const> = {
   ListKeys = { list = "Keys", of = { ["KeyId!"] = "text", KeyArn = "text" } },
   ListAliases = { list = "Aliases", of = { ["AliasName!"] = "text", TargetKeyId = "text", AliasArn = "text" } },
   ListResourceTags = { list = "Tags", of = { ["TagKey!"] = "text", TagValue = "text" } },
+  GetKeyLastUsage = { safe = true, result = { KeyLastUsage = { Operation = "text", Timestamp = "number" }, TrackingStartDate = "number" } },
   ListKeyRotations = { list = "Rotations" }, ListKeyPolicies = { list = "PolicyNames", of = "text" }, ListGrants = { list = "Grants" },
   Encrypt = { safe = true }, Decrypt = { safe = true }, ReEncrypt = { safe = true }, GenerateDataKey = { safe = true },
   GenerateDataKeyWithoutPlaintext = { safe = true },

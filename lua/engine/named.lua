@@ -4,7 +4,8 @@
 ---@field clusters table[]            every cluster, as the Cloud lists them
 ---@field asked integer               how many of them may have keys, and were asked
 ---@field at number                   when the asking began, seconds since the epoch
----@field uses table<string, { cluster: table, text: string }[]>  by ARN of a key or role
+---@field uses table<string, { cluster: table, region: string, status: string, text: string }[]>  by ARN of a key or role
+---@field unasked { cluster: table, said: string }[]  clusters that did not say, where that is borne
 local Named = { __name = "engine.Named" }
 Named.__index = Named
 
@@ -48,7 +49,7 @@ end
 local function read(self, cluster, info)
   for _, region in ipairs(info.region_infos or {}) do
     for _, key in ipairs(region.key_infos or {}) do
-      local use = { cluster = cluster,
+      local use = { cluster = cluster, region = region.region or "?", status = key.status or "?",
         text = ("cluster %s (%s) names it for %s, %s"):format(cluster.name, cluster.id, region.region or "?", key.status or "in an unknown status") }
       note(self, (key.spec or {}).uri, use)
       note(self, (key.spec or {}).auth_principal, use)
@@ -56,19 +57,36 @@ local function read(self, cluster, info)
   end
 end
 
+-- Asks one cluster; one that does not say is noted where that is borne, for those who only look.
+local function ask_one(self, context, cluster, bears)
+  if not bears then return ask(context, cluster) end
+  local ok, info = pcall(ask, context, cluster)
+  if ok then return info end
+  if not failure.is(info) then error(info, 0) end
+  table.insert(self.unasked, { cluster = cluster, said = info.message })
+end
+
 --- Asks the Cloud, now.
 ---@param context engine.Context
+---@param options { bears: boolean?, begin: (fun(count: integer): fun())? }?  bears: a cluster that does not say is noted in `unasked`, and
+---  hides no other; begin: told how many clusters are asked, gives what is called after each
 ---@return engine.Named
-function M.read(context)
+function M.read(context, options)
+  options = options or {}
   local at = context.clock.now()
   local clusters = context.session.cloud.clusters { show_inactive = true }
-  local self = setmetatable({ clusters = clusters, asked = 0, at = at, uses = {} }, Named)
-  local infos, taken, workers = {}, 0, {}
+  local self = setmetatable({ clusters = clusters, asked = 0, at = at, uses = {}, unasked = {} }, Named)
+  local infos, taken, workers, open = {}, 0, {}, 0
+  for _, cluster in ipairs(clusters) do open = open + (may_have_keys(cluster) and 1 or 0) end
+  local tell = options.begin and options.begin(open) or function() end
   local function work()
     while taken < #clusters do
       taken = taken + 1
       local mine = taken
-      if may_have_keys(clusters[mine]) then infos[mine] = ask(context, clusters[mine]) end
+      if may_have_keys(clusters[mine]) then
+        infos[mine] = ask_one(self, context, clusters[mine], options.bears)
+        tell()
+      end
     end
   end
   for i = 1, math.min(TOGETHER, #clusters) do workers[i] = work end

@@ -142,6 +142,35 @@ function M.complete(short, index)
   return cluster
 end
 
+-- What makes the clusters of a large organization differ: the first that fits a number.
+local function variety(number)
+  if number % 10 == 0 then return { plan = "STANDARD", network_visibility = "PUBLIC" } end
+  if number % 10 == 1 then return { cloud_provider = "GCP", regions = { "us-east1" } } end
+  if number % 10 == 2 then return { network_visibility = "PUBLIC" } end
+  if number % 25 == 3 then return { state = "CREATING" } end
+  if number % 2 == 0 then return {} end
+  local keys = {}
+  for _, region in ipairs { "eu-west-1", "us-east-1", "us-west-2" } do
+    keys[region] = { uri = ("arn:aws:kms:%s:%s:key/%s"):format(region, OTHER_TEAM, M.uuid(("key %d %s"):format(number, region))),
+      auth_principal = ("arn:aws:iam::%s:role/cmek-app-%04d"):format(OTHER_TEAM, number) }
+  end
+  return { keys = keys }
+end
+
+--- Short descriptions of a large organization's clusters: the design's, and as many others of all kinds as make up the number. Their keys are
+--- another team's, and nowhere to be found.
+---@param count integer
+---@return table
+function M.organization(count)
+  local list = table.move(M.DEFAULT, 1, math.min(count, #M.DEFAULT), 1, json.array {})
+  for number = 1, count - #M.DEFAULT do
+    local short = variety(number)
+    short.name, short.regions = ("app-%04d"):format(number), short.regions or { "us-east-1", "us-west-2", "eu-west-1" }
+    list[#list + 1] = short
+  end
+  return list
+end
+
 --- Puts the role and the key of `orders-enabled` into the simulated AWS, in the account of another team.
 ---@param simulation table
 function M.seed(simulation)

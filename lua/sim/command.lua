@@ -82,6 +82,7 @@ local OPTIONS <const> = {
     uninitialised" },
   { "fault", "FAULT", fault, "something that goes wrong, again and again; may be given several times (below)", many = true },
   { "clusters", "FILE", path, "JSON: a list of clusters instead of the stock ones; name and regions at least" },
+  { "organization", "N", whole, "so many clusters: the stock ones, and others of all kinds, such as a large organization has" },
   { "only", "SERVICES", services, "simulate these alone (aws, cloud, vault); the others are refused" },
   { "mixed", nil, nil, "with --only: the others are real, their variables pass through" },
   { "seed", "N", whole, "random numbers from this seed, the same in every run" },
@@ -160,6 +161,7 @@ local function check(options)
   if options.mixed and not options.only then
     failure.usage("--mixed needs --only: which services are simulated, so that the others can be real", "cmek sim --only cloud --mixed -- COMMAND")
   end
+  if options.organization and options.clusters then failure.usage("--organization and --clusters each say which clusters there are: give one") end
   if (options["tls-cert"] == nil) ~= (options["tls-key"] == nil) then failure.usage("--tls-cert and --tls-key go together") end
 end
 
@@ -190,6 +192,7 @@ end
 
 local function simulate(options, door)
   local clusters = options.clusters and read_json(options.clusters, "list of clusters")
+    or options.organization and require("sim.clusters").organization(options.organization)
   if clusters and not json.is_array(clusters) then
     failure.usage(("the list of clusters '%s' is an object: [{\"name\": …, \"regions\": [\"us-east-1\"]}]"):format(options.clusters))
   end
@@ -205,7 +208,7 @@ local function simulate(options, door)
     failure.usage(options.state and ("the state '%s' is not one that cmek sim wrote: %s"):format(options.state, text)
       or ("the simulation cannot start: %s"):format(text))
   end
-  if not state and not clusters then require("sim.clusters").seed(result) end
+  if not state and not options.clusters then require("sim.clusters").seed(result) end
   if options.mixed and not result:serves "aws" then result.check_access = require("sim.outside").access(door) end
   return result
 end

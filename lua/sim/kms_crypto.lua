@@ -102,6 +102,20 @@ local function key_to_open(kms, call, parts, named, action, p)
   return key
 end
 
+-- When a key was used ----------------------------------------------------------------------------------------------
+
+local TRACKING <const> = 1772323200   -- 2026-03-01: what was before was not recorded
+
+local function note_use(call, key)
+  key.KeyLastUsage = { Operation = call.operation, Timestamp = math.floor(call.now),
+    CloudTrailEventId = require("sim.clusters").uuid(("%s %s %.3f"):format(key.Arn, call.operation, call.now)) }
+end
+
+local function get_key_last_usage(_, _, key)
+  return { KeyId = key.KeyId, KeyLastUsage = key.KeyLastUsage or {}, KeyCreationDate = key.CreationDate,
+    TrackingStartDate = math.max(key.CreationDate, TRACKING) }
+end
+
 -- Operations ------------------------------------------------------------------------------------------------------
 
 local function encrypt(kms)
@@ -109,6 +123,7 @@ local function encrypt(kms)
     check_usage(call, key)
     kms.check_state(key, "crypto")
     kms.dry_run(p)
+    note_use(call, key)
     return { CiphertextBlob = crypto.base64(seal(call, key, p.Plaintext, p.EncryptionContext)), KeyId = key.Arn,
       EncryptionAlgorithm = "SYMMETRIC_DEFAULT" }
   end
@@ -132,8 +147,9 @@ local function decrypt(kms)
     if not parts and not p.KeyId then wire.refuse("ValidationException", "KeyId is required when the ciphertext is ignored.") end
     local key = key_to_open(kms, call, parts, p.KeyId, "kms:Decrypt", p)
     kms.dry_run(p)
-    return { Plaintext = crypto.base64(open(key, parts, p.EncryptionContext)), KeyId = key.Arn, KeyMaterialId = parts.material,
-      EncryptionAlgorithm = "SYMMETRIC_DEFAULT" }
+    local plaintext = open(key, parts, p.EncryptionContext)
+    note_use(call, key)
+    return { Plaintext = crypto.base64(plaintext), KeyId = key.Arn, KeyMaterialId = parts.material, EncryptionAlgorithm = "SYMMETRIC_DEFAULT" }
   end
 end
 
@@ -147,6 +163,7 @@ local function generate_data_key(kms, shows_plaintext)
     check_usage(call, key)
     kms.check_state(key, "crypto")
     kms.dry_run(p)
+    note_use(call, key)
     local plaintext = call.simulation.random(p.NumberOfBytes or sizes[p.KeySpec])
     return { CiphertextBlob = crypto.base64(seal(call, key, plaintext, p.EncryptionContext)), KeyId = key.Arn,
       KeyMaterialId = key.CurrentKeyMaterialId, Plaintext = shows_plaintext and crypto.base64(plaintext) or nil }
@@ -162,6 +179,8 @@ local function re_encrypt(kms)
     local target = key_to_open(kms, call, nil, p.DestinationKeyId, "kms:ReEncryptTo", target_context)
     kms.dry_run(p)
     local blob = seal(call, target, open(source, parts, p.SourceEncryptionContext), p.DestinationEncryptionContext)
+    note_use(call, source)
+    note_use(call, target)
     return { CiphertextBlob = crypto.base64(blob), SourceKeyId = source.Arn, KeyId = target.Arn, SourceEncryptionAlgorithm = "SYMMETRIC_DEFAULT",
       DestinationEncryptionAlgorithm = "SYMMETRIC_DEFAULT", SourceKeyMaterialId = parts.material,
       DestinationKeyMaterialId = target.CurrentKeyMaterialId }
@@ -181,6 +200,7 @@ function M.operations(kms)
     Encrypt = { write = true, alias = true, cross = true, run = encrypt(kms), parameters = { KeyId = r.key,
       Plaintext = { type = "blob", required = true, min = 1, max = 4096, secret = true }, EncryptionContext = r.context,
       EncryptionAlgorithm = algorithm, GrantTokens = r.grant_tokens, DryRun = r.flag } },
+    GetKeyLastUsage = { run = get_key_last_usage, parameters = { KeyId = r.key } },
     Decrypt = { write = true, key = false, run = decrypt(kms), parameters = { KeyId = r.optional_key, CiphertextBlob = blob,
       EncryptionContext = r.context, EncryptionAlgorithm = algorithm, GrantTokens = r.grant_tokens, DryRun = r.flag, DryRunModifiers = modifiers } },
     GenerateDataKey = { write = true, alias = true, cross = true, run = generate_data_key(kms, true), parameters = data_key },

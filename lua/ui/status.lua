@@ -62,6 +62,17 @@ local function by_reason(clusters, reasons_of)
   return table.concat(lines)
 end
 
+-- How many there are of each word, as one line.
+local function counts(clusters)
+  local number, parts = {}, {}
+  for _, cluster in ipairs(clusters) do
+    local word = cluster.eligible and verdict(cluster) or "cannot have CMEK"
+    number[word] = (number[word] or 0) + 1
+  end
+  for word, count in require("sorted")(number) do parts[#parts + 1] = ("%d %s"):format(count, word) end
+  return ("%d clusters: %s\n"):format(#clusters, table.concat(parts, ", "))
+end
+
 --- The clusters as a table, and why some cannot have CMEK.
 ---@param clusters table[]  of cmek.status/1
 ---@return string
@@ -74,7 +85,8 @@ function M.list(clusters)
   local why = by_reason(clusters, function(cluster) return cluster.eligible and {} or cluster.reasons end)
   local unread = by_reason(clusters, function(cluster) return { cluster.cmek.error } end)
   return columns.render(rows) .. (why ~= "" and "\ncannot have CMEK:\n" .. why or "")
-    .. (unread ~= "" and "\nCMEK cannot be read:\n" .. unread or "") .. "\ncmek status --cluster NAME shows a cluster's keys and role\n"
+    .. (unread ~= "" and "\nCMEK cannot be read:\n" .. unread or "") .. "\n" .. counts(clusters)
+    .. "cmek status --cluster NAME shows a cluster's keys and role\n"
 end
 
 -- One cluster --------------------------------------------------------------------------------------------------------
@@ -98,6 +110,12 @@ local function tags(facts)
   return list
 end
 
+local function last_use(use)
+  if not use.told then return "last use not told: " .. use.reason end
+  if null(use.at) then return ("not since %s, from when KMS records it"):format(moment(use.recorded_since)) end
+  return ("last on %s (%s)"):format(moment(use.at), text(use.operation))
+end
+
 local function key_rows(key, lead)
   local rows = { { lead, text(key.uri) } }
   local function add(line)
@@ -113,6 +131,13 @@ local function key_rows(key, lead)
     add(rotation(facts))
     for _, tag in ipairs(tags(facts)) do add(tag) end
   end
+  for _, use in ipairs(key.named_by or {}) do
+    rows[#rows + 1] = { "named", ("by %s for %s, %s"):format(use.cluster.name, use.region, use.status) }
+  end
+  if key.named_by and #key.named_by == 0 then rows[#rows + 1] = { "named", "by no cluster that was asked" } end
+  if key.last_use then
+    for i, part in ipairs(wrapped(last_use(key.last_use), 9)) do rows[#rows + 1] = { i == 1 and "used" or "", part } end
+  end
   if not null(key.status) then
     rows[#rows + 1] = { "Cloud", ("%s, given %s, changed %s"):format(key.status, moment(key.created_at), moment(key.updated_at)) }
     if key.user_message ~= "" then add(key.user_message) end
@@ -124,10 +149,12 @@ local function region_text(region)
   local rows = {}
   for _, key in ipairs(region.keys) do
     local lead = null(key.status) and "unused" or key.current and "key" or "earlier"
-    table.move(key_rows(key, lead), 1, 20, #rows + 1, rows)
+    local more = key_rows(key, lead)
+    table.move(more, 1, #more, #rows + 1, rows)
   end
   if #rows == 0 then rows[1] = { "key", "none" } end
-  return "\n" .. columns.render { { region.region, text(region.status) } } .. columns.render(rows, "  ")
+  local gone = region.in_cluster == false and "no region of the cluster any more" or nil
+  return "\n" .. columns.render { { region.region, text(region.status), gone } } .. columns.render(rows, "  ")
 end
 
 local function role_text(role)
@@ -152,6 +179,18 @@ local function due_text(cluster, output)
   return table.concat(lines)
 end
 
+-- Whom the names of keys were asked of, and what does not follow from it.
+local function keys_text(cluster)
+  local keys = cluster.keys
+  if not keys then return "" end
+  local lines = { "\n", paragraph(("%d clusters were asked which keys they name."):format(keys.clusters_asked), "", 0) }
+  for _, one in ipairs(keys.clusters_silent) do
+    lines[#lines + 1] = paragraph(("%s does not say, and may name any of them: %s"):format(one.name, one.said), "- ", 2)
+  end
+  lines[#lines + 1] = paragraph(keys.retention, "", 0)
+  return table.concat(lines)
+end
+
 --- One cluster with its chain: regions, keys, role, what the Cloud says, what is due or wrong.
 ---@param cluster table  of cmek.status/1
 ---@param output ui.Output
@@ -169,6 +208,7 @@ function M.chain(cluster, output)
   if not aws.asked then parts[2] = paragraph("was not asked: " .. aws.reason, "AWS           ", 14) end
   for _, role in ipairs(cluster.roles) do parts[#parts + 1] = role_text(role) end
   for _, region in ipairs(cluster.cmek.regions) do parts[#parts + 1] = region_text(region) end
+  parts[#parts + 1] = keys_text(cluster)
   parts[#parts + 1] = due_text(cluster, output)
   return table.concat(parts)
 end
