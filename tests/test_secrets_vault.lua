@@ -63,7 +63,7 @@ end
 
 -- AppRole with a secret_id that is known here. What curl is answered and sends is the control.
 local SETUP <const> = ([[
-mkdir $D/control $D/out
+mkdir $D/out
 v() { curl -sSf -X "$1" -H "X-Vault-Token: $VAULT_TOKEN" ${3:+-d "$3"} "$VAULT_ADDR/v1/$2"; }
 echo '{"secret_id":"SECRET_ID"}' >$D/control/secret_id
 all='path \"*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\", \"sudo\"] }'
@@ -72,6 +72,8 @@ all='path \"*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\", 
   v POST auth/approle/role/cmek/custom-secret-id "$(cat $D/control/secret_id)"; } >$D/control/setup || exit 9
 export VAULT_ROLE_ID=$(v GET auth/approle/role/cmek/role-id | sed 's/.*"role_id":"\([^"]*\)".*/\1/') VAULT_SECRET_ID=SECRET_ID
 v GET auth/token/lookup-self >$D/control/token
+v POST secret/data/provider "{\"data\":{\"access_key\":\"$AWS_ACCESS_KEY_ID\",\"secret_key\":\"$AWS_SECRET_ACCESS_KEY\"}}" >/dev/null
+v GET secret/data/provider >$D/control/provider
 ROOT=$VAULT_TOKEN
 n=0
 c() { n=$((n + 1)); "$CMEK" "$@" >$D/out/$n.out 2>$D/out/$n.err; s=$?; echo "$s $*" >>$D/out/statuses; return $s; }
@@ -114,7 +116,7 @@ end
 -- Faults that repeat what they were sent, as a bad proxy does it, and some that end a run half-way.
 local function faults(operation)
   return { "--fault", ("error service=vault operation=%s status=403 skip=1 count=1 message=denied to %s"):format(operation,
-    require("sim.vault.state").ROOT_TOKEN), "--fault", ("500 service=vault operation=%s skip=1 count=3"):format(operation) }
+    require("sim.vault.state").ROOT_TOKEN), "--fault", ("error service=vault operation=%s status=400 skip=1 count=1 message=no"):format(operation) }
 end
 
 -- Of one region each: RSA keys take long to make.
@@ -123,14 +125,15 @@ local CLUSTERS <const> = [[ [{ "name": "orders", "regions": ["us-east-1"] }, { "
 local function run(recipe, arguments, operation, control)
   local directory = test.directory()
   assert(file.write(directory .. "/clusters.json", CLUSTERS))
-  local options = { directory = directory, sim = { "--clusters", directory .. "/clusters.json", "--state", directory .. "/state.json",
+  assert(os.execute("mkdir " .. directory .. "/control"))
+  local options = { directory = directory, sim = { "--clusters", directory .. "/clusters.json", "--state", directory .. "/control/state.json",
     table.unpack(faults(operation)) } }
   local result = outside.simulated(script(recipe, arguments, control), options)
   test.equal({ recipe, result.status, result.text }, { recipe, 0, "" })
   return directory
 end
 
-local function state_of(directory) return assert(json.decode(file.read(directory .. "/state.json", 64 << 20))) end
+local function state_of(directory) return assert(json.decode(file.read(directory .. "/control/state.json", 64 << 20))) end
 
 -- The bytes of every key that the simulated Vault has made, as it works them out.
 local function materials(mount)
@@ -145,7 +148,7 @@ end
 
 local function check(directory, needles)
   needles.token, needles.secret_id, needles["wrong token"] = require("sim.vault.state").ROOT_TOKEN, SECRET_ID, WRONG_TOKEN
-  needles["token of a login"] = "hvs.CAES"
+  needles["token of a login"], needles["AWS secret key"] = "hvs.CAES", "simulated/secret/not-a-real-one/00000001"
   local found, count = leaks(directory, needles)
   test.truthy(count > 40, count)
   test.equal(found, {})
@@ -169,4 +172,12 @@ test["vault-transit leaves neither token nor secret_id nor material in any file 
   local exported = 0
   for name in require("sorted")(needles) do exported = exported + (in_control("material", name) and 1 or 0) end
   test.equal({ exported, in_control("token", "token"), in_control("secret_id", "secret_id") }, { 2, true, true })   -- of both clusters
+end
+
+test["vault leaves none of them either, nor the AWS keys that Vault is given"] = function()
+  local directory = run("vault", "--provider-credentials vault:secret/data/provider", "keymgmt/WriteDistribution", "")
+  local needles = materials(state_of(directory).vault.namespaces[""].mounts["keymgmt/"])
+  local in_control = check(directory, needles)
+  test.equal({ in_control("token", "token"), in_control("secret_id", "secret_id"), in_control("provider", "AWS secret key"),
+    in_control("state.json", "AWS secret key") }, { true, true, true, true })
 end

@@ -653,3 +653,14 @@ test["a principal that does not exist is told before anything is made"] = functi
   test.equal(status, 1)
   test.contains(report.error.message, "user/nobody, which does not exist")
 end
+
+test["a distribution that was refused is asked for again by resume at once: nobody works on it any more"] = function()
+  local who = open()
+  table.insert(who.simulation.faults, require("sim.faults").read
+    "error service=vault operation=keymgmt/WriteDistribution status=400 count=3 message=api error AccessDeniedException: no")
+  test.equal(select(2, run(who)), 5)
+  who.journal:sync()
+  local before = who.world.now
+  done(again(who), { entries = require("journal").read(who.disk.text) })
+  test.truthy(who.world.now - before < 60, who.world.now - before)
+end

@@ -222,6 +222,7 @@ function M.create(context, want)
     local done
     done, refused = ask(context, want)
     have = wait(context, want, done == false and 0 or context.LAG)   -- somebody else may have been faster
+    if done == false then leftovers.finish(context, want) end        -- nobody works on it any more
   end
   leftovers.tell(context, want, have)
   if have then
