@@ -41,7 +41,7 @@ local RESOURCES <const> = {   -- the service that each is a thing of
   role = "iam", adopted_role = "iam", role_use = "iam",
   key = "kms", replica = "kms", adopted_key = "kms", cluster_cmek = "cloud", cmek_rotation = "cloud",
   transit_key = "vault", vault_mount = "vault", vault_provider = "vault", vault_key = "vault", vault_distribution = "vault",
-  cluster_regions = "cloud", rotation_lock = "vault",
+  cluster_regions = "cloud", rotation_lock = "vault", material_rotation = "kms",
   revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
 }
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,

@@ -126,19 +126,6 @@ local function date(value)
   return moment and time.text(moment) or json.null
 end
 
-local function last_rotation(context, key)
-  local answer = context:try({ AccessDeniedException = true, UnsupportedOperationException = true, UnknownOperationException = true,
-    KMSInvalidStateException = true, ValidationException = true }, function()
-    return context.session.kms.list_key_rotations { region = key.region, KeyId = key.arn }
-  end)
-  local last
-  for _, rotation in ipairs(answer and answer.Rotations or {}) do
-    local moment = time.epoch(rotation.RotationDate)
-    if moment and (not last or moment > last) then last = moment end
-  end
-  return last
-end
-
 -- What is of an account that the credentials are not of is mostly not theirs to read.
 local function elsewhere(arn, account)
   local owner = account_of(arn)
@@ -163,7 +150,7 @@ local function key_facts(context, region, uri, account)
     multi_region = metadata.MultiRegion == true, multi_region_type = null((metadata.MultiRegionConfiguration or {}).MultiRegionKeyType),
     deletion_date = date(metadata.DeletionDate), aliases = aliases, tags = key.tags,
     rotation = { enabled = null(rotation.enabled), period_in_days = null(rotation.period and math.tointeger(rotation.period)),
-      next = date(rotation.next), last = date(last_rotation(context, key)) },
+      next = date(rotation.next), last = date((keys.last_rotation(context, key))) },
   }
 end
 
@@ -246,7 +233,8 @@ local function judge_key(entry, region, key, console)
   local last, used = time.epoch(aws.rotation.last), time.epoch(key.updated_at)
   if key.status == "ENABLED" and last and used and last > used then
     due(entry, { region = region, object = aws.arn, text = ("KMS rotated the key on %s, and the Cloud uses it as it was on %s: "
-      .. "it takes the new material only when it is given the key again"):format(aws.rotation.last, key.updated_at) })
+      .. "it takes the new material only when it is given the key again"):format(aws.rotation.last, key.updated_at),
+      next = ours and ("cmek run rotate --cluster %s --rewrap"):format(mend.quote(entry.name)) or nil })
   end
 end
 

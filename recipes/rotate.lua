@@ -8,6 +8,8 @@ return {
     { "to",       "the generation to rotate to; default: the next one, or the one that a rotation was begun to and not finished", type = "integer",
       min = 2, optional = true },
     { "only",     "a region of the cluster to rotate; default: all of them", list = true },
+    { "rewrap",   "no new keys: the same ones anew, with the material that KMS has by now", type = "boolean" },
+    { "on_demand", "with --rewrap: KMS rotates the material of each key first", type = "boolean" },
     { "rotation", "days between KMS's own rotations of a new key; default: as the key in use", type = "integer", optional = true, min = 90,
       max = 2560 },
 
@@ -23,7 +25,8 @@ return {
     preflight(cluster)
 
     -- What the Cloud says is in use, and what comes after it. Policy, tags and kind of the keys move forward; the role stays.
-    local due = read("rotation", { cluster = cluster, to = arg.to, only = arg.only, lock = arg.lock })
+    local due = read("rotation", { cluster = cluster, to = arg.to, only = arg.only, rewrap = arg.rewrap, on_demand = arg.on_demand,
+      lock = arg.lock })
     local role = read("role", { cluster = cluster, name = due.role })
 
     if due.lock then
@@ -33,6 +36,7 @@ return {
     -- A new key in each region. The one in use is neither changed nor disabled: what it has encrypted needs it.
     -- Where the material comes from Vault, it makes the next: version N of its key is that of generation N.
     local keys = task.map(due.regions, function(region)
+      if arg.on_demand then ensure("material_rotation", { cluster = cluster, region = region.region, arn = region.arn }) end
       local material = region.material
       if material and material.form == "exportable" then
         material = ensure("transit_key", { cluster = cluster, region = region.region, mount = material.mount, name = material.name,
@@ -49,7 +53,8 @@ return {
 
     -- "Only the regions to rotate" are listed: one request, then the Cloud works through them.
     local specs = handover(cluster, role, keys)
-    ensure("cmek_rotation", { cluster = cluster, region_specs = specs.region_specs, used = due.used })
+    ensure("cmek_rotation", { cluster = cluster, region_specs = specs.region_specs, used = due.used, rewrap = arg.rewrap })
+    if due.needed then say(due.needed) end
     return specs
   end,
 }

@@ -116,6 +116,7 @@ test["a run gives every region its next key; the old one stays enabled, and the 
   test.equal({ #report.handover.region_specs, report.handover.region_specs[2].key_spec },
     { 3, { type = "AWS_KMS", uri = key_of(who, "us-east-1", 2).Arn, auth_principal = operators.role(who).Arn } })
   test.equal(report.cmek, { status = "ENABLED", uses = "all" })
+  test.contains(told(who, "say"), "these stay enabled, and are needed for what was written before: " .. old["us-east-1"].Arn .. " (generation 1), ")
 end
 
 test["policy, tags, rotation and kind of the key in use move forward, statements of others as well"] = function()
@@ -406,6 +407,17 @@ test["a key in use without its alias, and a policy that names who was deleted"] 
   refused(who, { "names AROAGONEGONEGONEGONE1" })
 end
 
+test["a hand-over or a file of facts is no place to rotate from: both are refused as that"] = function()
+  local result = outside.simulated([[
+    $CMEK run console --cluster orders --enable --yes --confirm orders --out $D/spec >/dev/null 2>&1 || exit 9
+    $CMEK status --cluster orders --facts $D/facts >/dev/null 2>&1 || exit 9
+    $CMEK run rotate --spec $D/spec --yes --confirm orders; echo $?
+    $CMEK run rotate --facts $D/facts --yes --confirm orders; echo $?]])
+  test.equal(result.output:gsub("%D", ""), "22")
+  test.contains(result.errors, "with --spec nobody talks to AWS")
+  test.contains(result.errors, "leave --facts out")
+end
+
 test["since the plan was made somebody rotated to another key: it is not rotated back"] = function()
   local who = open()
   local function elsewhere()
@@ -446,4 +458,88 @@ test["eight processes that rotate at once end with one claimed key a region and 
   end
   test.equal(aliases, 6)   -- three of generation 1, three of generation 2
   test.truthy(made >= 6)
+end
+
+-- The same keys anew -----------------------------------------------------------------------------------------------------------------
+
+local REWRAP <const> = { arguments = { rewrap = "true" } }
+local ON_DEMAND <const> = { arguments = { rewrap = "true", on_demand = "true" } }
+
+local function updated(who, region)
+  for _, info in ipairs(cluster(who).cmek.region_infos) do
+    if info.region == region then return info.key_infos[1].updated_at end
+  end
+end
+
+local function on_demand(who, region)
+  local found = 0
+  for _, material in ipairs(operators.key(who, region).KeyMaterials) do found = found + (material.RotationType == "ON_DEMAND" and 1 or 0) end
+  return found
+end
+
+test["--rewrap gives the Cloud the same keys anew; that KMS has no other material is said"] = function()
+  local who = open()
+  local before = updated(who, "us-east-1")
+  local plan = run(who, { mode = "plan", arguments = REWRAP.arguments })
+  test.equal(actions(plan), { "key none", "key none", "key none", "cmek_rotation change" })
+  test.contains(plan.steps[4].reason, "wrapped with the material that KMS has now")
+  local report = done(who, REWRAP)
+  test.equal({ account(who, "us-east-1"), report.summary.create, updated(who, "us-east-1") > before }, { { "ENABLED", "ENABLED" }, 0, true })
+  test.contains(told(who), "KMS has not rotated the key since")
+  operators.within(who, function(session)
+    for _, region in ipairs(REGIONS) do
+      session.kms.rotate_key_on_demand { region = region, KeyId = operators.key(who, region).KeyId }
+    end
+  end)
+  done(who, REWRAP)
+  test.truthy(not told(who):find("has not rotated", 1, true))
+end
+
+test["--on-demand has KMS rotate the material first, once, also when the run dies between"] = function()
+  local who = open()
+  fault(who, "error service=cloud operation=UpdateCMEKSpec code=INVALID_ARGUMENT status=400 count=1 message=no")
+  test.equal({ select(2, run(who, ON_DEMAND)), on_demand(who, "us-east-1") }, { 5, 1 })
+  local report = done(again(who), { run_id = "run-2", arguments = ON_DEMAND.arguments })
+  test.equal({ on_demand(who, "us-east-1"), report.summary.change }, { 1, 1 })
+  done(who, ON_DEMAND)   -- and again when it is asked for again
+  test.equal(on_demand(who, "us-east-1"), 2)
+end
+
+test["an answer of KMS's or of the Cloud's that is lost is looked up: each is asked once"] = function()
+  local who = open()
+  fault(who, "lost_answer service=kms operation=RotateKeyOnDemand region=us-east-1 count=1")
+  fault(who, "lost_answer service=cloud operation=UpdateCMEKSpec count=1")
+  local log = operators.log(who)
+  done(who, ON_DEMAND)
+  test.equal({ count(log, "kms RotateKeyOnDemand"), count(log, "cloud UpdateCMEKSpec") }, { 3, 1 })
+end
+
+test["a rewrapping that the Cloud has is waited for by resume, and not asked for again"] = function()
+  local who = open()
+  who.simulation.choices = { first = 300, each = 10 }
+  who.simulation.on_request = function(request)
+    if request.operation ~= "UpdateCMEKSpec" then return end
+    fault(who, "error service=cloud operation=GetCMEKClusterInfo code=INVALID_ARGUMENT status=400 count=1 message=no")
+  end
+  test.equal(select(2, run(who, REWRAP)), 5)
+  who.simulation.on_request = nil
+  for _ = 1, 2 do   -- while the Cloud is at it, and when it is done
+    local other = again(who)
+    local log = operators.log(other)
+    done(other, { entries = entries(who), arguments = REWRAP.arguments })
+    test.equal({ count(log, "cloud UpdateCMEKSpec"), count(log, "kms "), account(who, "us-east-1")[1] }, { 0, 0, "ENABLED" })
+  end
+end
+
+test["what does not go together is told: --on-demand alone, --rewrap with --to, and imported material"] = function()
+  local who = open()
+  test.raises(function() run(who, { arguments = { on_demand = "true" } }) end, "--rewrap")
+  test.raises(function() run(who, { arguments = { rewrap = "true", to = "2" } }) end, "--to names other ones")
+  operators.key(who, "us-east-1").Origin = "EXTERNAL"
+  for _, tag in ipairs(operators.key(who, "us-east-1").Tags) do
+    if tag.TagKey == "cmek:run" then tag.TagKey, tag.TagValue = names.TAG_MATERIAL, "transit/no-copy" end
+  end
+  local report, status = run(who, { mode = "plan", arguments = ON_DEMAND.arguments })
+  test.equal(status, 1)
+  test.contains(json.encode(report.steps), "of which KMS makes no other")
 end

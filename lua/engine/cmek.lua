@@ -1,5 +1,6 @@
 --- What the Cloud says of a cluster's CMEK, taken apart: CMEKClusterInfo in, answers out.
 local sorted = require "sorted"
+local time = require "time"
 local unknown = require "unknown"
 
 local M = {}
@@ -61,6 +62,19 @@ function M.key(info, spec)
     if M.same(key.spec or {}, spec.key_spec) and (not found or (key.updated_at or "") >= (found.updated_at or "")) then found = key end
   end
   return found
+end
+
+--- When the Cloud took a region's key as it is, first or anew; nil when it does not say.
+---@param info table
+---@param region string
+---@param uri string
+---@return number?
+function M.taken_at(info, region, uri)
+  local last
+  for _, key in ipairs((M.region(info, region) or {}).key_infos or {}) do
+    if (key.spec or {}).uri == uri then last = math.max(last or 0, time.epoch(key.updated_at) or time.epoch(key.created_at) or 0) end
+  end
+  return last
 end
 
 --- How a wanted region stands: "enabled", "pending", "failed", or "absent" when the Cloud does not name that key.

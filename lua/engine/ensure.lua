@@ -26,6 +26,12 @@ local function warn(engine, resource, want, have)
   for _, warning in ipairs(resource.warnings(want, have)) do engine.context:warn(warning.text, resource.region(want)) end
 end
 
+-- Why a step cannot be taken back; nil when it can. What is changed may mean something else than what is made.
+local function finality(resource, want)
+  local why = resource.irreversible
+  return type(why) == "function" and why(want) or why
+end
+
 -- Fills the step in with what was found.
 local function compare(engine, step)
   local resource, want, context = step.resource, step.want, engine.context
@@ -40,7 +46,7 @@ local function compare(engine, step)
   local waits, writes = resource.pending(context, want, step.have)
   step.pending = waits
   if step.have == nil then
-    step.action, step.irreversible, step.reason = "create", resource.irreversible ~= nil, resource.irreversible or waits
+    step.action, step.irreversible, step.reason = "create", resource.irreversible ~= nil, finality(resource, want) or waits
     return
   end
   step.arn = type(step.have) == "table" and type(step.have.arn) == "string" and step.have.arn or nil
@@ -48,7 +54,7 @@ local function compare(engine, step)
   warn(engine, resource, want, step.have)
   step.action = (#step.differences > 0 or writes) and "change" or "none"
   step.irreversible = resource.irreversible ~= nil and #step.differences > 0
-  step.reason = waits or step.irreversible and resource.irreversible or nil
+  step.reason = waits or step.irreversible and finality(resource, want) or nil
 end
 
 local function new_step(engine, resource, want)

@@ -133,6 +133,25 @@ function M.is_replica(key)
   return configuration.MultiRegionKeyType == "REPLICA", (configuration.PrimaryKey or {}).Arn
 end
 
+local UNTOLD <const> = { AccessDeniedException = true, UnsupportedOperationException = true, UnknownOperationException = true,
+  KMSInvalidStateException = true, ValidationException = true }
+
+--- When KMS rotated the material of a key last; nil when it never did.
+---@param context engine.Context
+---@param key engine.Key
+---@return number? moment, table? refused  why KMS does not say
+function M.last_rotation(context, key)
+  local answer, refused = context:try(UNTOLD, function()
+    return context.session.kms.list_key_rotations { region = key.region, KeyId = key.arn }
+  end)
+  local last
+  for _, rotation in ipairs(answer and answer.Rotations or {}) do
+    local moment = time.epoch(rotation.RotationDate)
+    if moment and (not last or moment > last) then last = moment end
+  end
+  return last, refused
+end
+
 --- Whether a key was made so lately that its tags may not show yet.
 ---@param context engine.Context
 ---@param key engine.Key

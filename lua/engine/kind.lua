@@ -9,7 +9,7 @@ local unknown = require "unknown"
 local M = {}
 
 --- Kinds that the library has.
-M.STOCK = { cluster_cmek = true, cmek_rotation = true, rotation_lock = true, cluster_regions = true, growth = true,
+M.STOCK = { cluster_cmek = true, cmek_rotation = true, rotation_lock = true, material_rotation = true, cluster_regions = true, growth = true,
   key = true, replica = true, role = true, role_use = true, adopted_key = true, adopted_role = true,
   transit_key = true, vault_mount = true, vault_provider = true, vault_key = true, vault_distribution = true, cluster = true, cmek = true,
   revoked_key = true, revoked_cluster = true, restored_key = true, restored_cluster = true, every_key = true,

@@ -260,9 +260,24 @@ local function following(context, regions)
   tell(context, said)
 end
 
+-- Whether KMS has other material by now than the Cloud has used.
+local function tell_unrotated(context, cluster, regions)
+  local info, said = context:cmek(cluster), {}
+  for _, due in ipairs(regions) do
+    local last, refused = keys.last_rotation(context, due.have)
+    local taken = cmek.taken_at(info, due.region, due.arn)
+    if not refused and taken and (last or 0) <= taken then
+      add(said, due, "KMS has not rotated the key since the Cloud was given it (%s): it is wrapped anew with the same material (--on-demand has KMS "
+        .. "rotate it first)", time.text(taken))
+    end
+  end
+  tell(context, said)
+end
+
 local function aim(engine, regions, options)
   local context = engine.context
   if options.rewrap then
+    if not options.on_demand and engine.mode ~= "verify" then tell_unrotated(context, options.cluster, regions) end
     for _, due in ipairs(regions) do due.generation = due.from end
     return
   end
@@ -387,7 +402,14 @@ local function lock_of(engine, options, regions)
   return require("engine.rotation_lock").place(engine, options.cluster, options.lock, by_vault)
 end
 
+local function check(options)
+  local message = options.on_demand and not options.rewrap and "--on-demand has KMS rotate the keys in use, which the Cloud takes with --rewrap"
+    or options.rewrap and options.to and "--rewrap uses the same keys anew, and --to names other ones"
+  if message then refuse(message, "cmek help rotating") end
+end
+
 local function read(engine, options)
+  check(options)
   local context, cluster = engine.context, options.cluster
   local info = context:cmek(cluster)
   if info.unknown then
@@ -395,7 +417,11 @@ local function read(engine, options)
       message = "--facts does not tell it: only the Cloud can", next = "leave --facts out" }
   end
   local set_out = remembered(engine)
-  if engine.spec then return of_this_run(engine, set_out) end
+  if engine.spec and engine.spec.of_this_run then return of_this_run(engine, set_out) end
+  if engine.spec then
+    failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
+      message = "a rotation makes new keys, and with --spec nobody talks to AWS", next = "leave --spec out" }
+  end
   local found = context.tasks.map(wanted(cluster, options.only), function(region) return describe(context, cluster, info, region) end)
   local regions = judge(engine, cluster, found)
   if set_out then
@@ -418,8 +444,9 @@ end
 
 --- What of a cluster's keys is due. Raises what is in the way, all of it at once.
 ---@param engine table
----@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, lock: string? }
----@return { role: string, regions: engine.Due[], used: table<string, string>, lock: table? }  used: the keys in use, by region
+---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, on_demand: boolean?, lock: string? }
+---@return { role: string, regions: engine.Due[], used: table<string, string>, lock: table?, needed: string? }
+---  used: the keys in use, by region; needed: what is to be said of those that are left
 function M.read(engine, options)
   if engine.mode == "destroy" then
     failure.raise { code = "refused", what = "taking back a rotation", message = "what was written since needs the new keys, and what was written "
@@ -428,10 +455,12 @@ function M.read(engine, options)
   end
   local due = engine.context:once("rotation", function() return read(engine, options) end)
   if engine.phase == "do" and not engine.rehearsal then remember(engine, due) end
-  local result = { role = due.role, regions = {}, used = {}, lock = due.lock }
+  local result, left = { role = due.role, regions = {}, used = {}, lock = due.lock }, {}
   for i, region in ipairs(due.regions) do
     result.regions[i], result.used[region.region] = plain(region), region.arn
+    if region.from and region.generation > region.from then left[#left + 1] = ("%s (generation %d)"):format(region.arn, region.from) end
   end
+  result.needed = left[1] and "these stay enabled, and are needed for what was written before: " .. table.concat(left, ", ") or nil
   return result
 end
 

@@ -20,9 +20,15 @@ M.checks = {
   { id = "cmek_rotation.enabled", severity = "high", text = "region and key are ENABLED" },
 }
 
---- Why it cannot be taken back.
-M.irreversible = "what is written from then on can be read with the new key alone, and what was written before, and backups from then, with "
+local OTHER <const> = "what is written from then on can be read with the new key alone, and what was written before, and backups from then, with "
   .. "the old one: neither may ever be disabled or deleted; going back is another rotation"
+local ANEW <const> = "the store key is wrapped with the material that KMS has now, and not with the older one again; KMS keeps both for as long "
+  .. "as it keeps the key"
+
+--- Why it cannot be taken back.
+---@param want table
+---@return string
+function M.irreversible(want) return want.rewrap and ANEW or OTHER end
 
 --- The Cloud works for hours, and needs no credentials of AWS meanwhile.
 M.in_cloud = true
@@ -45,8 +51,8 @@ function M.foresee(context, want)
   context:begin("organization", function() return context.session.cloud.organization() end)
 end
 
---- What the Cloud says.
-function M.find(context, want) return { info = context:cmek(want.cluster) } end
+--- What the Cloud says. A run that goes on at the Cloud alone has been taken: it waits, and asks for nothing again.
+function M.find(context, want) return { info = context:cmek(want.cluster), taken = context.spec ~= nil or nil } end
 
 function M.refusal() return nil end
 function M.warnings() return {} end
@@ -62,9 +68,9 @@ function M.differences(want, have)
   local list = {}
   for _, spec in ipairs(want.region_specs) do
     local state = cmek.state(have.info, spec)
-    if want.rewrap then
+    if want.rewrap and not have.taken then
       list[#list + 1] = { check = "key", field = "key." .. spec.region, have = shown(have.info, spec), want = spec.key_spec.uri .. ", as it is now" }
-    elseif state == "absent" or state == "failed" then
+    elseif not want.rewrap and (state == "absent" or state == "failed") then
       list[#list + 1] = { check = "key", field = "key." .. spec.region, have = want.used[spec.region], want = spec.key_spec.uri }
     end
   end
@@ -105,12 +111,13 @@ local function change_of(context, want, specs)
 end
 
 --- Gives the Cloud the keys of the regions that do not have them yet, then waits until every region uses its key.
-function M.update(context, want, _, step)
+function M.update(context, want, have, step)
   local info, open = context.session.cloud.cmek(want.cluster.id), {}
   for _, spec in ipairs(want.region_specs) do
     check_used(context, want, info, spec)
     local state = cmek.state(info, spec)
-    if want.rewrap and state ~= "pending" or state == "absent" or state == "failed" then open[#open + 1] = spec end
+    local asked = want.rewrap and (have.taken or state == "pending")   -- by this run, or by another one that is at it
+    if want.rewrap and not asked or state == "absent" or state == "failed" then open[#open + 1] = spec end
   end
   if #open > 0 then
     local change = change_of(context, want, open)
