@@ -295,6 +295,43 @@ test["a region whose new key the Cloud cannot use goes on with the old one; its 
   test.equal({ account(who, "us-east-1"), account(who, "us-west-2") }, { { "ENABLED", "DISABLED", "ENABLED" }, { "ENABLED", "DISABLED", "ENABLED" } })
 end
 
+-- Gives the Cloud the keys of generation 2, as another operator's request does.
+local function put_by_another(who)
+  local specs = {}
+  for i, region in ipairs(REGIONS) do
+    specs[i] = { region = region, key_spec = { type = "AWS_KMS", uri = key_of(who, region, 2).Arn, auth_principal = operators.role(who).Arn } }
+  end
+  local answer = who.simulation:handle { method = "PUT", target = ("/api/v1/clusters/%s/cmek"):format(operators.CLUSTER.id),
+    headers = { { "Authorization", "Bearer " .. require("sim.cloud").KEYS[1].secret }, { "Content-Type", "application/json" } },
+    body = json.encode { region_specs = json.array(specs) } }
+  test.equal(answer.status, 200)
+end
+
+test["a request that was refused is not sent again when the Cloud has taken another operator's meanwhile"] = function()
+  local who = open()
+  fault(who, "error service=cloud operation=UpdateCMEKSpec code=INVALID_ARGUMENT status=400 count=1 "
+    .. "message=Insufficient permissions to access the KMS key")
+  local log = operators.log(who)
+  local see = who.simulation.on_request
+  who.simulation.on_request = function(entry)
+    see(entry)
+    if entry.operation == "UpdateCMEKSpec" and entry.status == 400 then who.world:after(0.5, function() put_by_another(who) end) end
+  end
+  done(who)
+  test.equal(count(log, "cloud UpdateCMEKSpec"), 2)
+end
+
+test["a region whose key was used anew and could not be has no other in use: that key is given to it again"] = function()
+  local who = open()
+  done(who)
+  local region = cluster(who).cmek.region_infos[2]
+  test.equal({ region.region, region.key_infos[2].status }, { "us-east-1", "ENABLED" })
+  cluster(who).cmek.status, region.status, region.key_infos[2].status = "ROTATE_FAILED", "ROTATE_FAILED", "ENABLE_FAILED"
+  test.equal(run(who, { mode = "verify" }).findings[1].field, "status")
+  done(again(who), { run_id = "run-2" })
+  test.equal(account(who, "us-east-1"), { "ENABLED", "DISABLED", "ENABLED" })
+end
+
 test["the Cloud failed and nothing that can be seen says why: its words are told as that"] = function()
   local fields = explain.tell("cmek.rotate-failed", { said = "us-east-1: region ROTATE_FAILED", mend = "cmek run console --cluster orders" })
   test.contains(explain.text(fields), "goes on with the key from before")

@@ -164,7 +164,7 @@ local function send(context, change, first)
     return false
   elseif kind == "access" then
     judge_access(context, change, refused, first)
-    return false
+    return taken(context, change, change.old)   -- somebody else's request may have been taken since
   elseif look_for_outcome(context, change, kind == "already" and "" or change.old) then
     return true
   elseif kind == "already" then

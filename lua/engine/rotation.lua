@@ -33,6 +33,15 @@ local LINE <const> = "rotation"
 
 local RANK <const> = { ENABLED = 1, ROTATING = 2, DISABLING = 3, DISABLE_FAILED = 4 }
 
+-- The key that was used anew and could not be, by its latest account: the region has no other, and what is in it needs that one.
+local function failed(entry)
+  local found
+  for _, key in ipairs(entry and entry.status == "ROTATE_FAILED" and entry.key_infos or {}) do
+    if key.status == "ENABLE_FAILED" and (not found or (key.updated_at or "") >= (found.updated_at or "")) then found = key end
+  end
+  return found and { uri = found.spec.uri, auth_principal = found.spec.auth_principal, status = found.status }
+end
+
 -- The key that a region uses and the one that it is being given; else why it cannot be rotated.
 local function used(info, cluster, region)
   local entry, now, coming = cmek.region(info, region), nil, nil
@@ -48,6 +57,7 @@ local function used(info, cluster, region)
     end
   end
   if not now and coming and entry.status == "ROTATING" then return coming end   -- the same key, wrapped anew
+  now = now or not coming and failed(entry)
   if now then return now, coming end
   local text = coming and "CMEK is still being enabled in %s: wait until that is done (cmek run enable --cluster %s)"
     or "CMEK is not enabled in %s, so there is no key to rotate: cmek run enable --cluster %s"

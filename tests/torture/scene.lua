@@ -378,6 +378,12 @@ function Scene:claimed(region) return claimed(self, region) end
 
 function Scene:cluster_of(name) return cluster_of(self, name) end
 
+--- What the Cloud was asked for late is done.
+function Scene:let_cloud_work()
+  self.world.now = self.world.now + 600
+  require("sim.cloud").settle(self.simulation)
+end
+
 -- Everything has come to rest.
 local function rest_of(self)
   local document = self.simulation:document()

@@ -191,6 +191,7 @@ local function rotate(scene)
   scene:good_luck()
   scene:recover(operators)
   scene:drain()
+  scene:let_cloud_work()
   scene:judge(invariants.rotated)
   scene.world.now = scene.world.now + 400
   verify(scene, "", "verify finds nothing where all is well")
