@@ -160,6 +160,17 @@ local function leave_temporary(who, name)
   end)
 end
 
+test["an import that ends while destroying looks around has taken its key away by itself"] = function()
+  local who = made()
+  leave_temporary(who, "tmp-0f2c6e9d41b7-us-east-1-a")
+  local keys = transit(who).data.keys
+  who.simulation.on_request = function(entry)
+    if entry.operation == "transit/ListKeys" then keys["tmp-0f2c6e9d41b7-us-east-1-a"] = nil end
+  end
+  local report, status = destroy(who)
+  test.equal({ status, report.error }, { 0 })
+end
+
 test["what imports of this cluster left behind is taken away; what bears another cluster's ID, or is another kind of key, is not"] = function()
   local who = made()
   local other = "tmp-91d3b7a2e5f4-us-east-1-x"

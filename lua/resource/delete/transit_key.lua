@@ -26,7 +26,8 @@ local function temporaries(context, want)
   for _, name in ipairs(vault_side.list(context, want.mount) or {}) do
     if name:sub(1, #prefix) == prefix then
       local wanted = { cluster = want.cluster, mount = want.mount, name = name, temporary = true }
-      things[#things + 1] = { want = wanted, have = key.find(context, wanted) }
+      local have = key.find(context, wanted)   -- an import that has ended meanwhile took its own away
+      things[#things + 1] = have and { want = wanted, have = have }
     end
   end
   return things
