@@ -45,8 +45,9 @@ local Reading = {}
 Reading.__index = Reading
 
 function Reading:fail(text, ...)
-  failure.raise { code = "precondition", exit = "usage", what = "reading the layout " .. self.what, message = text:format(...),
-    next = self.next or "cmek help layouts" }
+  local message = text:format(...)
+  failure.raise({ code = "precondition", exit = "usage", what = "reading the layout " .. self.what, message = message }, "layout.wrong",
+    { wrong = message })
 end
 
 local function meant(word, list)

@@ -22,8 +22,8 @@ return {
 
   run = function(arg)
     local org, cluster = cloud.organization(), read("cluster", arg.cluster)
-    local map = layout(cluster, arg.layout)
     preflight(cluster)
+    local map = layout(cluster, arg.layout)   -- which key and which role each region uses
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
     local roles = map:roles(function(name, account)

@@ -12,8 +12,8 @@ return {
 
   run = function(arg)
     local cluster = read("cluster", arg.cluster)
-    local map = layout(cluster, arg.layout)
     preflight(cluster)
+    local map = layout(cluster, arg.layout)   -- which key and which role each region uses
 
     -- The role and the keys that the recipe `console` made.
     local roles = map:roles(function(name, account)

@@ -119,6 +119,7 @@ M.CASES = {
   { "cmek.revoked", enabled = true, state = revoked, run = ENABLE, answers = "y\n", printed = true },
   { "revoke.shared", enabled = true, state = shared, run = "cmek plan revoke --cluster orders-one" },
   { "cmek.regions", state = grown, run = ENABLE, mended = true, answers = "y\n" },
+  { "layout.wrong", run = "cmek plan console --cluster orders-one --layout shared:eu-west-9" },
   { "cmek.swapped", run = "cmek plan enable --cluster orders-one --key arn:aws:iam::210987654321:role/x" },
   { "access.role-missing", state = function(state) state.aws[M.ACCOUNT].iam.roles = json.array {} end, run = ENABLE, mended = true, answers = "y\n" },
   { "access.external-id", state = trust("0f4be3a2%-6a1c", "0f4be3a2-0000"), run = ENABLE, mended = true, answers = "y\n" },

@@ -103,6 +103,7 @@ end
 local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-unknown", "cluster.locked", "way.proxy-login",
   "way.connection", "way.no-libcurl", "way.refused", "way.no-http", "aws.clock", "cmek.enable-failed", "cmek.other-key",
   "access.key-missing", "access.key-pending-deletion", "cloud.lost",   -- the last: tests/test_resource_cluster_cmek.lua
+  "layout.other", "kms.no-replica",   -- tests/test_layout.lua, tests/test_replica.lua
   "cluster.shape", "cluster.not-grown", "cmek.add-failed",   -- tests/test_add_region.lua
   "vault.login-sts", "vault.login-server-id", "vault.mfa", "vault.wrapped",
   "vault.denied", "vault.denied-request", "vault.standby", "vault.throttled", "vault.trouble", "vault.plain", "vault.client-certificate",

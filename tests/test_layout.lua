@@ -131,12 +131,28 @@ end
 test["a cluster that uses one layout is not moved to another by the way: each region's key in use is named"] = function()
   local who = operators.open()
   done(who, "shared", { arguments = { enable = "true" } })
-  local report, status = run(who)
+  local report, status = run(who, "own")
   test.equal({ status, report.summary.refused }, { 1, 2 })
   local reasons = {}
-  for _, step in ipairs(report.steps) do reasons[#reasons + 1] = step.action == "refuse" and step.reason or nil end
+  for _, step in ipairs(report.steps) do
+    reasons[#reasons + 1] = step.action == "refuse" and step.reason or nil
+    test.equal(step.action ~= "refuse" or step.told.situation, step.action ~= "refuse" or "layout.other")
+  end
   test.contains(table.concat(reasons, "\n"), "name the layout that the cluster has (--layout shared, or a file)")
   for _, region in ipairs { "us-east-1", "us-west-2" } do test.equal(keys_in(who, region), 0) end
+end
+
+test["without --layout a cluster is gone on with as it is: run, verify and enable say so and find nothing to do"] = function()
+  for _, layout in ipairs { "shared:us-west-2", "replica" } do
+    local who = operators.open()
+    done(who, layout, { arguments = { enable = "true" } })
+    local report = done(who)
+    test.equal({ report.summary.create, report.summary.change, report.layout }, { 0, 0 })
+    test.contains(json.encode(report.warnings), ("the cluster uses its keys in the layout '%s'"):format(layout))
+    local verified, status = run(who, nil, { mode = "verify" })
+    test.equal({ status, verified.findings }, { 0, json.array {} })
+    test.equal(done(who, nil, { recipe = "enable" }).summary.create, 0)
+  end
 end
 
 test["a file mixes them: a key of its own with a replica, and a region that shares; a role of a region's own is made"] = function()

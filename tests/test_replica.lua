@@ -182,6 +182,7 @@ test["keys of their own do not become replicas: that is a rotation, and it is sa
   test.equal({ status, report.summary.refused, report.summary.create }, { 1, 3, 0 })
   test.contains(step(report, PRIMARY).reason, "is a single-Region key")
   test.contains(step(report, "us-east-1").reason, "is no replica of the key in eu-west-1")
+  test.equal(step(report, "us-east-1").told.situation, "kms.no-replica")
   report = run(who, { mode = "verify" })
   local found = {}
   for _, finding in ipairs(report.findings) do found[finding.id .. " " .. finding.region] = true end
@@ -258,11 +259,24 @@ test["vault-transit: material that was deleted from one replica is found by veri
   test.equal({ key(who, "us-west-2").KeyState, key(who, "us-west-2").CurrentKeyMaterialId }, { "Enabled", before })
 end
 
-test["other material than the family's fits no replica"] = function()
+test["KMS takes no other material for a replica than its family's"] = function()
   local who = open()
   done(who, { recipe = TRANSIT })
-  local other = who.simulation
-  test.truthy(require("sim.kms_regions").family_material(other.state, key(who, "us-west-2")) == key(who, PRIMARY).CurrentKeyMaterialId)
+  who.session.door:permit_writes "?"
+  local replica = key(who, "us-west-2")
+  local raised = test.raises(function()
+    within(who, function(kms)
+      kms.delete_imported_key_material { region = "us-west-2", KeyId = replica.Arn }
+      replica.CurrentKeyMaterialId = nil   -- as of a replica that never had any
+      local given = kms.get_parameters_for_import { region = "us-west-2", KeyId = replica.Arn, WrappingAlgorithm = "RSAES_OAEP_SHA_256",
+        WrappingKeySpec = "RSA_2048" }
+      kms.import_key_material { region = "us-west-2", KeyId = replica.Arn, ImportToken = given.ImportToken,
+        ExpirationModel = "KEY_MATERIAL_DOES_NOT_EXPIRE",
+        EncryptedKeyMaterial = crypto.base64(crypto.rsa_oaep_wrap(crypto.unbase64(given.PublicKey), ("x"):rep(32), "sha256")) }
+    end)
+  end, "IncorrectKeyMaterialException")
+  test.truthy(raised)
+  test.equal(done(who, { recipe = TRANSIT }).summary.change, 1)   -- the family's own is taken
 end
 
 test["vault-transit: of wrapped material nobody has a copy, so there are no replicas"] = function()

@@ -192,7 +192,8 @@ end
 local function not_ours(want, live)
   for _, key in ipairs(live) do
     if region_of(key.uri) ~= want.region then
-      return { in_use = key.uri, refused = ("the cluster uses %s in %s (%s), and a key in %s is wanted for it: name the layout that the "
+      return { in_use = key.uri, used_in = key.region,
+        refused = ("the cluster uses %s in %s (%s), and a key in %s is wanted for it: name the layout that the "
         .. "cluster has (--layout shared, or a file), for another key is a rotation"):format(key.uri, key.region, key.status, want.region) }
     end
   end

@@ -19,8 +19,9 @@ local M = {}
 -- Accounts ---------------------------------------------------------------------------------------------------------
 
 local function fail(self, text, ...)
-  failure.raise { code = "precondition", exit = "usage", what = ("reading the layout '%s'"):format(self.layout.name), message = text:format(...),
-    next = "cmek help layouts" }
+  local message = text:format(...)
+  failure.raise({ code = "precondition", exit = "usage", what = ("reading the layout '%s'"):format(self.layout.name), message = message },
+    "layout.wrong", { wrong = message })
 end
 
 -- The account that a place's profile or role leads to; nil where it names none.
@@ -86,6 +87,18 @@ local function check_limits(self, without)
   end
 end
 
+-- The layout that the cluster's keys in use have, for whom nobody has named one; nil where that is a key a region, or cannot be asked.
+local function in_use(engine, cluster)
+  if engine.session.facts or not engine.touched.cloud then return nil end
+  local ok, info = pcall(engine.context.cmek, engine.context, cluster)
+  if not ok then return nil end   -- preflight, or the cluster's own checks, tell of it
+  local name = require("engine.existing").layout(cluster, info)
+  if name then
+    engine.context:warn(("the cluster uses its keys in the layout '%s', which is gone on with; another one would be a rotation"):format(name))
+  end
+  return name
+end
+
 --- The layout of a recipe's cluster. Regions that are in it and not the cluster's can be talked to from here on.
 ---@param engine table
 ---@param cluster table
@@ -93,7 +106,7 @@ end
 ---@param without { replicas: string?, accounts: string?, existing: string? }?  what the recipe does not do, and why
 ---@return engine.Layout
 function M.of(engine, cluster, given, without)
-  if engine.spec then given = nil end   -- a hand-over has its keys and roles
+  if engine.spec then given = nil elseif not given then given = in_use(engine, cluster) end   -- a hand-over has its keys and roles
   local layout = layouts.of(cluster, given, engine.session.partition)
   for _, place in ipairs(layout.places) do
     if place.key_region ~= place.region then engine.session.door:region(place.key_region) end

@@ -37,6 +37,7 @@ local function key(engine, want, have, check, reason)
   local locked_out = reason:find("could not change it again", 1, true)
   if locked_out then return "kms.lockout", { source = engine.context:identity().arn } end
   if not have or type(have) ~= "table" then return nil end
+  if have.used_in then return "layout.other", { keys = have.in_use, region = have.used_in, name = want.cluster.name } end
   if have.in_use then
     return "cmek.in-use", { keys = have.in_use, region = want.region, name = want.cluster.name }
   end
@@ -45,6 +46,10 @@ local function key(engine, want, have, check, reason)
   if check == "owner" then
     facts.why = keys.foreign(have, want.cluster)
     return facts.why and not want.arn and "kms.alias-taken" or nil, facts
+  end
+  if check == "replica" then
+    facts.primary, facts.name = require("unknown").show(want.primary.arn), want.cluster.name
+    return "kms.no-replica", facts
   end
   if check == "state" and STATES[have.state] then return STATES[have.state], facts end
   if check == "state" then

@@ -94,6 +94,22 @@ return {
     evidence = "{missing}",
     next = "make what is missing", commands = { "cmek run console --cluster {name}" } },
 
+  { id = "layout.wrong", title = "the layout does not fit the cluster", exit = "usage",
+    cause = "a layout says of every region of the cluster which key and which role it uses, once, and of no other region",
+    evidence = "{wrong}",
+    next = "mend it, or take one that has a name: own, shared, replica", commands = { "cmek help layouts" } },
+
+  { id = "layout.other", title = "the cluster uses its keys in another layout",
+    cause = "what is encrypted with a key needs that key: another key for a region is a rotation, not a run",
+    evidence = "{region} uses {keys}",
+    next = "name the layout that the cluster has, or leave --layout out; it is shown by", commands = { "cmek status --cluster {name}" } },
+
+  { id = "kms.no-replica", title = "the alias points to a key that is no replica of the primary",
+    cause = "a region has a key of its own already, and no key becomes a replica of another one",
+    evidence = "{alias} points to {key} in {region}, and the primary is {primary}",
+    next = "go on with the layout that the cluster has, or rotate to other keys; what there is shows",
+    commands = { "cmek status --cluster {name}" } },
+
   { id = "cmek.swapped", title = "the ARNs of role and key are swapped",
     cause = "a key serves the cluster, and a role is what CockroachDB assumes to use it: each has an ARN, and their places are not the same",
     evidence = "{arn} is the ARN of a {is}",

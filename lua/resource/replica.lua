@@ -88,7 +88,7 @@ function M.refusal(context, want, have)
   end
   if have and not have.refused and not keys.foreign(have, want.cluster) then
     local reason = stranger(want, have)
-    if reason then return reason, "state" end
+    if reason then return reason, "replica" end
   end
   return key.refusal(context, want, have and not have.refused and as_made(want, have) or have)
 end
