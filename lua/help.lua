@@ -397,8 +397,8 @@ Adding regions
 
   Checked before anything is made: the Cloud offers the region on AWS, no region stands twice, at least 3 nodes in each, one region or
   at least three in all, CMEK is enabled and not revoked. The new keys are of the form that the others have: made by KMS, multi-Region,
-  replicas of the same primary, one that all regions share, or with material of Vault's transit. Where the others differ, or Vault's
-  keymgmt makes them, name a key of the region by --key ARN.
+  replicas of the same primary, one that all regions share, with material of Vault's transit, or made by Vault's key management
+  (--provider-credentials as of the recipe vault). Where the others differ, name a key of the region by --key ARN.
 
   The request holds all regions with their nodes, as the Cloud shows them a moment before, and the keys of the new ones alone. A region
   that somebody else has added meanwhile stays; where one was taken out, or the same one was added with another key, nothing is sent.

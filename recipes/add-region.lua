@@ -10,6 +10,12 @@ return {
     { "admin",    "ARN that administers the keys; default: the account", list = true, like = "principal" },
     { "rotation", "days between automatic rotations, where KMS makes the keys", type = "integer", default = 365, min = 90, max = 2560 },
     { "tag",      "a tag of the keys", list = true, like = "tag" },
+
+    -- Where Vault's key management makes the keys, as of the recipe `vault`.
+    { "provider_credentials", "AWS credentials that Vault gets for the new regions: server (its server's own), environment, profile:NAME, file:PATH, "
+      .. "vault:kv/data/PATH", like = "credentials", default = "server" },
+    { "vault_principal", "ARN of whom Vault is in AWS, which with --admin keeps its rights to the keys; default: whose the credentials are",
+      optional = true, like = "principal" },
   },
   touches = { "cloud", "iam", "kms", "vault" },
 
@@ -25,14 +31,20 @@ return {
     local material = growth.material
     local keys = task.map(growth.regions, function(region)
       if growth.key then return { region = region.name, arn = growth.key } end   -- all regions share one
-      local from = material
+      local from, provider = material, {}
       if material and material.form == "exportable" and not growth.primary then
         from = ensure("transit_key", { cluster = growth.cluster, region = region.name, mount = material.mount })
+      elseif material and material.form == "distributed" then   -- which Vault puts into KMS itself
+        provider = ensure("vault_provider", { cluster = growth.cluster, region = region.name, mount = material.mount,
+          credentials = arg.provider_credentials, principal = arg.vault_principal })
+        local born = ensure("vault_key", { cluster = growth.cluster, region = region.name, mount = material.mount, type = "aes256-gcm96" })
+        from = ensure("vault_distribution", { cluster = growth.cluster, region = region.name, provider = provider, key = born,
+          purpose = "encrypt,decrypt", protection = "hsm" })
       end
       return ensure(growth.primary and "replica" or "key", { cluster = growth.cluster, region = region.name, arn = arg.key,
         primary = growth.primary, material = from, rotation = not material and arg.rotation or nil, multi_region = growth.multi_region,
         tags = arg.tag,
-        policy = policy.cmek { role = role.arn, admins = arg.admin } })
+        policy = policy.cmek { role = role.arn, admins = arg.admin, vault = provider.principal } })
     end)
 
     -- All regions with their nodes, and the keys of the new ones alone: "if a CMEK spec is provided for an existing region, the request

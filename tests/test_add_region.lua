@@ -226,8 +226,22 @@ test["where the keys' material is Vault's the new region's is too, from a transi
   local key = operator.key(who, "ap-southeast-2")
   test.equal(key.Origin, "EXTERNAL")
   test.truthy(who.vault.keys["transit/" .. names.vault_key(operator.CLUSTER, "ap-southeast-2")])
-  who.vault.mounts.transit = "keymgmt"
-  test.raises(function() add(who, { mode = "plan", arguments = { add = { "ap-south-1=3" } } }) end, "Vault's keymgmt (transit/)")
+end
+
+test["where Vault's key management makes the keys it makes the new region's too, through a provider of its own"] = function()
+  local crypto, pair = require "crypto", nil
+  local who = operator.open { environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = require("sim.vault.state").ROOT_TOKEN },
+    sim = { rsa_generate = function()
+      pair = pair or crypto.rsa_generate(2048)
+      return pair
+    end } }
+  local report, status = operator.run(who, "vault", { arguments = { enable = true } })
+  test.equal({ status, report.error }, { 0 })
+  report = added(who)
+  local kinds = {}
+  for i, step in ipairs(report.steps) do kinds[i] = step.kind end
+  test.equal(kinds, { "vault_provider", "vault_key", "vault_distribution", "key", "cluster_regions" })
+  test.equal({ operator.key(who, "ap-southeast-2").Origin, added(who).summary.unchanged }, { "EXTERNAL", 5 })
 end
 
 test["a key that is there is taken by its ARN, whatever the others are"] = function()

@@ -16,7 +16,7 @@ local CONSOLE_MAX <const> = 9   -- regions that the Cloud Console offers
 ---@field regions { name: string, node_count: integer }[]   the new ones, sorted by name
 ---@field role string         ARN of the one that all keys are used with
 ---@field key string?         ARN of the key that all regions share, where they do
----@field material { form: "exportable"|"wrapped", mount: string }?   where the keys' material is from Vault
+---@field material { form: "exportable"|"wrapped"|"distributed", mount: string }?   where the keys' material is from Vault
 ---@field primary table?      the key whose replicas all regions use, where they do, as ensure gives it
 ---@field multi_region boolean
 
@@ -157,18 +157,16 @@ local function primary_of(context, cluster, form, material)
     material = material and { form = material.form, mount = material.mount, name = form.name } or nil }
 end
 
--- Vault must offer what the new regions' material comes from.
-local function check_vault(engine, growth, cluster)
+-- Which engine the material is from, and what of it Vault must offer for the new regions.
+local function of_vault(engine, growth, cluster)
   local material, new = growth.material, {}
   for name, value in pairs(cluster) do new[name] = value end   -- order cannot be seen
   new.regions = growth.regions
   local ok, mount = pcall(require("resource.vault_mount").find, engine.context, { path = material.mount })
-  if ok and mount and mount.type == "keymgmt" then
-    failure.raise { code = "precondition", service = "vault", what = "looking at the keys of cluster " .. cluster.name,
-      message = ("Vault's keymgmt (%s/) makes and distributes them, which this recipe does not do"):format(material.mount),
-      next = "distribute a key to each new region in Vault (vault write keymgmt/kms/…/key/…), then name it: --key ARN" }
-  end
-  if engine.phase ~= "do" then require("engine.vault").check(engine, new, { transit = material.mount, form = material.form }) end
+  if not ok and not refusal.is(mount) then error(mount, 0) end
+  if ok and mount and mount.type == "keymgmt" then material.form = "distributed" end
+  if engine.phase == "do" then return end
+  require("engine.vault").check(engine, new, { [material.form == "distributed" and "keymgmt" or "transit"] = material.mount, form = material.form })
 end
 
 -- Fills in what the keys have in common.
@@ -189,7 +187,7 @@ local function same_form(engine, growth, cluster, used)
     growth.primary = primary_of(context, cluster, first, growth.material)
   end
   if first.kind == "KMS" then return end
-  check_vault(engine, growth, cluster)
+  of_vault(engine, growth, cluster)
 end
 
 -- Of a run that is taken up where the keys are made and handed over: all that is left is done by the Cloud.
