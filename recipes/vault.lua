@@ -31,9 +31,9 @@ return {
     preflight(cluster, { keymgmt = arg.vault_mount })
 
     -- Step 1. The role that CockroachDB Cloud assumes. It gets no permissions: the key's policy grants them.
-    local roles = map:roles(function(name)
-      return ensure("role", { cluster = cluster, name = name or arg.role, path = arg.role_path, boundary = arg.permissions_boundary, tags = arg.tag,
-        trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+    local roles = map:roles(function(name, account)
+      return ensure("role", { cluster = cluster, name = name or arg.role, account = account, path = arg.role_path, tags = arg.tag,
+        boundary = arg.permissions_boundary, trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
     end)
 
     -- Step 2, option B. "Enable the KMS secrets engine", once for all regions.

@@ -89,6 +89,14 @@ end
 -- The hostile service's URL is in $URL.
 local function hostile(fault) return "AWS_ENDPOINT_URL_KMS=$URL/" .. fault .. " " .. PLAN end
 
+-- A script that has Vault put a key into KMS with these credentials.
+local function distribute(credentials)
+  return ([[vault.enable_mount { path = "k", type = "keymgmt" }
+    vault.keymgmt_write_provider { mount = "k", name = "p", provider = "awskms", key_collection = "us-east-1", credentials = %s }
+    vault.keymgmt_write_key { mount = "k", name = "n", type = "aes256-gcm96" }
+    vault.keymgmt_distribute { mount = "k", name = "p", key = "n", purpose = "encrypt,decrypt" }]]):format(credentials)
+end
+
 --- Each with its situation. `state`: what somebody did before; `fault`: of `sim --fault`; `sim`: more of its options; `run`: what meets it;
 --- `script`: what cmek exec runs; `mended`: what goes well after the printed commands, which is `run` where it says true; `answers`:
 --- typed at the terminal; `printed`: false where no command of cmek's among them can be run here; `aws`: what goes well after the
@@ -213,6 +221,10 @@ M.CASES = {
   { "vault.uninitialised", sim = { "--vault-condition", "uninitialised" }, run = "VAULT_MAX_RETRIES=0 " .. READ, script = "vault.list_mounts()" },
   { "vault.dr-secondary", sim = { "--vault-condition", "dr-secondary" }, run = READ, script = "vault.list_mounts()" },
   { "vault.namespace", sim = { "--vault-edition", "openbao" }, run = "VAULT_NAMESPACE=nobody " .. READ, script = "vault.list_mounts()" },
+  { "vault.aws-credentials", run = WRITE, script = distribute [[{ access_key = "AKIASIMULATEDNOBODY1", secret_key = "x" }]] },
+  { "vault.aws-denied", run = WRITE, script = distribute [[{ access_key = "AKIASIMULATEDREAD0001",
+    secret_key = "simulated/secret/not-a-real-one/00000003" }]] },
+  { "vault.aws", run = WRITE, script = distribute "nil", sim = { "--fault", "error service=kms operation=CreateKey code=LimitExceededException" } },
   { "vault.no-engine", sim = { "--vault-edition", "community" }, run = WRITE, script = [[vault.enable_mount { path = "k", type = "keymgmt" }]] },
   { "vault.no-route", run = READ, script = [[vault.transit_read_key { mount = "nowhere", name = "k" }]] },
   { "vault.reference", run = "COCKROACH_API_KEY=vault:secret/data/nothing#key " .. PLAN },

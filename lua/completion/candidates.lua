@@ -81,8 +81,15 @@ local function layouts(line)
   return listed(require("layout").NAMES)
 end
 
+local function credentials(line)
+  if line.partial:find "^file:" then return {}, ":files" end
+  local list = listed { "server", "environment", "file:", "vault:" }
+  for _, profile in ipairs(profiles()) do list[#list + 1] = { "profile:" .. profile[1] } end
+  return list
+end
+
 --- By the flag's name, else by the name of its value.
-local VALUES <const> = { layout = layouts, cluster = clusters, confirm = clusters, profile = profiles,
+local VALUES <const> = { provider_credentials = credentials, layout = layouts, cluster = clusters, confirm = clusters, profile = profiles,
   vault_auth = function() return listed(require("vault.login").NAMES) end }
 local KINDS <const> = { FILE = ":files", DIR = ":directories" }
 

@@ -24,6 +24,7 @@ M.checks = {
   { id = "vault_distribution.exists", severity = "high", text = "Vault has the region's key in KMS, by the provider of the region" },
   { id = "vault_distribution.purpose", severity = "high", text = "for encrypting and decrypting" },
   { id = "vault_distribution.protection", severity = "high", text = "protected by hsm, as all that KMS keeps" },
+  { id = "vault_distribution.enabled", severity = "high", text = "Vault does not keep the version that is in use disabled" },
   { id = "vault_distribution.version", severity = "medium", text = "the version that is in use is Vault's newest: no rotation was left half done" },
 }
 
@@ -112,6 +113,15 @@ end
 
 -- Judging ----------------------------------------------------------------------------------------------------------
 
+--- Why Vault keeps the version that is meant disabled in KMS; nil when it does not.
+---@return string?
+function M.disabled(want, have)
+  if not have.version or have.version >= (want.key.enabled_from or 1) then return nil end
+  return ("Vault keeps version %d of %s/key/%s disabled in KMS (min_enabled_version is %d), and that is the one in use: with it nobody can read what "
+    .. "it encrypts: vault write %s/key/%s type=%s min_enabled_version=%d"):format(have.version, want.mount, want.key.name, want.key.enabled_from,
+    want.mount, want.key.name, keymgmt.TYPE, have.version)
+end
+
 --- Why the distribution is not gone on with; nil when it can be.
 ---@return string? reason
 function M.refusal(_, want, have)
@@ -133,6 +143,7 @@ function M.refusal(_, want, have)
     return ("%s in Vault has no version %s: versions below the key's min_enabled_version are left out (vault read %s/key/%s)"):format(M.name(want),
       tostring(have.version or want.version or "at all"), want.mount, want.key.name)
   end
+  return M.disabled(want, have)
 end
 
 function M.differences() return {} end

@@ -68,8 +68,11 @@ function M.warnings() return {} end
 function M.pending() return nil end
 
 --- What the recipe gets; version: the wanted one, else its newest.
----@return { mount: string, name: string, version: integer }
-function M.result(want, have) return { mount = want.mount, name = want.name, version = want.version or have and have.latest or 1 } end
+---@return { mount: string, name: string, version: integer, enabled_from: integer }  enabled_from: older ones Vault keeps disabled in KMS
+function M.result(want, have)
+  return { mount = want.mount, name = want.name, version = want.version or have and have.latest or 1,
+    enabled_from = have and math.tointeger(tonumber(have.min_enabled_version)) or 1 }
+end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,12 @@ function M.inspect(engine, list, want, have)
         text = "it is fixed for as long as the key is distributed" })
     end
   end
+  local disabled = distribution.disabled(want, have)
+  if disabled then
+    list:finding("vault_distribution.enabled", { field = "min_enabled_version", have = want.key.enabled_from, want = have.version, text = disabled })
+  else
+    list:ok "vault_distribution.enabled"
+  end
   local warning = distribution.warnings(want, have)[1]
   if not warning then return list:ok("vault_distribution.version", tostring(have.version or "")) end
   list:finding("vault_distribution.version", { field = "version", have = have.version, want = have.latest, text = warning.text,
