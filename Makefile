@@ -46,9 +46,9 @@ setup:          # the packages that the build needs; DEPS=skip only names what i
 demo: setup     # the main job against the simulated services
 	@$(MAKE) -s $(BUILD)/cmek
 	@sh tests/demo.sh $(BUILD)/cmek
-demo-vault: setup     # the same with key material from Vault
+demo-vault: setup     # the same with keys from Vault: by its key management engine, and by transit
 	@$(MAKE) -s $(BUILD)/cmek
-	@sh tests/demo.sh $(BUILD)/cmek vault-transit
+	@sh tests/demo.sh $(BUILD)/cmek vault vault-transit
 
 test:           # every sentence in tests/, and the torture
 	@host/setup curl openssl

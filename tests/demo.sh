@@ -37,6 +37,7 @@ With real services: export COCKROACH_API_KEY=… AWS_PROFILE=…; $cmek plan $1 
 MORE
     ;;
   *) cat <<MORE
+  $cmek sim -- sh -c '$cmek run $1 --cluster orders --enable --yes --confirm orders && $cmek run rotate --cluster orders --yes --confirm orders'
   $cmek sim -- sh -c '$cmek run $1 --cluster orders --yes && $cmek destroy $1 --cluster orders --confirm orders'
   $cmek help material     # where key bytes are in clear, and for how long
 
