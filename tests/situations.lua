@@ -9,6 +9,7 @@ local M = {}
 M.ACCOUNT, M.CLUSTER = "210987654321", "orders-one"
 
 local RUN <const>, PLAN <const> = "cmek run console --cluster orders-one --yes", "cmek plan console --cluster orders-one"
+local TRANSIT <const> = "cmek run vault-transit --cluster orders-one --yes"
 local ENABLE <const> = "cmek run enable --cluster orders-one --yes --confirm orders-one"
 local READ <const> = "cmek exec $D/script.lua"
 local WRITE <const> = "cmek exec --write --yes $D/script.lua"
@@ -35,6 +36,16 @@ end
 local function key(members)
   return function(state)
     for name, value in pairs(members) do key_of(state)[name] = value end   -- order cannot be seen
+  end
+end
+
+-- Material that somebody, or vault-transit, imported.
+local function imported(source, members)
+  return function(state)
+    key(members)(state)
+    key_of(state).Origin = "EXTERNAL"
+    key_of(state).ExpirationModel = members.ExpirationModel or members.KeyState ~= "PendingImport" and "KEY_MATERIAL_DOES_NOT_EXPIRE" or nil
+    if source then table.insert(key_of(state).Tags, { TagKey = "cmek:material", TagValue = source }) end
   end
 end
 
@@ -193,6 +204,12 @@ M.CASES = {
   { "kms.key-of-wrong-kind", state = key { KeySpec = "RSA_2048", KeyUsage = "SIGN_VERIFY" }, run = PLAN, aws = PLAN },
   { "kms.policy-unreadable", fault = "error service=kms operation=GetKeyPolicy code=AccessDeniedException message=User: x is not authorized",
     run = PLAN },
+  { "kms.material-of-kms", run = TRANSIT, mended = PLAN },
+  { "kms.material-elsewhere", state = imported("transit/no-copy", {}), run = TRANSIT },
+  { "kms.material-gone", state = imported("transit/crdb-cmek-orders-one-91d3b7a2e5f4-us-east-1:1", { KeyState = "PendingImport", Enabled = false }),
+    run = RUN, printed = false },   -- no Vault lasts from one simulation to the next
+  { "kms.material-lost", state = imported(nil, { KeyState = "PendingImport", Enabled = false }), run = RUN },
+  { "kms.material-expires", state = imported(nil, { ExpirationModel = "KEY_MATERIAL_EXPIRES", ValidTo = 1900000000 }), run = RUN },
   { "kms.orphan-principal", state = with_orphan, run = PLAN, aws = PLAN },
   { "kms.state", aws = "true", run = WRITE .. " $KEY", script = [[
       kms.disable_key { region = "us-east-1", KeyId = arg[1] } kms.enable_key_rotation { region = "us-east-1", KeyId = arg[1] }]] },

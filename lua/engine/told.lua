@@ -33,6 +33,31 @@ local function orphan(engine, have, facts)
   end
 end
 
+-- A run of the recipe with other arguments than were given.
+local function with_others(engine, others)
+  local given = {}
+  for argument, value in pairs(engine.given) do given[argument] = value end   -- order cannot be seen
+  for argument, value in pairs(others) do given[argument] = value end
+  return mend.cmek(setmetatable({ given = given }, { __index = engine }), "run")
+end
+
+-- Material that is not what CMEK needs, or from elsewhere than where it was to come from.
+local function material(engine, want, have)
+  local source = have.tags[names.TAG_MATERIAL]
+  local mount, copy = tostring(source):match "^(.*)/[^/]*$", source and not source:find "/no%-copy$"
+  local facts = { key = have.arn, origin = have.metadata.Origin, source = source or "not told by a tag", tag = names.TAG_MATERIAL,
+    again = mend.cmek(engine, "run", "console", mend.CHAIN),
+    import = copy and ("cmek run vault-transit --cluster %s --vault-mount %s"):format(mend.quote(want.cluster.name), mend.quote(mount)) or nil }
+  if want.material and have.metadata.Origin ~= "EXTERNAL" then return "kms.material-of-kms", facts end
+  local own = want.material and (want.material.form == "exportable" or want.material.form == "wrapped")
+  if own and source and source ~= require("engine.material").source(want) then
+    facts.as_it_was = with_others(engine, { form = copy and "exportable" or "wrapped", vault_mount = mount })
+    return "kms.material-elsewhere", facts
+  end
+  if have.state == "PendingImport" then return facts.import and "kms.material-gone" or "kms.material-lost", facts end
+  if have.metadata.ExpirationModel == "KEY_MATERIAL_EXPIRES" then return "kms.material-expires", facts end
+end
+
 local function key(engine, want, have, check, reason)
   local locked_out = reason:find("could not change it again", 1, true)
   if locked_out then return "kms.lockout", { source = engine.context:identity().arn } end
@@ -56,24 +81,18 @@ local function key(engine, want, have, check, reason)
     facts.field, facts.value = wrong_kind(have)
     return facts.field and not want.arn and "kms.key-of-wrong-kind" or nil, facts
   end
+  if check == "material" then return material(engine, want, have) end
   if check == "policy" and have.policy == nil then return "kms.policy-unreadable", facts end
   if check == "policy" then return orphan(engine, have, facts), facts end
 end
 
 -- Roles --------------------------------------------------------------------------------------------------------------
 
--- The run with another name for the role.
-local function with_other_role(engine, name)
-  local given = { role = name:sub(1, 60) .. "-2" }
-  for argument, value in pairs(engine.given) do given[argument] = argument ~= "role" and value or given.role end   -- order cannot be seen
-  return mend.cmek(setmetatable({ given = given }, { __index = engine }), "run")
-end
-
 local function role(engine, want, have, check)
   if not have or check ~= "owner" or not have.arn or have.unreadable.tags then return nil end
   local owner = have.tags[names.TAG_CLUSTER]
   if owner == want.cluster.id then return nil end
-  local facts = { arn = have.arn, owner = owner, other_role = with_other_role(engine, want.name) }
+  local facts = { arn = have.arn, owner = owner, other_role = with_others(engine, { role = want.name:sub(1, 60) .. "-2" }) }
   return owner and "iam.role-of-another-cluster" or "iam.role-foreign", facts
 end
 

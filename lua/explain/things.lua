@@ -35,6 +35,31 @@ return {
     next = "take the alias from it, then run this again: it makes a key of the right kind",
     commands = { "aws kms delete-alias --region {region} --alias-name {alias}" } },
 
+  { id = "kms.material-of-kms", title = "the key has material that KMS made",
+    cause = "where a key's material is from is fixed for its life: material of Vault's is another key, which is a rotation",
+    evidence = "KMS says Origin {origin} of {key}",
+    next = "go on with the recipe that made it", commands = { "{again}" } },
+
+  { id = "kms.material-elsewhere", title = "the key has other material of Vault's than is asked for",
+    cause = "where a key's material is from is fixed for its life: another form or another engine is another key, which is a rotation",
+    evidence = "the tag {tag} of {key} says {source}",
+    next = "go on as it was made", commands = { "{as_it_was}" } },
+
+  { id = "kms.material-gone", title = "the key's material is gone, and Vault has it",
+    cause = "the material was deleted from KMS, or has expired; until it is imported again nobody can read what it encrypts",
+    evidence = "KMS says KeyState PendingImport of {key}; its tag {tag} says {source}",
+    next = "import the same material again", commands = { "{import}" } },
+
+  { id = "kms.material-lost", title = "the key's material is gone, and nothing says who has it",
+    cause = "the material was deleted from KMS, or has expired; what it encrypts can be read again only with the same material",
+    evidence = "KMS says KeyState PendingImport of {key}; where its material is from is {source}",
+    next = "import the same material again, if anybody kept it (aws kms get-parameters-for-import); other material does not fit this key" },
+
+  { id = "kms.material-expires", title = "the key's material expires",
+    cause = "from its end on nobody can read what it encrypts, and CockroachDB cannot start: CMEK needs material that does not expire",
+    evidence = "KMS says ExpirationModel KEY_MATERIAL_EXPIRES of {key}; where its material is from is {source}",
+    next = "import the same material again before it ends, with KEY_MATERIAL_DOES_NOT_EXPIRE; whose material is Vault's: cmek run vault-transit" },
+
   { id = "kms.policy-unreadable", title = "the key's policy may not be read",
     cause = "a policy that cannot be read cannot be kept when another one is put",
     evidence = "kms:GetKeyPolicy on {key} is denied",
