@@ -35,20 +35,21 @@ return {
 
     -- A new key in each region. The one in use is neither changed nor disabled: what it has encrypted needs it.
     -- Where the material comes from Vault, it makes the next: version N of its key is that of generation N.
-    local keys = task.map(due.regions, function(region)
-      if arg.on_demand then ensure("material_rotation", { cluster = cluster, region = region.region, arn = region.arn }) end
-      local material = region.material
-      if material and material.form == "exportable" then
-        material = ensure("transit_key", { cluster = cluster, region = region.region, mount = material.mount, name = material.name,
-          version = region.generation })
-      elseif material and material.form == "distributed" then   -- which Vault puts into KMS itself
-        local born = ensure("vault_key", { cluster = cluster, region = region.region, mount = material.mount, name = material.name,
-          version = region.generation })
-        material = ensure("vault_distribution", { cluster = cluster, region = region.region, provider = { name = material.provider }, key = born,
-          version = region.generation })
+    local keys = due.keys(function(key)
+      local material, of = key.material, key.kind == "key" and key.material and key.material.form   -- a replica has its primary's
+      if arg.on_demand and key.kind == "key" then ensure("material_rotation", { cluster = cluster, region = key.region, arn = key.arn }) end
+      if of == "exportable" then
+        material = ensure("transit_key", { cluster = cluster, region = key.region, mount = material.mount, name = material.name,
+          version = key.generation })
+      elseif of == "distributed" then   -- which Vault puts into KMS itself
+        local born = ensure("vault_key", { cluster = cluster, region = key.region, mount = material.mount, name = material.name,
+          version = key.generation })
+        material = ensure("vault_distribution", { cluster = cluster, region = key.region, provider = { name = material.provider }, key = born,
+          version = key.generation })
       end
-      return ensure("key", { cluster = cluster, region = region.region, generation = region.generation, rotation = arg.rotation or region.rotation,
-        material = material, tags = region.tags, multi_region = region.multi_region, policy = region.policy, inherits = region.inherits })
+      return ensure(key.kind, { cluster = cluster, region = key.region, serves = key.serves, primary = key.primary, generation = key.generation,
+        rotation = arg.rotation and key.kind == "key" and arg.rotation or key.rotation, material = material, tags = key.tags,
+        multi_region = key.multi_region, policy = key.policy, inherits = key.inherits })
     end)
 
     -- "Only the regions to rotate" are listed: one request, then the Cloud works through them.

@@ -1,7 +1,8 @@
 --- What a rotation starts from and leads to: for each region of a cluster the key in use, its generation and where its material is from,
 --- and the generation that comes next. What is in use is what the Cloud says; an unfinished rotation comes before a new one.
 ---@class engine.Due
----@field region string
+---@field region string           of the cluster
+---@field place string            the key's own region, which several of the cluster's may use
 ---@field arn string              of the key in use
 ---@field role string             by which it is used
 ---@field from integer            its generation
@@ -12,10 +13,12 @@
 ---@field tags table<string, string>  the tags in use that are not cmek's
 ---@field rotation integer?       days between KMS's own rotations of the key in use
 ---@field multi_region boolean?
+---@field replica_of string?      the region whose key the one in use is a replica of
 ---@field material engine.Material?
 local choice = require "engine.choice"
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
+local groups = require "engine.rotation_groups"
 local guard = require "engine.guard"
 local keys = require "engine.keys"
 local names = require "names"
@@ -66,10 +69,7 @@ end
 
 -- The key itself, and its generation; else why cmek does not rotate it.
 local function owned(context, cluster, region, uri)
-  local place, account = uri:match "^arn:[^:]*:kms:([^:]*):(%d+):"
-  if place ~= region then
-    return nil, ("%s serves %s from another region: cmek rotates keys that are in their cluster's regions"):format(uri, region)
-  end
+  local account = uri:match "^arn:[^:]*:kms:[^:]*:(%d+):"
   local identity = context:identity()
   if account ~= identity.account then
     return nil, ("%s is a key of account %s, and the credentials are of %s"):format(uri, account, identity.account)
@@ -105,9 +105,6 @@ local function unfit(cluster, key)
   if orphan then
     return ("the key policy's %s names %s, a role or user that was deleted, so KMS takes no key with that policy: remove it from %s"):format(
       orphan.statement, orphan.id, key.arn)
-  end
-  if (key.metadata.MultiRegionConfiguration or {}).MultiRegionKeyType == "REPLICA" then
-    return ("%s is a replica of a multi-Region key of another region"):format(key.arn)
   end
 end
 
@@ -192,18 +189,25 @@ end
 local function describe(context, cluster, info, region)
   local now, coming, reason, situation = used(info, cluster, region)
   if not now then return { region = region, fault = reason, situation = situation } end
-  local key, from, told = owned(context, cluster, region, now.uri)
+  local place = now.uri:match "^arn:[^:]*:kms:([^:]*):"
+  context.session.door:region(place)
+  local key, from, told = owned(context, cluster, place, now.uri)
   if not key then return { region = region, fault = from, situation = told, uri = now.uri } end
   reason, situation = unfit(cluster, key)
   if reason then return { region = region, fault = reason, situation = situation, have = key } end
   local material
-  material, reason = material_of(context, region, key, from)
+  material, reason = material_of(context, place, key, from)
   if reason then return { region = region, fault = reason, have = key } end
   local policy, inherits = policy_of(key)
-  if material and material.form == "distributed" then policy, inherits = policies.parse(key.policy), nil end   -- Vault makes the key without it
+  local replica, primary = keys.is_replica(key)
+  if material and material.form == "distributed" or replica then   -- which is made without a policy of cmek's, or takes one as a whole
+    policy, inherits = policies.parse(key.policy), nil
+  end
   guard.outside(context, now.auth_principal)
-  return { region = region, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, region, from), policy = policy,
-    inherits = inherits, tags = tags_of(key), material = material, rotation = period_of(key), multi_region = keys.is_multi_region(key) or nil,
+  return { region = region, place = place, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, place, from),
+    policy = policy, replica_of = replica and tostring(primary):match "^arn:[^:]*:kms:([^:]*):" or nil,
+    inherits = inherits, tags = tags_of(key), material = material, rotation = not replica and period_of(key) or nil,
+    multi_region = keys.is_multi_region(key) or nil,
     given_at = given_at(info, region, now.uri), coming = coming and coming.uri, have = key }
 end
 
@@ -374,26 +378,28 @@ local function check_vault(engine, cluster, regions)
   local by_place, order = {}, {}
   for _, due in ipairs(regions) do
     local material = due.material
-    if material and due.generation > due.from then
+    if material and due.generation > due.from and not due.replica_of then
       local place = material.mount .. " " .. material.form
       if not by_place[place] then
         by_place[place] = { [material.form == "distributed" and "keymgmt" or "transit"] = material.mount, form = material.form, keys = {} }
         order[#order + 1] = by_place[place]
       end
-      table.insert(by_place[place].keys, { name = due.region, key = material.name, provider = material.provider, version = due.generation })
+      table.insert(by_place[place].keys, { name = due.place, key = material.name, provider = material.provider, version = due.generation })
     end
   end
   for _, options in ipairs(order) do require("engine.vault").check(engine, cluster, options) end
 end
 
 -- The regions of a run whose keys the Cloud has.
-local function of_this_run(engine, set_out)
+local function of_this_run(options, engine, set_out)
   local regions = {}
   for i, spec in ipairs(engine.spec.document.region_specs) do
-    regions[i] = { region = spec.region, arn = spec.key_spec.uri, role = spec.key_spec.auth_principal, generation = set_out[spec.region] }
+    regions[i] = { region = spec.region, place = spec.region, arn = spec.key_spec.uri, role = spec.key_spec.auth_principal,
+      generation = set_out[spec.region] }
   end
   local lock = set_out.lock
-  return { role = regions[1].role, regions = regions, lock = lock and { mount = lock.mount, path = lock.path } }
+  return { groups = groups.of(options.cluster, regions, true), role = regions[1].role, regions = regions,
+    lock = lock and { mount = lock.mount, path = lock.path } }
 end
 
 -- Whether something is to be made, which one operator at a time does.
@@ -427,7 +433,7 @@ local function read(engine, options)
       message = "--facts does not tell it: only the Cloud can", next = "leave --facts out" }
   end
   local set_out = remembered(engine)
-  if engine.spec and engine.spec.of_this_run then return of_this_run(engine, set_out) end
+  if engine.spec and engine.spec.of_this_run then return of_this_run(options, engine, set_out) end
   if engine.spec then
     failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
       message = "a rotation makes new keys, and with --spec nobody talks to AWS", next = "leave --spec out" }
@@ -439,24 +445,17 @@ local function read(engine, options)
   else
     aim(engine, regions, options)
   end
+  local families = groups.of(cluster, regions, engine.mode == "verify")
   check_vault(engine, cluster, regions)
-  return { role = one_role(cluster, regions), regions = regions, lock = lock_of(engine, options, regions) }
-end
-
--- What the recipe gets: plain data.
-local function plain(due)
-  local copy = {}
-  for _, name in ipairs { "region", "arn", "from", "generation", "policy", "inherits", "tags", "rotation", "multi_region", "material" } do
-    copy[name] = due[name]
-  end
-  return copy
+  return { groups = families, role = one_role(cluster, regions), regions = regions, lock = lock_of(engine, options, regions) }
 end
 
 --- What of a cluster's keys is due. Raises what is in the way, all of it at once.
 ---@param engine table
 ---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, on_demand: boolean?, lock: string? }
----@return { role: string, regions: engine.Due[], used: table<string, string>, lock: table?, needed: string? }
----  used: the keys in use, by region; needed: what is to be said of those that are left
+---@return { role: string, used: table<string, string>, keys: fun(make: fun(key: table): table): table[], lock: table?, needed: string? }
+---  used: the keys in use, by region; keys: calls make for each key that shall be in use, and gives one for each region; needed: what is to
+---  be said of those that are left
 function M.read(engine, options)
   if engine.mode == "destroy" then
     failure.raise { code = "refused", what = "taking back a rotation", message = "what was written since needs the new keys, and what was written "
@@ -465,10 +464,13 @@ function M.read(engine, options)
   end
   local due = engine.context:once("rotation", function() return read(engine, options) end)
   if engine.phase == "do" and not engine.rehearsal then remember(engine, due) end
-  local result, left = { role = due.role, regions = {}, used = {}, lock = due.lock }, {}
-  for i, region in ipairs(due.regions) do
-    result.regions[i], result.used[region.region] = plain(region), region.arn
-    if region.from and region.generation > region.from then left[#left + 1] = ("%s (generation %d)"):format(region.arn, region.from) end
+  local result, left, seen = { role = due.role, used = {}, lock = due.lock }, {}, {}
+  function result.keys(make) return groups.make(engine, due.groups, make) end
+  for _, region in ipairs(due.regions) do
+    result.used[region.region] = region.arn
+    if region.from and region.generation > region.from and not seen[region.arn] then
+      left[#left + 1], seen[region.arn] = ("%s (generation %d)"):format(region.arn, region.from), true
+    end
   end
   result.needed = left[1] and "these stay enabled, and are needed for what was written before: " .. table.concat(left, ", ") or nil
   return result

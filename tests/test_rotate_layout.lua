@@ -1,0 +1,116 @@
+-- The recipe rotate, where one key serves several regions, or a multi-Region key has replicas.
+local crypto = require "crypto"
+local names = require "names"
+local operators = dofile "tests/operator.lua"
+local transit = dofile "tests/transit.lua"
+
+local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
+local DAY <const> = 86400
+
+local pairs_of = {}
+local function rsa_generate(bits)
+  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
+  return pairs_of[bits]
+end
+
+local function open(recipe, layout)
+  local who = operators.open { sim = { rsa_generate = rsa_generate } }
+  who.vault = transit.new(function(count) return who.world:random(count) end)
+  who.session.vault = transit.functions(who.vault)
+  local report, status = operators.run(who, recipe, { arguments = { enable = "true", layout = layout } })
+  test.equal({ status, report.error }, { 0 })
+  who.world.now = who.world.now + 30 * DAY
+  return who
+end
+
+local function run(who, options) return operators.run(who, "rotate", options) end
+
+local function done(who, options)
+  local report, status = run(who, options)
+  test.equal({ status, report.error }, { 0 })
+  return report
+end
+
+local function place(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region] or { keys = {}, aliases = {} } end
+
+local function key_of(who, region, generation)
+  for _, alias in ipairs(place(who, region).aliases) do
+    for _, key in ipairs(place(who, region).keys) do
+      if alias.AliasName == names.alias(operators.CLUSTER, generation) and key.KeyId == alias.TargetKeyId then return key end
+    end
+  end
+end
+
+local function uris(report)
+  local map = {}
+  for _, spec in ipairs(report.handover.region_specs) do map[spec.region] = spec.key_spec.uri end
+  return map
+end
+
+local function bytes(key) return key.KeyMaterials[1]._bytes end
+
+test["one key for all regions: one new key, given to each of them"] = function()
+  local who = open("console", "shared")
+  local report = done(who)
+  local new = key_of(who, "eu-west-1", 2)
+  test.equal(uris(report), { ["us-east-1"] = new.Arn, ["us-west-2"] = new.Arn, ["eu-west-1"] = new.Arn })
+  test.equal({ #place(who, "eu-west-1").keys, #place(who, "us-west-2").keys, report.summary.create }, { 2, 0, 1 })
+  local verified, status = run(who, { mode = "verify" })
+  test.equal({ status, #verified.findings }, { 0, 0 })
+end
+
+test["of a shared key some regions may be rotated alone; the others follow later, to the same key"] = function()
+  local who = open("console", "shared")
+  done(who, { arguments = { only = { "us-west-2" } } })
+  local report = done(who, { arguments = { to = "2" } })
+  local new = key_of(who, "eu-west-1", 2)
+  test.equal({ uris(report)["us-east-1"], #place(who, "eu-west-1").keys }, { new.Arn, 2 })
+end
+
+test["replicas: a new multi-Region key, and a replica of it in each region, with the policies in use there"] = function()
+  local who = open("console", "replica")
+  local old = key_of(who, "us-west-2", 1)
+  local report = done(who)
+  local primary = key_of(who, "us-east-1", 2)
+  for _, region in ipairs(REGIONS) do
+    local key = key_of(who, region, 2)
+    test.equal({ key.KeyId, key.MultiRegion, key.KeyState, uris(report)[region], #place(who, region).keys },
+      { primary.KeyId, true, "Enabled", key.Arn, 2 })
+  end
+  test.truthy(primary.KeyId ~= old.KeyId)
+  test.truthy(require("policy").equal(key_of(who, "us-west-2", 2).Policy, old.Policy))
+  test.equal(old.KeyState, "Enabled")
+  local verified, status = run(who, { mode = "verify" })
+  test.equal({ status, #verified.findings }, { 0, 0 })
+end
+
+test["a replica is rotated with its primary: alone it is refused, with what to type; after the primary it follows"] = function()
+  local who = open("console", "replica")
+  local ok, raised = pcall(run, who, { arguments = { only = { "us-west-2" } } })
+  test.equal({ ok, raised.next }, { false, "--only eu-west-1 --only us-west-2, or without --only" })
+  done(who, { arguments = { only = { "eu-west-1" } } })
+  test.equal(key_of(who, "us-west-2", 2), nil)
+  done(who, { arguments = { to = "2" } })
+  test.equal(key_of(who, "us-west-2", 2).KeyId, key_of(who, "us-east-1", 2).KeyId)
+end
+
+test["replicas with material from transit: the next version is imported into each of them"] = function()
+  local who = open("vault-transit", "replica")
+  done(who)
+  local vault = who.vault.keys["transit/" .. names.vault_key(operators.CLUSTER, "eu-west-1")]
+  test.equal(#vault.versions, 2)
+  for _, region in ipairs(REGIONS) do
+    local key = key_of(who, region, 2)
+    test.equal({ key.KeyState, bytes(key) == vault.versions[2], bytes(key_of(who, region, 1)) == vault.versions[1] }, { "Enabled", true, true })
+  end
+  test.equal(run(who, { mode = "verify" }).findings, require("json").array {})
+end
+
+test["the same keys anew: KMS rotates a primary once, and its replicas with it"] = function()
+  local who = open("console", "replica")
+  local log = operators.log(who)
+  done(who, { arguments = { rewrap = "true", on_demand = "true" } })
+  local found = 0
+  for _, line in ipairs(log) do found = found + (line:find("kms RotateKeyOnDemand", 1, true) and 1 or 0) end
+  test.equal(found, 1)
+end
