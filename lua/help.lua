@@ -534,7 +534,8 @@ Writing a recipe
 
     args     { name, text, type = "string"|"integer"|"boolean", default =, list = true, optional = true,
              choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag"|"mount"|"credentials"|
-             "region_nodes", required = true }; each is a flag
+             "region_nodes", required = true }; each is a flag. With a boolean one called drill a run plans, checks, and
+             has given up the right to write
     touches  the services it calls: cloud, iam, kms, sts, tagging, vault
 
   Its world: ensure, read, layout, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,

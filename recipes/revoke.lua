@@ -17,9 +17,10 @@ return {
     -- Data files and backups rest on past keys as well, and a replica of a multi-Region key has a policy of its own.
     local all = read("every_key", cluster)
 
-    -- In AWS: a Deny for the role in every policy. Nodes that run keep what they have decrypted, so this alone stops nothing at once.
+    -- In AWS: a Deny in every policy, for each role that the cluster has or had. Nodes that run keep what they have decrypted, so this alone
+    -- stops nothing at once.
     local keys = task.map(all.keys, function(key)
-      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles, elsewhere = arg.elsewhere })
+      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = all.roles, elsewhere = arg.elsewhere })
     end)
 
     -- In the Cloud: PATCH { "action": "REVOKE" }. The cluster restarts and cannot start.

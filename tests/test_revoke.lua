@@ -213,6 +213,33 @@ test["past keys are denied as well, whatever their status"] = function()
   test.equal(denied(who), { false, false, false, false })
 end
 
+test["a role that the cluster had before is kept from every key as well"] = function()
+  local who = enabled()
+  local old = ("arn:aws:iam::%s:role/old"):format(ACCOUNT)
+  past_key(who, "us-east-1")
+  cluster_of(who).cmek.region_infos[2].key_infos[1].spec.auth_principal = old
+  local report, status = run(who, "revoke")
+  test.equal({ status, report.error, report.summary.change }, { 0, nil, 5 })
+  for _, key in ipairs(keys_of(who)) do test.equal(revocation.of(key.Policy).Condition.ArnEquals["aws:PrincipalArn"], { ROLE, old }) end
+  report, status = run(who, "restore")
+  test.equal({ status, report.error, denied(who) }, { 0, nil, { false, false, false, false } })
+  test.equal(#report.warnings, 2)   -- of the past key, whose role is gone, and of the Cloud
+end
+
+test["where many clusters have to be asked it is said how many, and how long that takes"] = function()
+  local who = enabled()
+  local list = who.simulation.state.cloud.clusters
+  for i = 1, 60 do
+    local copy = json.decode(json.encode(cluster_of(who, "orders-one")))
+    copy.name, copy.id = "more-" .. i, ("00000000-0000-4000-8000-%012d"):format(i)
+    table.insert(list, copy)
+  end
+  run(who, "revoke", { mode = "plan" })
+  local said = {}
+  for _, event in ipairs(who.events) do said[#said + 1] = event.kind == "say" and event.text or nil end
+  test.matches(table.concat(said, "\n"), "clusters are asked which keys and roles they use, 10 a second: about %d")
+end
+
 test["of a multi-Region key every replica is denied, also in a region that the cluster does not have"] = function()
   local who = enabled { multi_region = true }
   local key = operators.key(who, "us-east-1")

@@ -93,6 +93,7 @@ function M.of(context, cluster)
   if #all.keys == 0 then
     impossible(cluster, "CMEK was never enabled for it: the Cloud names no key", "cmek status --cluster " .. require("quote")(cluster.name))
   end
+  if #all.roles == 0 then impossible(cluster, "it names no role by which the keys are used") end
   return all
 end
 
