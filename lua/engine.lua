@@ -226,6 +226,7 @@ local function plan_pass(self)
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
   require("engine.scope").note(self)
   require("engine.rights").judge(self)
+  for _, other in sorted(self.elsewhere or {}) do require("engine.rights").judge(other) end
   look_around(self)
   self.rests_on = require("engine.seen").of(self)
   return report.plan(self)

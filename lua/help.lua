@@ -150,10 +150,13 @@ Revoking, and the way back
   restore takes exactly this statement out of every policy, and says what else keeps the cluster from a key. The Cloud keeps CMEK REVOKED:
   no call of its API ends that. Its support does, on a ticket with the cluster's ID and the organization's, which restore prints.
 
+  Keys of other accounts: --reach PROFILE, or --reach ARN of a role to assume, leads there, once an account. Where nothing leads,
+  --elsewhere ARN says that the statement is put, or taken away, by those whose key it is; its text is printed.
+
   Refused, before anything is changed: another cluster names the role or one of the keys, or a cluster cannot be asked; a key is of
-  another account (once that account has put the statement, --elsewhere ARN says so), or its policy may not be read or would not be
-  taken (32,768 bytes; a deleted role in it; you could not change it again); CMEK was never enabled. A key that waits for its deletion
-  gets the statement too; the command that saves it is printed.
+  another account and neither reached nor said to be changed elsewhere; a policy may not be read or would not be taken (32,768 bytes; a
+  deleted role in it; you could not change it again); CMEK was never enabled. A key that waits for its deletion gets the statement too;
+  the command that saves it is printed.
 ]],
   duties = [[
 Separated duties

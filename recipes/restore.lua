@@ -4,7 +4,8 @@ return {
   summary = "Let a cluster to its keys again after a revocation; support then brings it up",
   args    = {
     { "cluster",   "name, UUID or console URL of the cluster" },
-    { "elsewhere", "ARN of a key of another account, whose policy is changed there", list = true },
+    { "reach",     "profile, or ARN of a role to assume, that leads to another account with keys of the cluster", list = true },
+    { "elsewhere", "ARN of a key of an account that nothing leads to: its policy is changed there", list = true },
   },
   touches = { "cloud", "iam", "kms" },
 
@@ -13,9 +14,10 @@ return {
     local cluster = read("cluster", arg.cluster)
 
     -- Every key, as for the revocation: current and past ones, and replicas.
-    local all = read("every_key", cluster)
+    local all = read("every_key", { cluster = cluster, reach = arg.reach })
     local keys = task.map(all.keys, function(key)
-      return ensure("restored_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles, elsewhere = arg.elsewhere })
+      return ensure("restored_key", { cluster = cluster, region = key.region, arn = key.arn, roles = key.roles, account = key.account,
+        elsewhere = arg.elsewhere })
     end)
 
     -- "Contact support": what the Cloud keeps revoked, and the text that they need.

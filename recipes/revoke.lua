@@ -6,7 +6,8 @@ return {
   args    = {
     { "cluster",   "name, UUID or console URL of the cluster" },
     { "drill",     "check that it could be done now, and change nothing", type = "boolean" },
-    { "elsewhere", "ARN of a key of another account, whose policy is changed there", list = true },
+    { "reach",     "profile, or ARN of a role to assume, that leads to another account with keys of the cluster", list = true },
+    { "elsewhere", "ARN of a key of an account that nothing leads to: its policy is changed there", list = true },
   },
   touches = { "cloud", "iam", "kms" },
 
@@ -15,12 +16,13 @@ return {
     local cluster = read("cluster", arg.cluster)
 
     -- Data files and backups rest on past keys as well, and a replica of a multi-Region key has a policy of its own.
-    local all = read("every_key", cluster)
+    local all = read("every_key", { cluster = cluster, reach = arg.reach })
 
     -- In AWS: a Deny in every policy, for each role that the cluster has or had. Nodes that run keep what they have decrypted, so this alone
     -- stops nothing at once.
     local keys = task.map(all.keys, function(key)
-      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = all.roles, elsewhere = arg.elsewhere })
+      return ensure("revoked_key", { cluster = cluster, region = key.region, arn = key.arn, roles = all.roles, account = key.account,
+        elsewhere = arg.elsewhere })
     end)
 
     -- In the Cloud: PATCH { "action": "REVOKE" }. The cluster restarts and cannot start.

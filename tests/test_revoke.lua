@@ -1,4 +1,5 @@
 -- Break-glass and the way back: which policies and what of the Cloud change, in which order, what is refused, and what a drill tells.
+local file = require "file"
 local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
@@ -681,6 +682,52 @@ test["a drill of somebody who has not the right is refused; of somebody of whom 
 end
 
 
+-- Several accounts -----------------------------------------------------------------------------------------------------
+
+-- A cluster one of whose keys is in another account, which the profile `security` leads to; as a layout makes it.
+local function in_two_accounts()
+  local config, layout = test.directory() .. "/config", test.directory() .. "/layout.lua"
+  local probe = require("sim.state").USERS[2]
+  assert(file.write(config, ("[profile security]\naws_access_key_id = %s\naws_secret_access_key = %s\n"):format(probe.access_key_id,
+    probe.secret_access_key)))
+  assert(file.write(layout, 'return { ["us-east-1"] = {}, ["us-west-2"] = {}, ["eu-west-1"] = { profile = "security" } }'))
+  local who = operators.open { environment = { AWS_CONFIG_FILE = config } }
+  local report, status = operators.run(who, "console", { arguments = { layout = layout, enable = true } })
+  test.equal({ status, report.error }, { 0 })
+  operators.within(who, function(session) session.tasks.sleep(86400) end)
+  who.config = config
+  return who, who.simulation.state.aws[OTHER].kms["eu-west-1"].keys[1]
+end
+
+test["a key of another account is denied and given back by the profile that leads there"] = function()
+  local who, there = in_two_accounts()
+  test.contains(there.Arn, OTHER)
+  local before = there.Policy
+  local report, status = run(who, "revoke")
+  test.equal({ status, report.summary.refused }, { 1, 1 })
+  test.contains(report.error.message, "(--reach)")
+  local reach = { reach = { "security" } }
+  report, status = run(who, "revoke", { arguments = reach, mode = "plan", requests = true })
+  test.equal({ status, #report.requests, there.Policy }, { 0, 4, before })
+  report, status = run(who, "revoke", { arguments = reach, run_id = "run-2" })
+  test.equal({ status, report.error, report.summary.change, now(who).status }, { 0, nil, 4, "REVOKED" })
+  test.equal({ revocation.denies(there.Policy, { ROLE }), denied(who) }, { true, { true, true } })
+  test.equal(select(2, run(who, "revoke", { arguments = reach, mode = "verify" })), 0)
+  report, status = run(who, "restore", { arguments = reach, run_id = "run-3" })
+  test.equal({ status, report.error, report.summary.change, policies.equal(there.Policy, before) }, { 0, nil, 3, true })
+end
+
+test["a drill asks the other account for its rights as well"] = function()
+  local who = in_two_accounts()
+  local reach = { reach = { "security" }, drill = true }
+  local one = operators.beside(who, { who = who.simulation.accounts[1], environment = { AWS_CONFIG_FILE = who.config } })
+  local report, status = run(one, "revoke", { arguments = reach })
+  test.equal({ status, report.error, report.drill.ready }, { 0, nil, true })
+  local rights = 0
+  for _, check in ipairs(report.drill.checks) do rights = rights + (check.id == "rights.kms:PutKeyPolicy" and 1 or 0) end
+  test.equal(rights, 2)
+end
+
 -- From outside -----------------------------------------------------------------------------------------------------------
 
 test["every document of revoking and restoring is of its schema"] = function()
@@ -704,7 +751,7 @@ end
 -- One cluster alone, so that the others need not be asked.
 local function alone(command)
   local directory = test.directory()
-  assert(require("file").write(directory .. "/clusters.json", '[{"name":"orders-one","regions":["us-east-1"]}]'))
+  assert(file.write(directory .. "/clusters.json", '[{"name":"orders-one","regions":["us-east-1"]}]'))
   return outside.simulated(command, { directory = directory, sim = { "--clusters", directory .. "/clusters.json" } })
 end
 

@@ -97,7 +97,7 @@ end
 local function read(engine, kind, what)
   if kind == "cluster" then return M.cluster(engine, what) end
   if kind == "cmek" then return engine.context:cmek(what) end
-  if kind == "every_key" then return require("engine.every_key").of(engine.context, what) end
+  if kind == "every_key" then return require("engine.every_key").read(engine, what) end
   if kind == "rotation" then return require("engine.rotation").read(engine, what) end
   if kind == "growth" then return require("engine.growth").of(engine, what) end
   if kind == "in_use" then return require("engine.existing").in_use(engine.context, what) end

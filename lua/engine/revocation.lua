@@ -1,5 +1,6 @@
 --- Changing a key's policy by one statement of cmek's: the Deny of a revocation is put and taken away, all else stays as it is found a
 --- moment before. A policy is read anew before each put; what KMS shows afterwards decides, not what it answered.
+local every_key = require "engine.every_key"
 local failure = require "engine.failure"
 local guard = require "engine.guard"
 local named = require "engine.named"
@@ -50,8 +51,10 @@ end
 -- Starts asking whether we may put the policies of all of them.
 local function foresee_rights(context, cluster)
   if context.mode == "verify" or not cluster then return end
-  local arns = {}
-  for i, key in ipairs(require("engine.every_key").of(context, cluster).keys) do arns[i] = key.arn end
+  local arns, account = {}, context:identity().account
+  for _, key in ipairs(every_key.of(context.root or context, cluster).keys) do
+    if account_of(key.arn) == account then arns[#arns + 1] = key.arn end
+  end
   require("engine.rights").foresee_keys(context, { "kms:PutKeyPolicy" }, arns)
 end
 
@@ -62,8 +65,8 @@ local function of_another(context, want)
   for _, arn in ipairs(want.elsewhere or {}) do
     if arn == want.arn then return { arn = want.arn, elsewhere = account } end
   end
-  return { refused = ("%s is a key of account %s, and the credentials are of %s: only that account can change its policy. When that is done there, "
-    .. "say so with --elsewhere %s"):format(want.arn, account, ours, want.arn) }
+  return { refused = ("%s is a key of account %s, and the credentials are of %s: only that account can change its policy. Name a profile, or a "
+    .. "role to assume, that leads there (--reach), or say with --elsewhere %s that it is done there"):format(want.arn, account, ours, want.arn) }
 end
 
 --- A key as far as its policy goes; `elsewhere` stands for one that is left to its own account, `refused` for one that is not ours
@@ -138,9 +141,10 @@ end
 ---@param fresh boolean?  asks again when the word is old
 ---@return string?
 function M.others(context, cluster, arns, fresh)
-  local uses = context.uses or context:once("named", function() return named.read(context) end)
+  local root = context.root or context
+  local uses = context.uses or root:once("named", function() return named.read(root) end)
   if fresh and uses.at < context.clock.now() - FRESH then
-    context.asking = context.asking or context.tasks.spawn(named.read, context)
+    context.asking = context.asking or context.tasks.spawn(named.read, root)
     local asking = context.asking
     local ok, answer = pcall(asking.wait)
     if context.asking == asking then context.asking = nil end

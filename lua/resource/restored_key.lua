@@ -83,7 +83,8 @@ function M.pending() return nil end
 function M.needs(context, want, have) return revocation.needs(context, want, have) end
 
 --- What the recipe gets.
-function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles, elsewhere = want.elsewhere } end
+function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles, elsewhere = want.elsewhere,
+  account = want.account } end
 
 --- Takes the Deny out of what the policy has at that moment; what is left is held against that.
 function M.update(context, want, have, step)

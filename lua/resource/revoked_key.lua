@@ -26,7 +26,10 @@ function M.region(want) return want.region end
 
 --- The key and its policy; something with `refused` stands for one that is not ours to change.
 function M.find(context, want)
-  if context.mode ~= "verify" then context:begin("named", function() return named.read(context) end) end
+  if context.mode ~= "verify" then
+    local root = context.root or context
+    root:begin("named", function() return named.read(root) end)
+  end
   local have = revocation.find(context, want)
   have.grants = have.policy and revocation.grants(context, want) or {}
   return have
@@ -99,7 +102,8 @@ function M.pending() return nil end
 function M.needs(context, want, have) return revocation.needs(context, want, have) end
 
 --- What the recipe gets.
-function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles, elsewhere = want.elsewhere } end
+function M.result(want) return { region = want.region, arn = want.arn, roles = want.roles, elsewhere = want.elsewhere,
+  account = want.account } end
 
 -- Changing ---------------------------------------------------------------------------------------------------------
 
