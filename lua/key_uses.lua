@@ -48,9 +48,8 @@ end
 --- In a task.
 ---@param context engine.Context
 ---@param entry table  of cmek.status/1, with its regions
----@param begin fun(count: integer): fun()  told how many clusters are asked; gives what is called after each
-function M.add(context, entry, begin)
-  local found = named.read(context, { bears = true, begin = begin })
+function M.add(context, entry)
+  local found = named.read(context, { bears = true })
   local silent = json.array {}
   for i, one in ipairs(found.unasked) do silent[i] = { id = one.cluster.id, name = one.cluster.name, said = one.said } end
   entry.keys = { clusters_asked = found.asked, clusters_silent = silent, retention = M.RETENTION }

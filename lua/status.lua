@@ -5,6 +5,7 @@ local cmek = require "engine.cmek"
 local json = require "json"
 local keys = require "engine.keys"
 local mend = require "engine.mend"
+local named = require "engine.named"
 local names = require "names"
 local policies = require "policy"
 local preflight = require "preflight"
@@ -14,8 +15,6 @@ local time = require "time"
 local M = {}
 
 local AT_ONCE <const> = 16   -- questions on their way
-local TELL <const> = 5       -- seconds between two words about how far it is
-local RATE <const> = require("retry").CLOUD_RATE
 
 local function null(value)
   if value == nil then return json.null end
@@ -72,20 +71,6 @@ local function ask(session, entry)
   return info
 end
 
--- Says now and then how far it is.
-local function counter(session, count)
-  local done, told = 0, session.clock.now()
-  if count > 5 * RATE then
-    session.listen { kind = "say", text = ("%d clusters are asked, %d a second: about %s"):format(count, RATE, time.span(count / RATE)) }
-  end
-  return function()
-    done = done + 1
-    if session.clock.now() - told < TELL or done == count then return end
-    told = session.clock.now()
-    session.listen { kind = "say", text = ("%d of %d clusters asked"):format(done, count) }
-  end
-end
-
 --- Every cluster that the key sees. It asks the Cloud alone, few at a time. In a task.
 ---@param session Session
 ---@return table[] clusters  as cmek.status/1 has them
@@ -95,7 +80,7 @@ function M.all(session)
     list[i] = describe(cluster)
     if list[i].eligible then open[#open + 1] = list[i] end
   end
-  local count, workers, at = counter(session, #open), {}, 0
+  local count, workers, at = named.counter(session.clock, session.listen, #open), {}, 0
   for i = 1, math.min(AT_ONCE, #open) do
     workers[i] = function()
       while at < #open do
@@ -385,7 +370,7 @@ function M.chain(session, text, with_keys)
   if in_aws then read_aws(context, entry) end
   judge_cloud(entry, console)
   if in_aws then judge_aws(context, entry, cluster, organization, console) end
-  if with_keys then require("key_uses").add(context, entry, function(count) return counter(session, count) end) end
+  if with_keys then require("key_uses").add(context, entry) end
   return entry
 end
 

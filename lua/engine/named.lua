@@ -12,6 +12,7 @@ Named.__index = Named
 local failure = require "engine.failure"
 local refusal = require "refusal"
 local sorted = require "sorted"
+local time = require "time"
 
 local M = {}
 
@@ -19,6 +20,9 @@ local M = {}
 M.actions = { cloud = { "ListClusters", "GetCMEKClusterInfo" } }
 
 local WHAT <const> = "asking every cluster which keys and roles it uses"
+local RATE <const> = require("retry").CLOUD_RATE
+local MANY <const> = 5       -- seconds of asking that are worth a word
+local TELL <const> = 5       -- seconds between two words about how far it is
 local TOGETHER <const> = 8   -- clusters that are asked at the same time
 local NEVER <const> = { BASIC = true, STANDARD = true, SERVERLESS = true }   -- plans without CMEK
 
@@ -66,10 +70,27 @@ local function ask_one(self, context, cluster, bears)
   table.insert(self.unasked, { cluster = cluster, said = info.message })
 end
 
+--- Says now and then how far the asking of many clusters is.
+---@param clock table
+---@param listen fun(event: table)
+---@param count integer
+---@return fun()  to be called after each
+function M.counter(clock, listen, count)
+  local done, told = 0, clock.now()
+  if count > MANY * RATE then
+    listen { kind = "say", text = ("%d clusters are asked, %d a second: about %s"):format(count, RATE, time.span(count / RATE)) }
+  end
+  return function()
+    done = done + 1
+    if clock.now() - told < TELL or done == count then return end
+    told = clock.now()
+    listen { kind = "say", text = ("%d of %d clusters asked"):format(done, count) }
+  end
+end
+
 --- Asks the Cloud, now.
 ---@param context engine.Context
----@param options { bears: boolean?, begin: (fun(count: integer): fun())? }?  bears: a cluster that does not say is noted in `unasked`, and
----  hides no other; begin: told how many clusters are asked, gives what is called after each
+---@param options { bears: boolean? }?  bears: a cluster that does not say is noted in `unasked`, and hides no other
 ---@return engine.Named
 function M.read(context, options)
   options = options or {}
@@ -78,7 +99,7 @@ function M.read(context, options)
   local self = setmetatable({ clusters = clusters, asked = 0, at = at, uses = {}, unasked = {} }, Named)
   local infos, taken, workers, open = {}, 0, {}, 0
   for _, cluster in ipairs(clusters) do open = open + (may_have_keys(cluster) and 1 or 0) end
-  local tell = options.begin and options.begin(open) or function() end
+  local tell = M.counter(context.clock, context.listener, open)
   local function work()
     while taken < #clusters do
       taken = taken + 1
