@@ -115,6 +115,72 @@ test["a key that waits for its end is told with its date and the command that ta
   test.equal((find(who)), { "pending key us-east-1", "pending key us-west-2", "unclaimed key eu-west-1" })
 end
 
+-- Keys from Vault ----------------------------------------------------------------------------------------------------------
+
+local pairs_of = {}
+local function open_with_vault()
+  return operators.open { environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = require("sim.vault.state").ROOT_TOKEN },
+    sim = { rsa_generate = function(bits)
+      pairs_of[bits] = pairs_of[bits] or require("crypto").rsa_generate(bits)
+      return pairs_of[bits]
+    end } }
+end
+
+test["a chain with keys from Vault is told with where its material is from, and taken back by its own recipe"] = function()
+  for words, case in require("sorted") {
+    ["vault --cluster orders"] = { "vault", {}, "keymgmt/crdb-cmek-orders-0f2c6e9d41b7-eu-west-1:1" },
+    ["vault --cluster orders --vault-mount team"] = { "vault", { vault_mount = "team" }, "team/crdb-cmek-orders-0f2c6e9d41b7-eu-west-1:1" },
+    ["vault-transit --cluster orders"] = { "vault-transit", {}, "transit/crdb-cmek-orders-0f2c6e9d41b7-eu-west-1:1" },
+    ["vault-transit --cluster orders --vault-mount a/b"] = { "vault-transit", { form = "wrapped", vault_mount = "a/b" }, "a/b/no-copy" },
+  } do
+    local who = open_with_vault()
+    test.equal(select(2, operators.run(who, case[1], { arguments = case[2] })), 0)
+    local list, found = find(who)
+    test.equal(#list, 4)
+    for _, orphan in ipairs(found.list) do test.equal(orphan.mend, "cmek destroy " .. words) end
+    test.equal({ found.list[1].region, found.list[1].material }, { "eu-west-1", case[3] })
+  end
+end
+
+test["a key that Vault made for a cluster, and that no run has taken over, is told once it is not new, and is not cleaned"] = function()
+  local who = open_with_vault()
+  test.equal(select(2, operators.run(who, "vault")), 0)
+  local kms = who.simulation.state.aws[operators.ACCOUNT].kms["us-west-2"]
+  kms.keys[1].Tags = json.array {}
+  for i = #kms.aliases, 1, -1 do
+    if kms.aliases[i].AliasName:find "g1$" then table.remove(kms.aliases, i) end
+  end
+  test.equal(#find(who), 3)
+  later(who, 400)
+  local list, found = find(who)
+  test.equal(list, { "unclaimed key us-west-2", "unused key eu-west-1", "unused key us-east-1", "unused role" })
+  for _, orphan in ipairs(found.list) do
+    if orphan.region == "us-west-2" then
+      test.equal({ orphan.clean, orphan.mend }, { false, "cmek run vault --cluster orders" })
+      test.contains(orphan.why, "Vault made it of its key crdb-cmek-orders-0f2c6e9d41b7-us-west-2")
+    end
+  end
+end
+
+test["a key that a run left without material is told as that, and what takes it back does not enable what cannot be enabled"] = function()
+  local who = open_with_vault()
+  table.insert(who.simulation.faults, require("sim.faults").read
+    "error service=kms operation=ImportKeyMaterial region=us-west-2 code=AccessDeniedException")
+  test.equal(select(2, operators.run(who, "vault-transit")), 5)
+  later(who, 400)
+  local _, found = find(who)
+  for _, orphan in ipairs(found.list) do
+    if orphan.region == "us-west-2" then
+      test.equal({ orphan.reason, orphan.clean, orphan.have.state }, { "unclaimed", true, "PendingImport" })
+      test.contains(orphan.why, "it has no key material")
+      operators.within(who, function() found:clean(orphan) end)
+      test.equal(orphan.cancel, ("aws kms cancel-key-deletion --region us-west-2 --key-id %s"):format(orphan.id))
+      verifier.mend(who, orphan.cancel)
+    end
+  end
+  test.contains(table.concat((find(who)), "\n"), "unclaimed key us-west-2")
+end
+
 test["a key in a region where no cluster is is found when that region is named"] = function()
   local who = operators.open()
   key(who, with { [names.TAG_STATE] = names.LOST_RACE }, nil, "ap-south-1")

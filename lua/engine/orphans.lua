@@ -13,6 +13,7 @@
 ---@field reason "pending"|"unseen"|"gone"|"lost-race"|"unclaimed"|"retired"|"unused"
 ---@field why string
 ---@field clean boolean      whether it may be cleaned
+---@field material string?    of a key: where in Vault its material is from
 ---@field mend string?       what to type
 local json = require "json"
 local key_deletion = require "resource.delete.key"
@@ -20,6 +21,7 @@ local keys = require "engine.keys"
 local mend = require "engine.mend"
 local named = require "engine.named"
 local names = require "names"
+local provenance = require "engine.provenance"
 local refusal = require "refusal"
 local role_deletion = require "resource.delete.role"
 local roles = require "resource.role"
@@ -80,21 +82,34 @@ local function tagged(self, region)
   return ids
 end
 
--- cmek's aliases of a region, by the ID of the key that they point to.
-local function aliases_of(self, region)
-  local by_id = {}
-  for _, entry in ipairs(try(self, "the aliases", region, function() return keys.aliases(self.context, region) end) or {}) do
-    if entry.TargetKeyId and entry.AliasName:find(ALIAS) then by_id[entry.TargetKeyId] = by_id[entry.TargetKeyId] or entry.AliasName end
+-- The cluster whose key of a region a Vault key is by its name.
+local function cluster_of(self, region, name)
+  for _, cluster in ipairs(self.named.clusters) do
+    if names.vault_key(cluster, region) == name then return cluster end
   end
-  return by_id
 end
 
--- The keys of a region that bear cmek's tag.
+-- The aliases of a region that tell of keys of cmek's, by ID: cmek's own, and those that Vault gave to what it made for a cluster.
+local function aliases_of(self, region)
+  local found = { own = {}, vault = {} }
+  for _, entry in ipairs(try(self, "the aliases", region, function() return keys.aliases(self.context, region) end) or {}) do
+    local id = entry.TargetKeyId
+    if id and entry.AliasName:find(ALIAS) then found.own[id] = found.own[id] or entry.AliasName end
+    local name = id and provenance.vault_key({ entry }, id)
+    if name then self.distributed[region .. " " .. name] = true end
+    if name and cluster_of(self, region, name) then found.vault[id] = name end
+  end
+  return found
+end
+
+-- The keys of a region that bear cmek's tag, and those that Vault made for a cluster and no run has taken over.
 local function keys_of(self, region)
   local read = self.context.tasks.all { function() return tagged(self, region) end, function() return aliases_of(self, region) end }
-  local ids, list, candidates = {}, {}, {}
+  local ids, list, candidates, aliases = {}, {}, {}, read[2]
   for _, id in ipairs(read[1]) do ids[id] = true end
-  for id in pairs(read[2]) do ids[id] = true end   -- order cannot be seen
+  for _, by_id in ipairs { aliases.own, aliases.vault } do
+    for id in pairs(by_id) do ids[id] = true end   -- order cannot be seen
+  end
   for id in sorted(ids) do list[#list + 1] = id end
   local found = self.context.tasks.map(list, function(id)
     return try(self, "key " .. id, region, function() return keys.find(self.context, region, id) or false end) or false
@@ -102,8 +117,8 @@ local function keys_of(self, region)
   for _, have in ipairs(found) do
     if have and have.unreadable.tags then
       table.insert(self.unread, { what = "the tags of " .. have.arn, region = region, why = refusal.line(have.unreadable.tags) })
-    elseif have and have.tags[names.TAG_CLUSTER] then
-      have.alias = read[2][have.id]
+    elseif have and (have.tags[names.TAG_CLUSTER] or aliases.vault[have.id]) then
+      have.alias, have.vault_key = aliases.own[have.id], aliases.vault[have.id]
       candidates[#candidates + 1] = have
     end
   end
@@ -157,8 +172,28 @@ local function pending(self, orphan, by)
   return orphan
 end
 
+-- The words of the recipe that takes a chain back, by where the material of its keys is from.
+local function recipe_of(self, have)
+  local mount, name = tostring(have.tags[names.TAG_MATERIAL]):match "^(.+)/([^/]+)$"
+  if not mount then return { "console" } end
+  local distributed = self.distributed[have.region .. " " .. name:gsub(":%d+$", "")]
+  local recipe, default = distributed and "vault" or "vault-transit", distributed and "keymgmt" or "transit"
+  return { recipe, table.unpack(mount ~= default and { "--vault-mount", mount } or {}) }
+end
+
 local function taken_back_by(self, orphan)
-  orphan.mend = mend.own(self, "destroy", "console", "--cluster", orphan.cluster.name)
+  local words = orphan.kind == "key" and recipe_of(self, orphan.have) or self.recipes[orphan.owner] or { "console" }
+  orphan.mend = mend.own(self, "destroy", words[1], "--cluster", orphan.cluster.name, table.unpack(words, 2))
+end
+
+-- A key that Vault made for a cluster, without cmek's tags: nil when a run may be at it.
+local function judge_untagged(self, orphan)
+  if keys.is_young(self.context, orphan.have) then return nil end
+  local gone = GONE[orphan.cluster.state]
+  orphan.reason, orphan.mend = gone and "gone" or "unclaimed", not gone and mend.own(self, "run", "vault", "--cluster", orphan.cluster.name) or nil
+  orphan.why = ("Vault made it of its key %s, and no run has given it tags and an alias: that run died, or Vault rotated its key since"):format(
+    orphan.have.vault_key)
+  return orphan
 end
 
 -- Why a key of a cluster that is there is used by nobody; nil when a run may be at it.
@@ -170,7 +205,8 @@ local function judge_key(self, orphan)
   elseif not have.alias then
     if keys.is_young(self.context, have) then return nil end
     orphan.reason, orphan.clean = "unclaimed", true
-    orphan.why = ("run %s made it and no alias points to it: that run died, or its alias was taken away"):format(run)
+    orphan.why = ("run %s made it and no alias points to it: that run died, or its alias was taken away%s"):format(run,
+      have.state == "PendingImport" and "; it has no key material, so it was never used" or "")
   elseif state == names.RETIRED then
     orphan.reason, orphan.why = "retired", "cmek destroy began to take it back and did not finish"
     taken_back_by(self, orphan)
@@ -198,6 +234,8 @@ local function judge(self, orphan)
   if by then return nil end
   if not orphan.cluster then
     orphan.reason, orphan.why, orphan.mend = "unseen", unseen(self, orphan.owner)
+  elseif orphan.kind == "key" and not orphan.have.tags[names.TAG_CLUSTER] then
+    orphan = judge_untagged(self, orphan)
   elseif GONE[orphan.cluster.state] then
     orphan.reason, orphan.clean, orphan.why = "gone", true, ("its cluster %s is %s"):format(orphan.cluster.name, orphan.cluster.state)
   else
@@ -207,9 +245,11 @@ local function judge(self, orphan)
   return orphan
 end
 
-local function orphan_of_key(have)
+local function orphan_of_key(self, have)
+  local cluster = have.vault_key and cluster_of(self, have.region, have.vault_key)
   return { kind = "key", name = have.alias or have.id, id = have.id, region = have.region, arn = have.arn, have = have,
-    owner = have.tags[names.TAG_CLUSTER], want = { region = have.region, alias = have.alias } }
+    owner = have.tags[names.TAG_CLUSTER] or cluster.id, want = { region = have.region, alias = have.alias },
+    material = have.tags[names.TAG_MATERIAL] or have.vault_key }
 end
 
 local function orphan_of_role(have)
@@ -237,6 +277,8 @@ end
 ---@field named engine.Named
 ---@field regions string[]
 ---@field list engine.Orphan[]   keys by region, then roles
+---@field distributed table<string, true>  "REGION NAME" of Vault keys that key management has put into KMS
+---@field recipes table<string, string[]>  by cluster UUID, the words of the recipe that takes its chain back
 ---@field live table<string, integer>  by cluster UUID, how many of its keys are not scheduled
 ---@field unread { what: string, region: string?, why: string }[]
 local Orphans = { __name = "engine.Orphans" }
@@ -247,7 +289,8 @@ Orphans.__index = Orphans
 ---@param options { regions: string[], flags: table<string, string> }
 ---@return engine.Orphans
 function M.find(context, options)
-  local self = setmetatable({ context = context, flags = options.flags, named = named.read(context), list = {}, live = {}, unread = {} }, Orphans)
+  local self = setmetatable({ context = context, flags = options.flags, named = named.read(context), list = {}, live = {}, unread = {},
+    distributed = {}, recipes = {} }, Orphans)
   self.regions = regions_of(self, options.regions)
   local all = {}
   for _, found in ipairs(context.tasks.map(self.regions, function(region) return keys_of(self, region) end)) do
@@ -255,7 +298,8 @@ function M.find(context, options)
   end
   local things = {}
   for i, have in ipairs(all) do
-    things[i] = orphan_of_key(have)
+    things[i] = orphan_of_key(self, have)
+    self.recipes[things[i].owner] = recipe_of(self, have)
     if not key_deletion.scheduled(have) then self.live[things[i].owner] = (self.live[things[i].owner] or 0) + 1 end
   end
   for _, have in ipairs(roles_of(self, all)) do things[#things + 1] = orphan_of_role(have) end

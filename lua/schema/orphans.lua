@@ -3,7 +3,7 @@ local s = require "schema"
 local orphan = s.object {
   kind = s.one_of { "key", "role" }, id = s.text, name = s.text, region = s.or_null(s.text), arn = s.text,
   cluster = s.object { id = s.text, name = s.or_null(s.text), state = s.or_null(s.text) },
-  state = s.or_null(s.text), deletion_date = s.or_null(s.time), created = s.or_null(s.time), run = s.or_null(s.text),
+  state = s.or_null(s.text), material = s.or_null(s.text), deletion_date = s.or_null(s.time), created = s.or_null(s.time), run = s.or_null(s.text),
   reason = s.one_of { "pending", "unseen", "gone", "lost-race", "unclaimed", "retired", "unused" }, why = s.text, clean = s.boolean,
   mend = s.or_null(s.text), result = s.or_null(s.one_of { "scheduled", "deleted", "left" }), ["left?"] = s.text, ["cancel?"] = s.text,
 }

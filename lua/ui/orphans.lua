@@ -14,7 +14,7 @@ local function describe(orphan)
   return {
     kind = orphan.kind, id = orphan.id, name = orphan.name, region = or_null(orphan.region), arn = orphan.arn,
     cluster = { id = orphan.owner, name = or_null(orphan.cluster and orphan.cluster.name), state = or_null(orphan.cluster and orphan.cluster.state) },
-    state = or_null(key and orphan.have.state or nil),
+    state = or_null(key and orphan.have.state or nil), material = or_null(orphan.material),
     deletion_date = or_null(key and deletion.scheduled(orphan.have) and deletion.date(orphan.have) or nil),
     created = or_null(orphans.created(orphan)), run = or_null(orphan.have.tags[require("names").TAG_RUN]),
     reason = orphan.reason, why = orphan.why, clean = orphan.clean, mend = or_null(orphan.mend),
@@ -43,7 +43,8 @@ local function lines_of(orphan, output)
   if not orphan.region then table.remove(head, 2) end
   local facts = {}
   for _, fact in ipairs { shown.state ~= json.null and shown.state or "", shown.created ~= json.null and "made " .. shown.created or "",
-    "for cluster " .. (orphan.cluster and orphan.cluster.name or orphan.owner) } do
+    "for cluster " .. (orphan.cluster and orphan.cluster.name or orphan.owner),
+    orphan.material and "material: Vault's " .. orphan.material or "" } do
     if fact ~= "" then facts[#facts + 1] = fact end
   end
   local lines = { output:paint("bold", table.concat(head, " ")), orphan.arn, table.concat(facts, ", "), orphan.why }

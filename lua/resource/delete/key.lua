@@ -255,8 +255,11 @@ end
 ---@return string
 function M.cancel(engine, want, have)
   local function aws(operation, ...) return mend.aws(engine, "kms", operation, "--region", want.region, ...) end
-  return table.concat({ aws("cancel-key-deletion", "--key-id", have.id), aws("enable-key", "--key-id", have.id),
-    want.alias and aws("create-alias", "--alias-name", want.alias, "--target-key-id", have.id) or nil }, " && ")
+  local empty = have.metadata.Origin == "EXTERNAL" and have.metadata.ExpirationModel == nil   -- KMS enables no key without material
+  local list = { aws("cancel-key-deletion", "--key-id", have.id) }
+  if not empty then list[#list + 1] = aws("enable-key", "--key-id", have.id) end
+  if want.alias then list[#list + 1] = aws("create-alias", "--alias-name", want.alias, "--target-key-id", have.id) end
+  return table.concat(list, " && ")
 end
 
 M.name, M.region = key.name, key.region

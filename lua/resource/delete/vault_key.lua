@@ -30,7 +30,7 @@ function M.stays(engine, want, have)
   local going = vault_side.going(engine)
   for _, provider in ipairs(have.providers) do
     if not going[("%s/kms/%s/key/%s"):format(want.mount, provider, want.name)] then
-      return ("it stays: the provider %s has it, and is not this region's"):format(provider)
+      return ("it stays: it is distributed to the provider %s"):format(provider)
     end
   end
 end

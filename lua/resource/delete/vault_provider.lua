@@ -27,7 +27,7 @@ function M.stays(engine, want, have)
   end
   local going = vault_side.going(engine)
   for _, name in ipairs(have.keys) do
-    if not going[("%s/key/%s"):format(M.path(want), name)] then return ("it stays: it has the key %s as well"):format(name) end
+    if not going[("%s/key/%s"):format(M.path(want), name)] then return ("it stays: it has the key %s"):format(name) end
   end
 end
 
