@@ -41,6 +41,13 @@ local function cluster_of(common, recipe, sources)
   end
 end
 
+-- A layout's file is found again wherever the run is resumed, and by commands that are printed.
+local function found_again(resolved, given)
+  local path = given.layout
+  local whole = type(path) == "string" and require("layout").is_file(path) and require("file").canonical(path)
+  if whole then resolved.layout, given.layout = whole, whole end
+end
+
 -- What does not go together with these files.
 local function check_files(common, given)
   if common.files.facts and given.enable == true then
@@ -95,6 +102,7 @@ function M.read(word, arguments, output)
   end
   local resolved, given = arguments_of.resolve(recipe.args, sources, asker(output))
   check_files(common, given)
+  found_again(resolved, given)
   if word == "run" and common.out then require("carried").check_writable("--out", common.out) end
   if common.save_args then argument_sources.save(common.save_args, given) end
   return { recipe = recipe, arguments = resolved, given = given, common = common }

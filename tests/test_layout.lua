@@ -283,3 +283,20 @@ test["the recipe vault makes no replicas and works in one account: that is said 
   layout = written("return { " .. OTHERS .. '["eu-west-1"] = { key = "' .. KEY:format "eu-west-1" .. '" } }')
   test.raises(function() run(operators.open(), layout, { recipe = "vault", mode = "plan" }) end, "the recipe 'vault' uses none")
 end
+
+test["from outside: a run with a layout file is resumed from another directory, and the plan is drawn"] = function()
+  local outside = dofile "tests/outside.lua"
+  local result = outside.simulated([[
+    mkdir "$D/a" && cd "$D/a"
+    printf 'return { ["us-east-1"] = {}, ["us-west-2"] = { replica_of = "us-east-1" }, ["eu-west-1"] = { key = "us-east-1" } }' > l.lua
+    $CMEK plan console --cluster orders --layout l.lua
+    $CMEK run console --cluster orders --layout ./l.lua --yes; echo "ended $?"
+    cd / && $CMEK resume --yes; echo "resumed $?"
+    $CMEK verify console --cluster orders --layout "$D/a/l.lua"; echo "verified $?"
+  ]], { sim = { "--fault", "error service=kms operation=ReplicateKey code=AccessDeniedException count=1" } })
+  test.contains(result.text, "eu-west-1  ->  key of us-east-1 (slower: asked of KMS in us-east-1)  ->  crdb-cmek-orders-0f2c6e9d41b7")
+  test.contains(result.text, "ended 5")
+  test.contains(result.text, "resumed 0")
+  test.contains(result.text, "verified 0")
+  outside.plain(result.text)
+end

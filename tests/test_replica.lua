@@ -225,6 +225,26 @@ test["a primary is not deleted while another region that is not the cluster's ha
   test.contains(report.error.message, "has replicas in eu-central-1, which have to be deleted first")
 end
 
+test["of a cluster that is gone the replicas are cleaned before their primary, which stays as long as one is there"] = function()
+  local who = open()
+  done(who)
+  for _, cluster in ipairs(who.simulation.state.cloud.clusters) do cluster.state = cluster.name == "orders" and "DELETED" or cluster.state end
+  operators.within(who, function(session)
+    local context = require("engine.context").new { session = session, mode = "destroy", run_id = "run-9", listener = function() end }
+    context:identity()
+    local found = require("engine.orphans").find(context, { regions = {}, flags = {} })
+    local order = {}
+    for i, orphan in ipairs(found.list) do order[i] = orphan.region or "role" end
+    test.equal(order, { "us-east-1", "us-west-2", PRIMARY, "role" })
+    test.contains(found:stays(found.list[3]), "has replicas in us-east-1, us-west-2, which have to be deleted first")
+    for _, orphan in ipairs(found.list) do
+      test.equal({ orphan.name, found:stays(orphan) }, { orphan.name })
+      found:clean(orphan)
+    end
+  end)
+  test.equal(operators.role(who), nil)
+end
+
 -- Imported material -------------------------------------------------------------------------------------------------------
 
 local TRANSIT <const> = "vault-transit"

@@ -259,6 +259,17 @@ end
 
 -- The whole ----------------------------------------------------------------------------------------------------------------
 
+-- A primary is deleted after its replicas.
+local function replicas_first(list)
+  local ordered = {}
+  for _, wanted in ipairs { true, false } do
+    for _, have in ipairs(list) do
+      if keys.is_replica(have) == wanted then ordered[#ordered + 1] = have end
+    end
+  end
+  return ordered
+end
+
 -- Where clusters are or were, and where else somebody looks.
 local function regions_of(self, more)
   local set, list = {}, {}
@@ -297,6 +308,7 @@ function M.find(context, options)
     table.move(found, 1, #found, #all + 1, all)
   end
   local things = {}
+  all = replicas_first(all)
   for i, have in ipairs(all) do
     things[i] = orphan_of_key(self, have)
     self.recipes[things[i].owner] = recipe_of(self, have)

@@ -59,8 +59,7 @@ end
 
 -- Whether a replica goes with its primary: the cluster's alias leads to it, or it waits for its end already.
 local function goes_too(context, want, replica)
-  if not want.together then return false end
-  for _, entry in ipairs(context:aliases(replica.Region)) do
+  for _, entry in ipairs(want.together and context:aliases(replica.Region) or {}) do
     local ours = names.generation(want.cluster, entry.AliasName)
     if ours and entry.TargetKeyId and replica.Arn:sub(-#entry.TargetKeyId) == entry.TargetKeyId then return true end
   end
