@@ -342,8 +342,8 @@ Layouts
       ["ap-south-1"] = { role = "arn:aws:iam::…" },      a role of its own: a name to have one made, or the ARN of one that is there
     }
 
-  cmek recipes show layouts/residency, layouts/existing and layouts/accounts are examples; cmek run multi-region has its mapping in itself, to be ejected
-  and edited. plan draws the layout and says what stops when a key or a region is lost.
+  cmek recipes show layouts/residency, layouts/existing and layouts/accounts are examples; cmek run multi-region has its mapping in
+  itself, to be ejected and edited. plan draws the layout and says what stops when a key or a region is lost.
 
   Keys and roles of other AWS accounts: an ARN says the account, and profile = "NAME" or role_arn = "arn:aws:iam::…" of the entry says
   how to get there; without key the region's key is made in that account. A role and a key of different accounts need both sides, the
