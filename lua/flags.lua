@@ -39,7 +39,7 @@ local COMMON <const> = {
 }
 
 --- What help calls a value of a shape.
-local LIKE <const> = { tag = "KEY=VALUE", path = "PATH", policy = "ARN", principal = "ARN", credentials = "SOURCE" }
+local LIKE <const> = { tag = "KEY=VALUE", path = "PATH", policy = "ARN", principal = "ARN", credentials = "SOURCE", region_nodes = "REGION=NODES" }
 
 local function belongs(flag, word)
   return flag.words == nil or (" " .. flag.words .. " "):find(" " .. word .. " ", 1, true) ~= nil
@@ -123,7 +123,7 @@ end
 --- A line of help for an argument: its text, and its default.
 ---@param spec recipe.Argument
 function M.explain(spec)
-  if spec.required then return spec.text .. " (required)" end
+  if spec.required then return spec.text .. (spec.list and " (required; may be repeated)" or " (required)") end
   if spec.list then return spec.text .. " (may be repeated)" end
   if spec.default == nil or type(spec.default) == "function" then return spec.text end
   return ("%s (default: %s)"):format(spec.text, tostring(spec.default))

@@ -5,7 +5,7 @@ return {
   summary = "Add regions to a cluster that has CMEK, each with a key of its own; their nodes are paid for",
   args    = {
     { "cluster",  "name, UUID or console URL of the cluster" },
-    { "add",      "a new region and its number of nodes, at least 3: REGION=NODES", list = true, required = true, like = "region_nodes" },
+    { "add",      "a new region and its number of nodes, at least 3", list = true, required = true, like = "region_nodes" },
     { "key",      "ARN of a key that is there, for a new region; where none is named, one is made like the others", list = true },
     { "admin",    "ARN that administers the keys; default: the account", list = true, like = "principal" },
     { "rotation", "days between automatic rotations, where KMS makes the keys", type = "integer", default = 365, min = 90, max = 2560 },

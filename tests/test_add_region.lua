@@ -170,14 +170,15 @@ end
 test["without CMEK, and while it is revoked, no region is added"] = function()
   local who = operator.open()
   who.asked = {}
-  refused(who, ADD, "CMEK is not enabled (DISABLED)")
+  test.equal(refused(who, ADD, "CMEK is not enabled (DISABLED)").situation, "cmek.not-enabled")
   who = enabled()
   local one = cluster(who)
   for _, info in ipairs(one.cmek.region_infos) do
     info.status, info.key_infos[1].status = "REVOKED", "REVOKED"
   end
   one.cmek.status = "REVOKED"
-  refused(who, ADD, "CMEK is REVOKED in eu-west-1")
+  local raised = refused(who, ADD, "is revoked (eu-west-1 REVOKED, ")
+  test.equal({ raised.situation, raised.commands }, { "cmek.revoked", { "cmek run restore --cluster orders" } })
 end
 
 test["a region that is there with another key, without one, or with other nodes is refused, and what is there is named"] = function()

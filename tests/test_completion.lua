@@ -38,6 +38,12 @@ local function offers(line, name) return candidates(line):find(" " .. name .. " 
 
 -- ---- what the program says ----
 
+test["regions that can be added are offered with the fewest nodes that they may have, and status with its flags"] = function()
+  test.truthy(offers("run add-region --cluster orders --add ap-s", "ap-southeast-2=3"))
+  test.equal(offers("run console --cluster orders --tag ap-s", "ap-southeast-2=3"), false)   -- the control
+  test.truthy(offers("status --cluster orders --k", "--keys"))
+end
+
 test["every command that help shows is offered, and none that it hides"] = function()
   for _, word in ipairs(require "words") do test.equal(offers("", word[1]), not word.hidden) end
   test.equal(candidates "pla", " plan ")

@@ -88,9 +88,16 @@ local function credentials(line)
   return list
 end
 
+-- A region of the Cloud's on AWS, with the fewest nodes that it may have.
+local function new_regions()
+  local list = {}
+  for i, region in ipairs(require("sim.clusters").AWS_REGIONS) do list[i] = { region[1] .. "=3", region[2] } end
+  return list
+end
+
 --- By the flag's name, else by the name of its value.
 local VALUES <const> = { provider_credentials = credentials, layout = layouts, cluster = clusters, confirm = clusters, profile = profiles,
-  vault_auth = function() return listed(require("vault.login").NAMES) end }
+  add = new_regions, vault_auth = function() return listed(require("vault.login").NAMES) end }
 local KINDS <const> = { FILE = ":files", DIR = ":directories" }
 
 local function values_of(flag, line)

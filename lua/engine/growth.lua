@@ -20,12 +20,18 @@ local CONSOLE_MAX <const> = 9   -- regions that the Cloud Console offers
 ---@field primary table?      the key whose replicas all regions use, where they do, as ensure gives it
 ---@field multi_region boolean
 
+local function listed(regions)
+  local list = {}
+  for i, region in ipairs(regions or {}) do list[i] = region.name end
+  return table.concat(list, ", ")
+end
+
 -- Raises what is wrong with the request itself, all of it at once.
 local function refuse(wrong, cluster, usage)
   if #wrong == 0 then return end
   failure.raise({ code = "precondition", exit = usage and "usage" or nil, service = "cloud",
     what = ("adding regions to cluster %s (%s)"):format(cluster.name, cluster.id), message = table.concat(wrong, "; ") },
-    "cluster.shape", { wrong = table.concat(wrong, "; "), name = cluster.name })
+    "cluster.shape", { regions = listed(cluster.regions), name = cluster.name })
 end
 
 --- The regions of REGION=NODES, sorted. Raises when one of them stands twice.
@@ -76,22 +82,22 @@ function M.shape(count)
 end
 
 -- What of the cluster keeps it from growing with CMEK.
-local function check_cmek(context, cluster, wrong)
-  local info = context:cmek(cluster)
+local function check_cmek(engine, cluster)
+  local info, what = engine.context:cmek(cluster), "adding regions to cluster " .. cluster.name
   if info.unknown then
-    failure.raise { code = "precondition", exit = "usage", what = "adding regions to cluster " .. cluster.name,
+    failure.raise { code = "precondition", exit = "usage", what = what,
       message = "--facts does not tell what the cluster uses: only the Cloud can", next = "leave --facts out" }
   end
-  local used = 0
-  for _, region in ipairs(info.region_infos or {}) do
-    if tostring(region.status):find "^REVOK" then wrong[#wrong + 1] = ("CMEK is %s in %s: the cluster stands until it is restored"):format(
-      region.status, region.region) end
-    used = used + #cmek.live(info, region.region)
+  local revoked, used = cmek.revoked(info), 0
+  if #revoked > 0 then
+    local said = ("CMEK of cluster %s is revoked (%s)"):format(cluster.name, table.concat(revoked, ", "))
+    failure.raise({ code = "precondition", service = "cloud", what = what, message = said }, "cmek.revoked",
+      { said = said, restore = require("engine.mend").restore(engine, cluster) })
   end
-  if used == 0 then
-    wrong[#wrong + 1] = ("CMEK is not enabled (%s): a region without a key of yours is added in the Cloud Console, and with it to all of them "
-      .. "keys come by cmek run console --cluster %s --enable"):format(info.status or "DISABLED", cluster.name)
-  end
+  for _, region in ipairs(info.region_infos or {}) do used = used + #cmek.live(info, region.region) end
+  if used > 0 then return end
+  local said = ("CMEK is not enabled (%s): until it is, regions are added in the Cloud Console"):format(info.status or "DISABLED")
+  failure.raise({ code = "precondition", service = "cloud", what = what, message = said }, "cmek.not-enabled", { said = said, name = cluster.name })
 end
 
 -- The cluster with the new regions beside its own.
@@ -207,8 +213,8 @@ function M.of(engine, asked)
   local context, cluster, wrong = engine.context, asked.cluster, {}
   local growth = { multi_region = false }
   growth.cluster, growth.regions = M.cluster(engine, cluster, asked.add)
+  check_cmek(engine, cluster)
   check_offered(context, growth.regions, wrong)
-  check_cmek(context, cluster, wrong)
   wrong[#wrong + 1] = M.shape(#growth.cluster.regions)
   refuse(wrong, cluster)
   if #growth.cluster.regions > CONSOLE_MAX then

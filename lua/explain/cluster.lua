@@ -42,7 +42,7 @@ return {
   { id = "cluster.shape", title = "the cluster cannot grow like that",
     cause = "a cluster on AWS has one region or at least three, of those that the Cloud offers, with three nodes and more in each; a region "
       .. "is added with its key where CMEK is enabled, and not while it is revoked",
-    evidence = "{wrong}",
+    evidence = "the cluster has {regions}",
     next = "look at its regions, then name others", commands = { "cmek status --cluster {name}" } },
 
   { id = "cluster.not-grown", title = "the Cloud took the new regions and the cluster does not have them",
@@ -67,8 +67,9 @@ return {
     next = "leave it in use and look at what there is, or see what the next key would be",
     commands = { "cmek status --cluster {name}", "cmek plan rotate --cluster {name}" } },
 
-  { id = "cmek.not-enabled", title = "CMEK is not enabled, so that there is nothing to rotate",
-    cause = "a rotation gives a cluster that uses keys of yours the next ones; the first keys are given by enabling",
+  { id = "cmek.not-enabled", title = "CMEK is not enabled, so that there is nothing to rotate or to add to",
+    cause = "a rotation gives a cluster that uses keys of yours the next ones, and a new region gets one like them; the first keys are given by "
+      .. "enabling",
     evidence = "{said}",
     next = "see what enabling would take", commands = { "cmek plan console --cluster {name} --enable" } },
 
