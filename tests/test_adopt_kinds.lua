@@ -120,6 +120,19 @@ test["of keys that Vault's key management made Vault says which version of which
   test.equal(adopt(who).summary.unchanged, 4)
 end
 
+test["the recipe vault goes on with such keys under the names that they have in Vault"] = function()
+  local who = open "with Vault"
+  local role = by_hand(who, distributed(function(region) return "crdb-" .. region end))
+  adopt(who)
+  local other = operators.beside(who, { who = who.simulation.accounts[1], environment = { VAULT_ADDR = "http://127.0.0.1:8200",
+    VAULT_TOKEN = vault_state.ROOT_TOKEN } })
+  local report, status = operators.run(other, "vault", { arguments = { role = role }, run_id = "run-vault" })
+  test.equal({ status, report.error, report.summary.create, report.summary.change }, { 0, nil, 0, 0 })
+  test.equal({ report.steps[3].name, report.steps[6].name }, { "keymgmt/kms/kms-us-east-1", "keymgmt/key/crdb-us-east-1" })
+  report, status = operators.run(other, "vault", { mode = "verify", arguments = { role = role } })
+  test.equal({ status, report.findings }, { 0, json.array {} })
+end
+
 test["without a Vault to ask, the Vault key is told by its alias, and nothing is recorded"] = function()
   local who = open()
   by_hand(who, distributed(function(region) return "crdb-" .. region end))

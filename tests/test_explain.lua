@@ -108,7 +108,8 @@ local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-u
   "vault.login-sts", "vault.login-server-id", "vault.mfa", "vault.wrapped",
   "vault.denied", "vault.denied-request", "vault.standby", "vault.throttled", "vault.trouble", "vault.plain", "vault.client-certificate",
   "vault.broken",   -- tests/test_vault.lua
-  "vault.aws-credentials", "vault.aws-denied",   -- tests/test_vault_keymgmt.lua
+  "vault.name-taken", "vault.key-elsewhere", "vault.version-disabled", "vault.made-anew",   -- tests/test_vault_keymgmt_refused.lua
+  "vault.locked-out",   -- tests/test_vault_keymgmt_keys.lua
   "cmek.not-enabled", "cmek.rotate-failed",   -- tests/test_rotate.lua
   "destroy.in-use", "destroy.unasked", "destroy.attached", "destroy.trusted" }   -- the last four: tests/test_destroy.lua
 

@@ -197,6 +197,7 @@ test["with --admin, Vault's rights are not lost silently: it is refused until it
   local who = open()
   local report, status = run(who, one { arguments = { admin = ADMIN } })
   test.equal({ status, report.summary.refused, mount(who) }, { 1, 1 })
+  test.equal(report.error.situation, "vault.locked-out")
   test.contains(report.error.message, "--vault-principal")
   local arguments = { admin = ADMIN, vault_principal = "arn:aws:iam::210987654321:user/vault-server" }
   report, status = run(who, one { arguments = arguments })

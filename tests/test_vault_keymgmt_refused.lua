@@ -18,6 +18,7 @@ local function refused(change, kind, ...)
   local writes = #who.simulation.state.aws[operators.ACCOUNT].iam.roles
   local report, status = run(who, one())
   test.equal({ kind, status, report.summary.refused, #who.simulation.state.aws[operators.ACCOUNT].iam.roles }, { kind, 1, 1, writes })
+  test.equal(report.error.situation, who.told or "vault.name-taken")
   for _, step in ipairs(report.steps) do
     if step.action == "refuse" then
       test.equal(step.kind, kind)
@@ -42,6 +43,7 @@ test["a key of our name that was made without its type is rsa-2048, and refused;
     vault_call(who, "POST", "keymgmt/key/" .. MINE, { type = "aes256-gcm96" })
     vault_call(who, "POST", "keymgmt/kms/theirs", { provider = "awskms", key_collection = "us-east-1" })
     vault_call(who, "POST", "keymgmt/kms/theirs/key/" .. MINE, { purpose = "encrypt,decrypt" })
+    who.told = "vault.key-elsewhere"
   end, "vault_distribution", "distributed to the provider theirs already", "one provider alone")
 end
 
@@ -109,6 +111,7 @@ test["a distribution that was taken away and made again has another KMS key: tha
   local report, status = run(who, one())
   local old = keys_in(who, REGION)[1]
   test.equal({ status, report.summary.refused, old.KeyState }, { 1, 1, "PendingDeletion" })
+  test.equal(report.error.situation, "vault.made-anew")
   test.contains(report.error.message, "aws kms cancel-key-deletion --region us-east-1 --key-id " .. old.KeyId)
   report = run(who, one { mode = "verify" })
   local found = {}
@@ -125,6 +128,7 @@ test["a KMS key whose material was deleted is not filled by anybody here: that i
   local report, status = run(who, one())
   test.equal({ status, report.summary.refused }, { 1, 1 })
   test.contains(report.error.message, "fills only keys that it makes itself")
+  test.truthy(not tostring(report.error.next):find("vault-transit", 1, true), report.error.next)
 end
 
 -- Preflight --------------------------------------------------------------------------------------------------------------------
@@ -203,6 +207,19 @@ test["another engine there, and a sealed Vault, are told; in verify the KMS keys
     { 6, "finding", "unknown", "ok", "ok" })
 end
 
+test["rights in AWS that taking over Vault's keys needs are asked for beforehand"] = function()
+  for _, action in ipairs { "kms:TagResource", "kms:CreateAlias", "kms:PutKeyPolicy" } do
+    local who = open()
+    local user = who.simulation:add_user { account = operators.ACCOUNT, name = "short",
+      secret_access_key = "simulated/secret/not-a-real-one/00000009", policies = { { Version = "2012-10-17",
+      Statement = json.array { { Effect = "Allow", Action = "*", Resource = "*" }, { Effect = "Deny", Action = action, Resource = "*" } } } } }
+    local other = operators.beside(who, { who = user, environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN } })
+    local report, status = run(other, one())
+    test.equal({ action, status, report.summary.refused, mount(who) }, { action, 1, 1 })
+    test.contains(report.error.message, action)
+  end
+end
+
 -- Findings ---------------------------------------------------------------------------------------------------------------------
 
 local PATH <const> = ("keymgmt/kms/%s/key/%s"):format(MINE, MINE)
@@ -247,6 +264,7 @@ test["what run can put right of it, it does: a key that may be deleted; what it 
   disable_first(who)
   local report, status = run(who, one())
   test.equal(status, 1)
+  test.equal(report.error.situation, "vault.version-disabled")
   test.contains(report.error.message, ("vault write keymgmt/key/%s type=aes256-gcm96 min_enabled_version=1"):format(MINE))
 end
 

@@ -1,5 +1,8 @@
 --- Vault's key management engine as the resources of it see it: reads that find nothing, writes whose outcome is looked up and never guessed.
+local choice = require "engine.choice"
 local failure = require "engine.failure"
+local keys = require "engine.keys"
+local names = require "names"
 
 local M = {}
 
@@ -53,6 +56,42 @@ function M.settle(context, options)
   if options.lost then error(options.lost, 0) end
   failure.raise { code = "not_ready", service = "vault", region = options.region, what = options.what,
     message = ("Vault does not show it as it was made after %d s"):format(bound) }
+end
+
+-- Names --------------------------------------------------------------------------------------------------------------
+
+-- The Vault key that is the material of the key in use, as a tag of that tells: an adopted one has a name of its own.
+local function adopted(context, want)
+  for _, used in ipairs(choice.in_use(context, want)) do
+    local answer = used.uri:find(":kms:" .. want.region .. ":", 1, true)
+      and context:try(function(refused) return refused.kind == "refused" end, function()
+        return context.session.kms.list_resource_tags { region = want.region, KeyId = used.uri }
+      end)
+    local tags = answer and keys.tags(answer.Tags) or {}
+    local mount, name = tostring(tags[names.TAG_MATERIAL]):match "^(.+)/([^/]+):%d+$"
+    if tags[names.TAG_CLUSTER] == want.cluster.id and mount == want.mount then return name end
+  end
+end
+
+--- The name of a region's key in Vault: the cluster's own, unless the key in use is of another.
+---@param context engine.Context
+---@param want { cluster: table, region: string, mount: string }
+---@return string
+function M.key_name(context, want)
+  return context:once(("name in %s %s"):format(want.mount, want.region), function()
+    return adopted(context, want) or names.vault_key(want.cluster, want.region)
+  end)
+end
+
+--- The name of the region's provider: the cluster's own, unless the key has one of its own and is in another.
+---@return string
+function M.provider_name(context, want)
+  local own, key = names.vault_key(want.cluster, want.region), M.key_name(context, want)
+  if key == own then return own end
+  return context:once(("provider in %s %s"):format(want.mount, want.region), function()
+    local answer = M.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = key })
+    return answer and (answer.keys or {})[1] or own
+  end)
 end
 
 --- Versions of a key or a distribution, by number. An older form of a key's has them under another name.

@@ -64,8 +64,8 @@ local function questions(identity, cluster, role)
   local of_role = { "iam:CreateRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy", "iam:PutRolePermissionsBoundary" }
   local list = { { { "kms:CreateKey" }, { "*" } }, { of_role, { role } } }
   if #keys > 0 then
-    table.insert(list, { { "kms:TagResource", "kms:CreateAlias", "kms:EnableKeyRotation", "kms:ReplicateKey", "kms:GetParametersForImport",
-      "kms:ImportKeyMaterial" }, keys })
+    table.insert(list, { { "kms:TagResource", "kms:CreateAlias", "kms:EnableKeyRotation", "kms:ReplicateKey", "kms:PutKeyPolicy",
+      "kms:GetParametersForImport", "kms:ImportKeyMaterial" }, keys })
     table.insert(list, { { "kms:CreateAlias" }, aliases })
     table.insert(list, { require("engine.access").ACTIONS, keys })   -- what the organization leaves to those of this account
   end

@@ -45,6 +45,7 @@ end
 local function material(engine, want, have)
   local source = have.tags[names.TAG_MATERIAL]
   local mount, copy = tostring(source):match "^(.*)/[^/]*$", source and not source:find "/no%-copy$"
+  copy = copy and not require("engine.distributed").is(want)   -- which Vault has, and imports into keys of its own making alone
   local facts = { key = have.arn, origin = have.metadata.Origin, source = source or "not told by a tag", tag = names.TAG_MATERIAL,
     again = mend.cmek(engine, "run", "console", mend.CHAIN),
     import = copy and ("cmek run vault-transit --cluster %s --vault-mount %s"):format(mend.quote(want.cluster.name), mend.quote(mount)) or nil }
@@ -61,6 +62,7 @@ end
 local function key(engine, want, have, check, reason)
   local locked_out = reason:find("could not change it again", 1, true)
   if locked_out then return "kms.lockout", { source = engine.context:identity().arn } end
+  if check == "policy" and reason:find("--vault-principal", 1, true) then return "vault.locked-out", { reason = reason } end
   if not have or type(have) ~= "table" then return nil end
   if have.used_in then return "layout.other", { keys = have.in_use, region = have.used_in, name = want.cluster.name } end
   if have.in_use then
@@ -68,6 +70,7 @@ local function key(engine, want, have, check, reason)
   end
   if have.refused then return nil end
   local facts = { key = have.arn, region = have.region, alias = want.alias, state = have.state }
+  if check == "material" and reason:find("the distribution was taken away", 1, true) then return "vault.made-anew", { reason = reason } end
   if check == "owner" then
     facts.why = keys.foreign(have, want.cluster)
     return facts.why and not want.arn and "kms.alias-taken" or nil, facts
@@ -117,7 +120,16 @@ local function revocation(engine, _, have, check, reason)
   end
 end
 
-local KINDS <const> = { revoked_key = revocation, revoked_cluster = revocation, restored_key = revocation,
+-- Vault's key management ------------------------------------------------------------------------------------------------
+
+local function vault_thing(_, _, have, _, reason)
+  if type(have) ~= "table" or reason:find("--provider-credentials", 1, true) then return nil end
+  local id = have.elsewhere and "vault.key-elsewhere" or reason:find("min_enabled_version is", 1, true) and "vault.version-disabled"
+  return id or "vault.name-taken", { reason = reason }
+end
+
+local KINDS <const> = { vault_provider = vault_thing, vault_key = vault_thing, vault_distribution = vault_thing,
+   revoked_key = revocation, revoked_cluster = revocation, restored_key = revocation,
   key = key, replica = key, role = role, cluster_cmek = cluster_cmek }
 
 --- What is behind a refusal; nil where it is no known situation.

@@ -31,18 +31,18 @@ local function transit(cluster, region, need, options, known)
   end
 end
 
-local function keymgmt(cluster, region, need, _, known)
+local function keymgmt(_, region, need, options, known)
   if known then   -- what is there is rotated
     need(("key/%s"):format(known.key), "read")
     need(("key/%s/rotate"):format(known.key), "create", "update")
     need(("kms/%s/key/%s"):format(known.provider, known.key), "read")
     return
   end
-  local name = names.vault_key(cluster, region)   -- of provider and key
-  need(("kms/%s"):format(name), "create", "update", "read")
-  need(("key/%s"):format(name), "create", "update", "read")
-  need(("key/%s/kms"):format(name), "list")
-  need(("kms/%s/key/%s"):format(name, name), "create", "update", "read")
+  local key, provider = options.names(region)
+  need(("kms/%s"):format(provider), "create", "update", "read")
+  need(("key/%s"):format(key), "create", "update", "read")
+  need(("key/%s/kms"):format(key), "list")
+  need(("kms/%s/key/%s"):format(provider, key), "create", "update", "read")
 end
 
 local ENGINES <const> = { transit = transit, keymgmt = keymgmt }
@@ -58,6 +58,10 @@ end
 local function wanted(engine, cluster, kind, mount, options)
   local list = {}
   local function need(path, ...) list[#list + 1] = { path = mount .. "/" .. path, ... } end
+  function options.names(region)
+    local want, engine_names = { cluster = cluster, region = region, mount = mount }, require "engine.keymgmt"
+    return engine_names.key_name(engine.context, want), engine_names.provider_name(engine.context, want)
+  end
   local origins = options.form ~= "wrapped" and engine.layout and engine.layout:origins()
   for _, region in ipairs(options.keys or origins or cluster.regions or {}) do
     ENGINES[kind](cluster, region.name, need, options, options.keys and region)

@@ -120,6 +120,31 @@ return {
     evidence = "{address} answers '{words}' to the namespace {namespace}",
     next = "check VAULT_NAMESPACE: vault namespace list; HCP's is admin, Vault's community edition has none" },
 
+  { id = "vault.name-taken", title = "what has our name in Vault is something else",
+    cause = "it was made otherwise than it is wanted, by hand or by another program, and what differs is fixed for its life",
+    evidence = "{reason}",
+    next = "if nobody uses it, take it away as the step says; else name another mount of the engine: --vault-mount PATH" },
+
+  { id = "vault.key-elsewhere", title = "another KMS provider has the key in Vault",
+    cause = "a key of Vault's key management may be distributed to one provider alone",
+    evidence = "{reason}",
+    next = "if nobody uses what that provider made, take the key from it as the step says; else name another mount: --vault-mount PATH" },
+
+  { id = "vault.version-disabled", title = "Vault keeps the key in use disabled",
+    cause = "min_enabled_version of Vault's key was raised past the version that the cluster uses: a rotation that is half done",
+    evidence = "{reason}",
+    next = "lower it as the step says, at once; raise it when no cluster and no backup needs the older versions any more" },
+
+  { id = "vault.made-anew", title = "the key was distributed anew",
+    cause = "somebody took the distribution away, which schedules its KMS keys for deletion, and made it again, with another KMS key",
+    evidence = "{reason}",
+    next = "take the deletion of the old key back as long as that is possible: what it encrypts is lost with it" },
+
+  { id = "vault.locked-out", title = "Vault would lose its rights to the key",
+    cause = "with --admin those alone administer a key, and Vault has to disable, rotate and enable the keys that it makes",
+    evidence = "{reason}",
+    next = "name whom Vault is in AWS (--vault-principal ARN), or leave the administration to the account" },
+
   { id = "vault.aws-credentials", title = "AWS does not take the credentials that Vault has",
     fits = { service = "vault", message = { "unrecognizedclientexception", "invalidclienttokenid", "signaturedoesnotmatch", "expiredtoken",
       "invalidsignatureexception", "incompletesignature", "nocredentialproviders", "get credentials:", "failed to refresh cached credentials" } },

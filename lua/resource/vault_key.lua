@@ -1,13 +1,13 @@
 --- A key of Vault's key management engine, one a region: its material is born in Vault, and its version N is that of generation N.
 local keymgmt = require "engine.keymgmt"
-local names = require "names"
 
 local M = {}
 
 M.kind = "vault_key"
 
 --- What it may call, by service.
-M.actions = { vault = { "KeymgmtReadKey", "KeymgmtWriteKey", "KeymgmtRotateKey", "KeymgmtListKeyProviders", "KeymgmtDeleteKey" } }
+M.actions = { vault = { "KeymgmtReadKey", "KeymgmtWriteKey", "KeymgmtRotateKey", "KeymgmtListKeyProviders", "KeymgmtDeleteKey" },
+  kms = { "ListResourceTags" }, cloud = { "GetCMEKClusterInfo" } }
 
 --- The checks of verify, in order.
 M.checks = {
@@ -20,9 +20,10 @@ local ROTATING <const> = 120   -- seconds that Vault may take: it makes the KMS 
 
 --- Fills in what was left out.
 ---@param want { cluster: table, region: string, mount: string?, name: string?, type: string?, version: integer? }  version: that shall be there
-function M.defaults(want)
+---@param context engine.Context
+function M.defaults(want, context)
   want.mount = want.mount or "keymgmt"
-  want.name = want.name or names.vault_key(want.cluster, want.region)
+  want.name = want.name or keymgmt.key_name(context, want)
   want.type = want.type or keymgmt.TYPE
 end
 

@@ -2,14 +2,16 @@
 local aws_keys = require "vault.aws_keys"
 local failure = require "engine.failure"
 local keymgmt = require "engine.keymgmt"
-local names = require "names"
 
 local M = {}
 
 M.kind = "vault_provider"
 
 --- What it may call, by service.
-M.actions = { vault = { "KeymgmtReadProvider", "KeymgmtWriteProvider", "KeymgmtDeleteProvider", "KeymgmtListDistributions" }, iam = { "GetRole" } }
+M.actions = {
+  vault = { "KeymgmtReadProvider", "KeymgmtWriteProvider", "KeymgmtListKeyProviders", "KeymgmtDeleteProvider", "KeymgmtListDistributions" },
+  iam = { "GetRole" }, kms = { "ListResourceTags" }, cloud = { "GetCMEKClusterInfo" },
+}
 
 --- The checks of verify, in order.
 M.checks = {
@@ -22,9 +24,10 @@ M.checks = {
 --- Fills in what was left out.
 ---@param want { cluster: table, region: string, mount: string?, name: string?, credentials: string?, update: boolean?, principal: string? }
 ---  credentials: where they are from, as lua/vault/aws_keys.lua has it; update: sends them again; principal: ARN of whose they are
-function M.defaults(want)
+---@param context engine.Context
+function M.defaults(want, context)
   want.mount = want.mount or "keymgmt"
-  want.name = want.name or names.vault_key(want.cluster, want.region)
+  want.name = want.name or keymgmt.provider_name(context, want)
   want.credentials = want.credentials or aws_keys.SERVER
 end
 
