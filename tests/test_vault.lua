@@ -162,7 +162,7 @@ test["a refusal has the path, the namespace and the server's words, and what to 
   local cases = {
     { refused("Vault is sealed", 503), "Vault is sealed", "vault operator unseal" },
     { refused("1 error occurred:\n\t* plugin not found in the catalog: keymgmt\n\n"), "plugin not found in the catalog: keymgmt", "vault-transit" },
-    { refused("no handler for route \"sys/mounts/x\". route entry not found.", 404), "no handler for route", "vault secrets list" },
+    { refused("no handler for route \"kv/x\". route entry not found.", 404), "no handler for route", "vault secrets list" },
     { refused("namespace not found", 404), "namespace not found", "VAULT_NAMESPACE" },
     { refused("rate limit quota exceeded", 429), "429 TooManyRequests", "VAULT_RATE_LIMIT" },
     { { status = 307, headers = { location = "https://10.0.0.2:8200/v1/x" } }, "sends us to 'https://10.0.0.2:8200/v1/x'", "load balancer" },
@@ -185,6 +185,13 @@ test["a refusal has the path, the namespace and the server's words, and what to 
     test.contains(text, "POST sys/mounts/x in namespace team/")
     test.equal(text:find "{[%l_]+}", nil)
   end
+end
+
+test["words without end are cut"] = function()
+  local here = open { ["POST transit/keys/k"] = refused { ("é"):rep(40000), ("x"):rep(40000) } }
+  local text = reason(here, function() here.vault.transit_create_key { mount = "transit", name = "k" } end)
+  test.truthy(#text < 10000 and utf8.len(text) ~= nil)
+  test.contains(text, "é…")
 end
 
 test["403: a token that Vault does not know ends with the status of credentials"] = function()

@@ -161,7 +161,7 @@ test["a Vault that is not ready: sealed, not initialised, a secondary; standbys 
 end
 
 test["a namespace that is not there, as each edition tells it"] = function()
-  met { { "Enterprise", "VAULT_NAMESPACE=team read", 1, "no handler for route", "namespace: team/", "VAULT_NAMESPACE" } }
+  met { { "Enterprise", "VAULT_NAMESPACE=team read", 1, "no handler for route", "the namespace team/", "vault namespace list" } }
   met({ { "OpenBao", "VAULT_NAMESPACE=team read", 1, "namespace not found", "check VAULT_NAMESPACE" } }, { sim = { "--vault-edition", "openbao" } })
   met({ { "above HCP's", "unset VAULT_NAMESPACE; read", 4, "HCP's is admin" } }, { sim = { "--vault-edition", "hcp" } })
 end

@@ -115,7 +115,7 @@ return {
     next = "look at allowed_parameters, denied_parameters, required_parameters and min_wrapping_ttl of its policies: vault policy read NAME" },
 
   { id = "vault.namespace", title = "there is no such namespace",
-    fits = { service = "vault", status = 404, message = "namespace not found" },
+    fits = { service = "vault", status = 404, message = { "namespace not found", 'no handler for route "sys/', "no handler for route 'sys/" } },
     cause = "the namespace is mistyped, or is below another",
     evidence = "{address} answers '{words}' to the namespace {namespace}",
     next = "check VAULT_NAMESPACE: vault namespace list; HCP's is admin, Vault's community edition has none" },

@@ -23,10 +23,17 @@ local M = {}
 
 local PARTS <const> = { warnings = shape.list "text", errors = shape.list "text", data = {}, auth = {}, wrap_info = {} }
 
+local WORDS_MAX <const> = 1500   -- characters: STS's XML fits, and no answer floods a terminal
+
+local function cut(text)
+  if (utf8.len(text) or 0) <= WORDS_MAX then return text end
+  return text:sub(1, utf8.offset(text, WORDS_MAX) - 1) .. "…"
+end
+
 -- A service's words in one line: "1 error occurred:\n\t* permission denied\n\n" says "permission denied".
 local function plain(text)
   text = text:gsub("^%d+ errors? occurred:%s*", ""):gsub("%s*\n%s*%* ", "; "):gsub("^%* ", ""):gsub("%s+$", ""):gsub("%s*\n%s*", " ")
-  return explain.plain(text)
+  return cut(explain.plain(text))
 end
 
 local function unreadable(response)
@@ -60,7 +67,7 @@ local function words_of(response, envelope)
   for _, name in ipairs { "message", "error", "error_description" } do
     if #words == 0 and type(envelope[name]) == "string" then words[1] = "the answer is not one of Vault's: " .. plain(envelope[name]) end
   end
-  return #words > 0 and table.concat(words, "; ") or STATUS[response.status]
+  return #words > 0 and cut(table.concat(words, "; ")) or STATUS[response.status]
 end
 
 -- Where an answer sends us, in words; nil when it does not.
