@@ -131,7 +131,9 @@ local function tags_of(key)
   return tags
 end
 
-local function period_of(key) return key.rotation.enabled and key.rotation.period and math.tointeger(key.rotation.period) or nil end
+local USUAL <const> = 365   -- days, where KMS rotates the key and does not say how often
+
+local function period_of(key) return key.rotation.enabled and (math.tointeger(key.rotation.period) or USUAL) or nil end
 
 -- Whether Vault's key management made the key, which is told by the engine there, and where Vault may not be asked by the alias that it gave.
 local function is_distributed(context, region, key, mount)

@@ -69,9 +69,9 @@ def key_of(spec):
 
 
 def in_the_way():
-    """Before there is an engine, and with a token that may too little: nothing is made."""
-    status, report = cmek("run", "vault-transit", "--cluster", "orders", "--yes")
-    check("without the engine: how it is enabled", status == 1 and "vault secrets enable -path=transit transit" in report["error"]["next"], report)
+    """With a token that may too little nothing is made; before there is an engine it would be mounted, which is a step of the plan."""
+    status, report = cmek("plan", "vault-transit", "--cluster", "orders")
+    check("without the engine: it is mounted", [s["action"] for s in report["steps"] if s["kind"] == "vault_mount"] == ["create"], report)
     vault("POST", "sys/mounts/transit", {"type": "transit"})
     vault("PUT", "sys/policies/acl/half", {"policy": 'path "transit/keys/*" { capabilities = ["create", "read", "update"] }'})
     token = vault("POST", "auth/token/create", {"policies": ["half"]})["auth"]["client_token"]
@@ -104,6 +104,36 @@ def life(token):
     equal("verify says so", [f["id"] for f in cmek("verify", "vault-transit", "--cluster", "orders")[1]["findings"]][:1], ["key.material"])
     equal("run imports it again", cmek("run", "vault-transit", "--cluster", "orders", "--yes")[0], 0)
     equal("what was encrypted before can be read", kms.decrypt(CiphertextBlob=sealed)["Plaintext"], b"a row")
+    rotated(token, specs, kms, sealed)
+
+
+def rotated(token, before, kms, sealed):
+    """The next version of each transit key under the next KMS key, told by the lines that the token lacks; the lock is OpenBao's KV."""
+    status, report = cmek("run", "rotate", "--cluster", "orders", "--yes", "--confirm", "orders", VAULT_TOKEN=token)
+    check("a token for the first keys alone: the lines that it lacks", status == 1 and "us-east-1/2" in report["error"]["next"], report["error"])
+    lines = report["error"]["next"].partition("\n")[2]
+    vault("PUT", "sys/policies/acl/next", {"policy": lines})
+    wider = vault("POST", "auth/token/create", {"policies": ["half", "rest", "next"]})["auth"]["client_token"]
+    status, report = cmek("run", "rotate", "--cluster", "orders", "--yes", "--confirm", "orders", VAULT_TOKEN=wider)
+    equal("with them it rotates", (status, report["run"]["status"]), (0, "done"))
+    check("that no lock is kept, since the token may not, is said", any("no lock is kept" in w["text"] for w in report["warnings"]), report["warnings"])
+    old = {s["region"]: s["key_spec"]["uri"] for s in before}
+    for spec in report["handover"]["region_specs"]:
+        new, key = key_of(spec)
+        data = new.describe_key(KeyId=key)["KeyMetadata"]
+        equal("another key, imported and enabled", (key != old[spec["region"]], data["Origin"], data["KeyState"]), (True, "EXTERNAL", "Enabled"))
+        equal("the old one stays", new.describe_key(KeyId=old[spec["region"]])["KeyMetadata"]["KeyState"], "Enabled")
+        name = f"crdb-cmek-orders-0f2c6e9d41b7-{spec['region']}"
+        equal("OpenBao has two versions of its key", vault("GET", f"transit/keys/{name}")["data"]["latest_version"], 2)
+    equal("what the old key encrypted can be read", kms.decrypt(CiphertextBlob=sealed)["Plaintext"], b"a row")
+    status, report = cmek("run", "rotate", "--cluster", "orders", "--to", "3", "--yes", "--confirm", "orders")
+    entry = vault("GET", "secret/data/cmek/rotation-of-orders-0f2c6e9d41b7")["data"]
+    equal("generation 3, with a lock in OpenBao's KV, given back", (status, entry["data"]["state"], entry["metadata"]["version"]), (0, "free", 2))
+    vault("POST", "secret/data/cmek/rotation-of-orders-0f2c6e9d41b7", {"data": {"state": "held", "run": "r-1", "operator": "somebody", "since": "2026"}})
+    status, report = cmek("run", "rotate", "--cluster", "orders", "--to", "4", "--yes", "--confirm", "orders")
+    check("who finds it held is told whose it is", status == 1 and "run r-1 of somebody" in report["error"]["message"], report["error"])
+    equal("and goes on in its place when told to", cmek("run", "rotate", "--cluster", "orders", "--to", "4", "--take-over", "r-1", "--yes",
+                                                      "--confirm", "orders")[0], 0)
 
 
 def wrapped():
@@ -167,7 +197,7 @@ def local_kms():
     data = kms.describe_key(KeyId=key)["KeyMetadata"]
     equal("the key", (data["Origin"], data["KeyState"]), ("EXTERNAL", "Enabled"))
     equal("it encrypts and decrypts", kms.decrypt(CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"a row")["CiphertextBlob"])["Plaintext"], b"a row")
-    equal("a second run finds nothing to do", cmek("run", "vault-transit", "--cluster", "orders-one", "--yes", **there)[1]["summary"]["unchanged"], 3)
+    equal("a second run finds nothing to do", cmek("run", "vault-transit", "--cluster", "orders-one", "--yes", **there)[1]["summary"]["unchanged"], 4)
     kms.delete_alias(AliasName="alias/crdb-cmek-orders-one-91d3b7a2e5f4-g1")
     status, report = cmek("run", "vault-transit", "--cluster", "orders-one", "--form", "wrapped", "--yes", **there)
     equal("local-kms, wrapped: run", (status, report["run"]["status"]), (0, "done"))
