@@ -3,6 +3,7 @@ local crypto = require "crypto"
 local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
+local outside = dofile "tests/outside.lua"
 local vault_state = require "sim.vault.state"
 
 local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
@@ -331,6 +332,20 @@ test["nor does one that knows no token"] = function()
   test.contains(told(other), "no token for Vault")
 end
 
+test["a recipe that looks at another engine than the one that has the material, or at none, says what stays and what takes it away"] = function()
+  for recipe, case in require("sorted") { console = { "vault", {}, "cmek destroy vault --cluster orders" },
+    ["vault-transit"] = { "vault-transit", { vault_mount = "team" }, "cmek destroy vault-transit --cluster orders --vault-mount team" } } do
+    local who = open()
+    test.equal(select(2, operators.run(who, case[1], { arguments = case[2] })), 0)
+    local report, status = destroy(who, { recipe = recipe })
+    test.equal({ status, report.summary.delete }, { 0, 4 })
+    test.contains(told(who), case[3])
+    report, status = destroy(again(who), { recipe = case[1], arguments = case[2], run_id = "run-3" })
+    test.equal({ status, report.error, step(report, "key") }, { 0, nil, nil })
+    test.equal(report.steps[1].name:match "^[^/]+", case[2].vault_mount or "keymgmt")
+  end
+end
+
 -- Half-way -------------------------------------------------------------------------------------------------------------
 
 for _, operation in ipairs { "transit/WriteConfig", "transit/DeleteKey", "system/DeleteMount" } do
@@ -617,4 +632,19 @@ test["keymgmt: a sealed Vault keeps nobody from scheduling the KMS keys; afterwa
   who.simulation.vault = nil
   report, status = destroy_vault(again(who), { run_id = "run-3" })
   test.equal({ status, report.error, keymgmt(who) }, { 0, nil, nil })
+end
+
+test["from outside: a destroying of Vault's things that failed half-way is taken up by resume, which wants the name again"] = function()
+  local result = outside.simulated([[
+    unset AWS_MAX_ATTEMPTS
+    "$CMEK" run vault --cluster orders-one --yes >/dev/null 2>&1
+    "$CMEK" destroy vault --cluster orders-one --confirm orders-one; echo "status $?"
+    "$CMEK" resume --yes; echo "status $?"
+    "$CMEK" resume --confirm orders-one; echo "status $?"]],
+    { sim = { "--fault", "error service=vault operation=keymgmt/DeleteProvider status=403 count=1 message=permission denied" } })
+  local statuses = {}
+  for status in result.output:gmatch "status (%d+)" do statuses[#statuses + 1] = status end
+  test.equal(table.concat(statuses, " "), "5 5 0", result.text)
+  test.contains(result.output, "as a key of KMS alone: Vault has it no more")
+  test.equal({ result:writes "keymgmt/DeleteDistribution", result:writes "system/DeleteMount" }, { 1, 1 })
 end

@@ -288,7 +288,9 @@ function M.run(engine, pass)
   local groups = reorder(engine)
   keep_what_stays(engine)
   require("engine.rights").judge(engine)
-  require("engine.vault_side").judge(engine)
+  local vault_side = require "engine.vault_side"
+  vault_side.judge(engine)
+  vault_side.tell_elsewhere(engine)
   local plan = report.plan(engine)
   if plan.summary.delete > 0 and plan.summary.refused + plan.summary.change == 0 then
     engine.listener { kind = "say", text = ("asked %d cluster(s) that may have CMEK: none names any of this"):format(uses.asked) }

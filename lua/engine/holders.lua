@@ -36,7 +36,7 @@ end
 
 --- Looks now, in every region of the cluster: a replica bears the material of a key of another region.
 ---@param context engine.Context
----@param cluster table
+---@param cluster table  its regions are those that the door lets through
 ---@return engine.Holders
 function M.read(context, cluster)
   local together = { list = {}, listed = {}, closed = {} }

@@ -174,11 +174,9 @@ end
 
 -- The words of the recipe that takes a chain back, by where the material of its keys is from.
 local function recipe_of(self, have)
-  local mount, name = tostring(have.tags[names.TAG_MATERIAL]):match "^(.+)/([^/]+)$"
-  if not mount then return { "console" } end
-  local distributed = self.distributed[have.region .. " " .. name:gsub(":%d+$", "")]
-  local recipe, default = distributed and "vault" or "vault-transit", distributed and "keymgmt" or "transit"
-  return { recipe, table.unpack(mount ~= default and { "--vault-mount", mount } or {}) }
+  local source = have.tags[names.TAG_MATERIAL]
+  local name = tostring(source):match "([^/]+):%d+$"
+  return { provenance.recipe(source, name ~= nil and self.distributed[have.region .. " " .. name] == true) }
 end
 
 local function taken_back_by(self, orphan)

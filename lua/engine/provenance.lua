@@ -19,6 +19,18 @@ function M.vault_key(aliases, id)
   end
 end
 
+--- The recipe that made a key, by where its material is from, and its argument where that is not the default.
+---@param source string?      the value of the tag cmek:material
+---@param distributed boolean  whether Vault's key management has put that key into KMS
+---@return string recipe, string ...  words of a command
+function M.recipe(source, distributed)
+  local mount = tostring(source):match "^(.+)/[^/]+$"
+  if not mount then return "console" end
+  local recipe, default = distributed and "vault" or "vault-transit", distributed and "keymgmt" or "transit"
+  if mount == default then return recipe end
+  return recipe, "--vault-mount", mount
+end
+
 --- Whether a Vault is named in the environment, so that it may be asked.
 ---@param session table
 ---@return boolean

@@ -3,6 +3,8 @@
 local capabilities = require "engine.capabilities"
 local failure = require "engine.failure"
 local mend = require "engine.mend"
+local names = require "names"
+local provenance = require "engine.provenance"
 local refusal = require "refusal"
 
 local M = {}
@@ -36,6 +38,7 @@ function M.is_closed(context) return context.vault_closed == true end
 ---@param kind string  the engine's type
 function M.begin(engine, cluster, path, kind)
   local context, destroy = engine.context, require "engine.destroy"
+  engine.vault_path = path
   local reason = closed(context, path)
   if reason then
     context.vault_closed = true
@@ -143,6 +146,28 @@ function M.delete(context, options)
   if gone or refused then return not gone and refused or nil end
   failure.raise { code = "not_ready", service = "vault", region = options.region, what = "deleting " .. options.name,
     message = ("Vault still shows it after %d s"):format(bound) }
+end
+
+-- Whether Vault's key management has put a key of that name into KMS.
+local function is_distributed(context, region, name)
+  for _, entry in ipairs(context:aliases(region)) do
+    if name and provenance.vault_key({ entry }, entry.TargetKeyId) == name then return true end
+  end
+  return false
+end
+
+--- Tells of keys whose material is from another engine than the one that is looked at, or from one where none is: what is there stays.
+---@param engine table
+function M.tell_elsewhere(engine)
+  for _, step in ipairs(engine.steps) do
+    local source = step.action == "delete" and type(step.have) == "table" and step.have.tags and step.have.tags[names.TAG_MATERIAL]
+    local mount = source and source:match "^(.+)/[^/]+$"
+    if mount and mount ~= engine.vault_path then
+      local words = { provenance.recipe(source, is_distributed(engine.context, step.region, source:match "([^/]+):%d+$")) }
+      engine.context:warn(("the material of keys is from the engine at %s/ in Vault, and what is there stays; this takes it away: %s"):format(mount,
+        mend.own(engine, "destroy", words[1], "--cluster", engine.cluster.name, table.unpack(words, 2))))
+    end
+  end
 end
 
 --- Refuses the steps that the token of Vault may not do, with the lines that its policy lacks.
