@@ -34,6 +34,7 @@ static int secret_file(lua_State *L);
 static int secret_is(lua_State *L);
 static int secret_equal(lua_State *L);
 static int secret_length(lua_State *L);
+static int secret_trimmed(lua_State *L);
 static int secret_fingerprint(lua_State *L);
 static int secret_masked(lua_State *L);
 static int secret_reference(lua_State *L);
@@ -48,6 +49,7 @@ static const luaL_Reg functions[] = {
   {"is",          secret_is},            /* secret.is(value) -> boolean */
   {"equal",       secret_equal},         /* secret.equal(a, b) -> boolean; a and b: secret or string */
   {"length",      secret_length},        /* secret.length(secret) -> bytes */
+  {"trimmed",     secret_trimmed},       /* secret.trimmed(secret) -> secret: the same without the white space around it */
   {"fingerprint", secret_fingerprint},   /* secret.fingerprint(secret) -> 16 hex digits that are its own and do not tell it */
   {"reference",   secret_reference},     /* secret.reference(secret) -> text | nil: "vault:…#…", which says where a secret is and is none */
   {"access_key_id", secret_access_key_id},   /* secret.access_key_id(secret) -> text | nil: an ID of AWS, which is none either */
@@ -436,6 +438,23 @@ static int secret_equal(lua_State *L)
 static int secret_length(lua_State *L)
 {
   lua_pushinteger(L, (lua_Integer)secret_check(L, 1)->length);
+  return 1;
+}
+
+static bool is_space(unsigned char c)
+{
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static int secret_trimmed(lua_State *L)
+{
+  const struct secret *s = secret_check(L, 1);
+  size_t from = 0, to = s->length;
+  while (from < to && is_space(s->data[from]))
+    from++;
+  while (to > from && is_space(s->data[to - 1]))
+    to--;
+  secret_push(L, s->data + from, to - from, s->audience);
   return 1;
 }
 

@@ -101,6 +101,11 @@ test["a secret of the environment is what the variable holds, and nil when it is
   test.equal(secret.environment("CMEK_NO_SUCH_VARIABLE", "aws"), nil)
 end
 
+test["a secret is trimmed to a secret of the same audience"] = function()
+  local trimmed = secret.trimmed(secret.new(" \t made up \r\n\n", "vault"))
+  test.equal({ secret.equal(trimmed, "made up"), secret.length(secret.trimmed(secret.new(" \n", "vault"))), tostring(trimmed) }, { true, 0, "****" })
+end
+
 test["a secret's file loses one line end and nothing else"] = function()
   local directory = test.directory()
   for text, want in pairs {

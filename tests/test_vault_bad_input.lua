@@ -133,6 +133,7 @@ test["what stands for a token and is none is sent nowhere, and ends with 4 and w
     { "a helper of two lines", "helper 'printf \"hvs.needle\\ntwo\\n\"'", 4, "look at the token helper" },
     { "a helper without one", "helper :", 4, "no token for Vault" },
     { "an empty file", "kept ''", 4, "no token for Vault" },
+    { "a file of blanks", "kept ' \\n\\n'", 4, "no token for Vault" },
     { "a file of two lines", "kept 'hvs.needle\\ntwo\\n'", 4, "/.vault-token gives it" },
     { "a directory", "rm $D/.vault-token; mkdir $D/.vault-token; read", 4, "Is a directory", "next: vault login" },
     { "unknown", "VAULT_TOKEN=hvs.needle-needle read", 4, "refuses the token of VAULT_TOKEN", "vault login" },
@@ -141,8 +142,9 @@ test["what stands for a token and is none is sent nowhere, and ends with 4 and w
   test.equal(#result.log, 3)
 end
 
-test["~/.vault-token is taken as Vault's own client takes it: whoever may read it, with the line end behind it"] = function()
-  met({ { "of a file", "printf '%s\\n' $T >$D/.vault-token; chmod 644 $D/.vault-token; read", 0 } }, { before = "T=$VAULT_TOKEN; unset VAULT_TOKEN" })
+test["~/.vault-token is taken as Vault's own client takes it: whoever may read it, with the blanks around it"] = function()
+  met({ { "of a file", "printf '%s\\n' $T >$D/.vault-token; chmod 644 $D/.vault-token; read", 0 },
+    { "with more of them", "printf '\\n %s \\n\\n' $T >$D/.vault-token; read", 0 } }, { before = "T=$VAULT_TOKEN; unset VAULT_TOKEN" })
 end
 
 test["a Vault that is not ready: sealed, not initialised, a secondary; standbys that pass requests on serve"] = function()

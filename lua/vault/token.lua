@@ -65,7 +65,11 @@ local function find(client)
   if not path or not file.exists(path) then return nil end
   local message
   token, message = secret.file(path, "vault")
-  if token or message:find ": it is empty$" then return token, path end   -- as Vault's own client takes it
+  if token then   -- as Vault's own client takes it: blanks around it do not count, and nothing is no token
+    token = secret.trimmed(token)
+    return secret.length(token) > 0 and token or nil, path
+  end
+  if message:find ": it is empty$" then return nil end
   fail(message, "vault login writes it anew, or export VAULT_TOKEN=…")
 end
 
