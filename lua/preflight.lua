@@ -133,7 +133,7 @@ function M.run(engine, cluster)
   check_cluster(engine, cluster)
   need_regions(cluster)
   if cluster.state == "LOCKED" then
-    engine.context:warn(said(cluster) .. " is locked by another job; enabling CMEK will wait until it is free")
+    engine.context:warn(said(cluster) .. " is locked by another job; what the Cloud is asked for will wait until it is free")
   end
   if engine.spec then   -- which stands for AWS
     engine.context:cmek(cluster)

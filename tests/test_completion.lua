@@ -41,6 +41,7 @@ local function offers(line, name) return candidates(line):find(" " .. name .. " 
 test["regions that can be added are offered with the fewest nodes that they may have, and status with its flags"] = function()
   test.truthy(offers("run add-region --cluster orders --add ap-s", "ap-southeast-2=3"))
   test.equal(offers("run console --cluster orders --tag ap-s", "ap-southeast-2=3"), false)   -- the control
+  test.truthy(offers("run rotate --cluster orders --only ap-s", "ap-southeast-2"))
   test.truthy(offers("status --cluster orders --k", "--keys"))
 end
 

@@ -137,6 +137,15 @@ test["policy, tags, rotation and kind of the key in use move forward, statements
   test.truthy(not key_of(who, "us-west-2", 2).Policy:find("Audit", 1, true))   -- which its key in use does not have
 end
 
+test["a policy that is not cmek's, of a key that was taken over, is taken as it is"] = function()
+  local who = open()
+  local old = operators.key(who, "us-east-1")
+  old.Policy = old.Policy:gsub("crdb%-cmek%-kms", "ours"):gsub("Allow use of the key for CMEK", "Cockroach"):gsub("Enable IAM User Permissions", "Us")
+  done(who)
+  test.truthy(require("policy").equal(key_of(who, "us-east-1", 2).Policy, old.Policy))
+  test.contains(key_of(who, "us-west-2", 2).Policy, "crdb-cmek-kms")
+end
+
 test["verify of a rotated cluster finds nothing, and one that was begun and left is found"] = function()
   local who = open()
   done(who)
@@ -476,6 +485,21 @@ test["destroy takes no rotation back, and says what does"] = function()
   test.equal({ ok, key_of(who, "us-east-1", 1).KeyState }, { false, "Enabled" })
   test.contains(raised.message, "going back is another rotation")
   test.contains(raised.next, "cmek destroy console")
+end
+
+test["from outside: what cannot be rotated is told with the exit status of a refused step, and with commands"] = function()
+  local result = outside.simulated([[
+    $CMEK run rotate --cluster orders --yes --confirm orders; echo $?
+    $CMEK run rotate --cluster orders-public --yes --confirm orders-public; echo $?
+    $CMEK run rotate --cluster orders-enabled --yes --confirm orders-enabled; echo $?
+    $CMEK run rotate --cluster orders --to one; echo $?
+    $CMEK run rotate --cluster orders --region us-east-1 --only nowhere --yes; echo $?]])
+  test.equal({ result.output:gsub("%D", ""), result:writes() }, { "11122", 0 })
+  for _, words in ipairs { "CMEK is not enabled in us-east-1", "cmek plan console --cluster orders --enable", "its network is PUBLIC",
+    "is a key of account 345678901234", "which is in us-east-1, us-west-2, eu-west-1" } do
+    test.contains(result.errors, words)
+  end
+  outside.plain(result.text)
 end
 
 -- Real processes -------------------------------------------------------------------------------------------------------------------

@@ -346,6 +346,27 @@ test["keys of KMS are rotated with a lock where one is named, and else Vault is 
   test.equal(entry(who).state, "free")
 end
 
+test["four processes at once: one rotates, the others are told whose the lock is, or that it is done; Vault is rotated once"] = function()
+  local outside = dofile "tests/outside.lua"
+  local result = outside.simulated([[
+    $CMEK run vault-transit --cluster orders-one --enable --yes --confirm orders-one >$D/made 2>&1 || { cat $D/made; exit 9; }
+    rotate="$CMEK run rotate --cluster orders-one --yes --confirm orders-one --json"
+    for i in 1 2 3 4; do ($rotate >$D/out$i 2>$D/err$i; echo $? >$D/status$i) & done; wait
+    cat $D/status?; grep -h -o 'rotates the keys of cluster orders-one' $D/out? || true]])
+  test.equal(result.status, 0)
+  local statuses, told_of = result.output:match "^([%d\n]*)(.*)$"
+  local _, done_of = statuses:gsub("0", "")
+  local _, refused_of = statuses:gsub("1", "")
+  test.truthy(done_of >= 1 and done_of + refused_of == 4, statuses)
+  test.equal({ refused_of > 0, told_of ~= "" }, { refused_of > 0, refused_of > 0 })
+  local rotations, aliases = 0, 0
+  for _, request in ipairs(result.log) do
+    rotations = rotations + (request.operation == "transit/WriteRotate" and request.status < 300 and 1 or 0)
+    aliases = aliases + (request.operation == "CreateAlias" and request.status == 200 and 1 or 0)
+  end
+  test.equal({ rotations, aliases }, { 1, 2 })
+end
+
 test["a run that goes on at the Cloud alone gives the lock back where Vault can be asked, and else says how"] = function()
   for _, reachable in ipairs { true, false } do
     local who = simulated()

@@ -95,9 +95,16 @@ local function new_regions()
   return list
 end
 
+local function aws_regions()
+  local names = {}
+  for i, region in ipairs(require("sim.clusters").AWS_REGIONS) do names[i] = region[1] end
+  return listed(names)
+end
+
 --- By the flag's name, else by the name of its value.
 local VALUES <const> = { provider_credentials = credentials, layout = layouts, cluster = clusters, confirm = clusters, profile = profiles,
-  add = new_regions, vault_auth = function() return listed(require("vault.login").NAMES) end }
+  add = new_regions, only = aws_regions, take_over = function(line) return (positions.run(line)) end,
+  vault_auth = function() return listed(require("vault.login").NAMES) end }
 local KINDS <const> = { FILE = ":files", DIR = ":directories" }
 
 local function values_of(flag, line)
