@@ -367,6 +367,41 @@ test["a job of the Cloud's that fails is told in its words, and the run is taken
   test.contains(report.error.message, "CRDB_SCALE_FAILED")
 end
 
+test["a run that gave one of its regions its key once more is taken up with all of them"] = function()
+  local who = enabled()
+  local both = { add = { "ap-southeast-2=3", "sa-east-1=3" } }
+  local handle = who.world.handle
+  who.world.handle = function(request)
+    local patch = request.method == "PATCH"
+    local answer = handle(request)
+    if patch then
+      local key = operator.key(who, "sa-east-1")
+      key.KeyState, key.Enabled = "Disabled", false
+    end
+    return answer
+  end
+  add(who, { arguments = both })
+  local key = operator.key(who, "sa-east-1")
+  key.KeyState, key.Enabled = "Enabled", true
+  who.simulation.choices = { first = 300 }
+  local put, cut = false, 1
+  who.world.handle = function(request)
+    put = put or request.method == "PUT"
+    local answer = handle(request)
+    if put and request.method == "GET" and cut > 0 then
+      cut = cut - 1
+      return { status = 400, headers = { { "Content-Type", "application/json" } }, body = '{"code":3,"message":"no"}' }
+    end
+    return answer
+  end
+  local other = operator.beside(who, { who = who.simulation.accounts[1] })
+  local _, status = add(other, { arguments = both })
+  test.equal({ status, who.asked[2].region_specs[1].region }, { 5, "sa-east-1" })
+  local entries = require("journal").read(other.disk.text)
+  local report, ended = add(operator.beside(who, { who = who.simulation.accounts[1] }), { arguments = both, entries = entries })
+  test.equal({ ended, report.error, #report.handover.region_specs }, { 0, nil, 2 })
+end
+
 test["a new region whose key the Cloud cannot use is told of, and given its key once more where that is put right"] = function()
   local who = enabled()
   local key

@@ -247,8 +247,19 @@ test["adding a region to a CMEK cluster wants its key, and no key for a region t
   refused(add(w, FOUR, json.array {}), 400, 3, "region_specs is empty")
   refused(add(w, FOUR, json.array { body.region_specs[1] }), 400, 3, "already has a CMEK spec")
   refused(add(w, FOUR, json.array { spec("us-east-2", key(w, "us-east-2", role), role), body.region_specs[1] }), 400, 3, "already has")
-  refused(add(w, { ["us-east-1"] = 3, ["us-east-2"] = 3 }, json.array {}), 400, 3, "missing in region_nodes")
+  refused(add(w, { ["us-east-1"] = 3, ["us-east-2"] = 3 }, json.array {}), 400, 3, "one region or at least three")
   refused(add(w, { ["eu-west-1"] = 3, ["us-east-1"] = 3, ["us-west-2"] = 3, ["us-east1"] = 3 }, json.array {}), 400, 3,
     "invalid region name 'us-east1' for AWS")
   test.equal(#cluster(w).regions, 3)
+end
+
+test["a region that the map leaves out is taken out, and the Cloud goes on naming its keys"] = function()
+  local w, _, _, role = enabled()
+  local uri = key(w, "us-east-2", role)
+  local map = { ["us-east-1"] = 3, ["us-west-2"] = 4, ["us-east-2"] = 3 }
+  test.equal(add(w, map, json.array { spec("us-east-2", uri, role) }).status, 200)
+  w.now = w.now + 10
+  local found = {}
+  for _, region in ipairs(cluster(w).regions) do found[region.name] = region.node_count end
+  test.equal({ found, #cmek(w).region_infos }, { map, 4 })
 end

@@ -3,6 +3,7 @@
 ---@class engine.CloudChange
 ---@field cluster table
 ---@field specs table[]      region_specs: the keys that every region listed uses in the end
+---@field handed table[]?   the run's region_specs, where only some of them are asked for
 ---@field operation string   of the API, as refusals name it
 ---@field what string        "enabling CMEK of cluster orders"
 ---@field verb string        "enable CMEK", as in "took the request to …"

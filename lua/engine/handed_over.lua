@@ -11,8 +11,9 @@ local LINE <const> = "handed-over"
 ---@param context engine.Context
 ---@param change engine.CloudChange
 function M.note(context, change)
+  local specs = change.handed or change.specs
   context:note { kind = LINE, operation = change.operation, cluster = change.cluster.id, cluster_name = change.cluster.name,
-    region_specs = require("json").array(table.move(change.specs, 1, #change.specs, 1, {})), before = change.old, anew = change.anew }
+    region_specs = require("json").array(table.move(specs, 1, #specs, 1, {})), before = change.old, anew = change.anew }
 end
 
 -- The last such line; nil when there is none.

@@ -214,7 +214,8 @@ end
 local function retrying(context, want, failed)
   local specs = {}
   for i, entry in ipairs(failed) do specs[i] = entry.spec end
-  return { cluster = want.cluster, specs = specs, operation = "UpdateCMEKSpec", what = ("giving %s of cluster %s their keys"):format(
+  return { cluster = want.cluster, specs = specs, handed = want.region_specs, operation = "UpdateCMEKSpec",
+    what = ("giving %s of cluster %s their keys"):format(
     listed(specs), want.cluster.name), verb = "give the new regions their keys", failed = "ENABLE_FAILED", situation = "cmek.add-failed",
     old = cmek.signature(context:cmek(want.cluster), specs),
     send = function() return context.session.cloud.update_cmek(want.cluster.id, specs) end }

@@ -207,10 +207,10 @@ local function available_regions(call)
   return { regions = items, pagination = pagination }
 end
 
--- The complete wanted map of region to nodes, and the regions of it that are new, sorted.
+-- The complete wanted map of region to nodes: the regions of it that are new, and those of the cluster that it leaves out, sorted.
 local function check_nodes(cluster, nodes)
   if type(nodes) ~= "table" or json.is_array(nodes) then refusal.invalid("dedicated.region_nodes must be an object of region and node count") end
-  local known, here, added, count = {}, {}, {}, 0
+  local known, here, added, removed, count = {}, {}, {}, {}, 0
   for _, region in ipairs(clusters.AWS_REGIONS) do known[region[1]] = true end
   for _, region in ipairs(cluster.regions) do here[region.name] = true end
   for name, number in sorted(nodes) do
@@ -219,9 +219,9 @@ local function check_nodes(cluster, nodes)
     if not here[name] then added[#added + 1] = name end
     count, here[name] = count + 1, nil
   end
-  for name in sorted(here) do refusal.invalid("region '%s' is missing in region_nodes; removing one is not simulated", name) end
+  for name in sorted(here) do removed[#removed + 1] = name end
   if count == 2 then refusal.invalid("a cluster has one region or at least three") end
-  return added
+  return added, removed
 end
 
 local function update_cluster(call)
@@ -232,11 +232,12 @@ local function update_cluster(call)
   if type(dedicated) ~= "table" or cluster.cloud_provider ~= "AWS" then
     refusal.invalid("of a cluster's members only 'dedicated.region_nodes' of an AWS cluster can be changed here")
   end
-  local added = check_nodes(cluster, dedicated.region_nodes)
-  for _, region in ipairs(cluster.regions) do region.node_count = dedicated.region_nodes[region.name] end
+  local added, removed = check_nodes(cluster, dedicated.region_nodes)
+  for _, region in ipairs(cluster.regions) do region.node_count = dedicated.region_nodes[region.name] or region.node_count end
   local specs = dedicated.cmek_region_specs
-  if #added > 0 then
-    cmek.add_regions(call.simulation, cluster, dedicated.region_nodes, added, specs, call.body, call.choices)
+  if #added + #removed > 0 then
+    local change = { nodes = dedicated.region_nodes, added = added, removed = removed, specs = specs, body = call.body }
+    cmek.change_regions(call.simulation, cluster, change, call.choices)
   elseif type(specs) == "table" and #specs > 0 then
     refusal.invalid("region '%s' already has a CMEK spec", tostring(type(specs[1]) == "table" and specs[1].region))
   end

@@ -255,27 +255,31 @@ function M.patch(simulation, cluster, message, body, choices)
   return cluster.cmek
 end
 
---- Adds regions to a cluster (PATCH of the cluster itself).
----@param nodes table  the complete wanted map, checked: region → nodes
----@param added string[]  names of the new regions, sorted
----@param specs any  cmek_region_specs, as decoded
-function M.add_regions(simulation, cluster, nodes, added, specs, body, choices)
-  check_not_revoked(cluster.cmek)
-  local list = {}
-  if enabled_somewhere(cluster.cmek) then
-    list = M.check_specs(cluster, specs, body)
-    local missing, here = {}, regions_of(cluster)
-    for _, name in ipairs(added) do missing[name] = true end
-    for _, item in ipairs(list) do
-      if here[item.region] then refusal.invalid("region '%s' already has a CMEK spec", item.region) end
-      if not missing[item.region] then refusal.invalid("region '%s' is not in region_nodes", item.region) end
-      missing[item.region] = nil
-    end
-    for name in sorted(missing) do refusal.invalid("region '%s' needs a CMEK spec", name) end
-    check_access(simulation, cluster, list)
+-- The keys of regions that are to be added, checked.
+local function specs_of_added(simulation, cluster, change)
+  if #change.added == 0 or not enabled_somewhere(cluster.cmek) then return {} end
+  local list = M.check_specs(cluster, change.specs, change.body)
+  local missing, here = {}, regions_of(cluster)
+  for _, name in ipairs(change.added) do missing[name] = true end
+  for _, item in ipairs(list) do
+    if here[item.region] then refusal.invalid("region '%s' already has a CMEK spec", item.region) end
+    if not missing[item.region] then refusal.invalid("region '%s' is not in region_nodes", item.region) end
+    missing[item.region] = nil
   end
-  local steps = {}
-  for _, name in ipairs(added) do steps[#steps + 1] = { region = name, word = "ADDING", nodes = nodes[name] } end
+  for name in sorted(missing) do refusal.invalid("region '%s' needs a CMEK spec", name) end
+  check_access(simulation, cluster, list)
+  return list
+end
+
+--- Adds regions to a cluster, and takes out those that the map leaves out (PATCH of the cluster itself). What was encrypted in a region
+--- that is taken out still needs its keys, so the Cloud goes on naming them.
+---@param change { nodes: table, added: string[], removed: string[], specs: any, body: string }
+---  nodes: the complete wanted map, checked: region → nodes; specs: cmek_region_specs, as decoded
+function M.change_regions(simulation, cluster, change, choices)
+  check_not_revoked(cluster.cmek)
+  local list, steps = specs_of_added(simulation, cluster, change), {}
+  for _, name in ipairs(change.removed) do steps[#steps + 1] = { region = name, word = "REMOVING" } end
+  for _, name in ipairs(change.added) do steps[#steps + 1] = { region = name, word = "ADDING", nodes = change.nodes[name] } end
   table.move(start_keys(simulation, cluster, list, "ENABLING"), 1, #list, #steps + 1, steps)
   begin(simulation, cluster, choices, { operation = "CRDB_SCALE", steps = steps })
 end
@@ -316,9 +320,20 @@ local function finish_region(cluster, step)
   return true
 end
 
+local function remove_region(cluster, step)
+  for i, region in ipairs(cluster.regions) do
+    if region.name == step.region then
+      table.remove(cluster.regions, i)
+      return true
+    end
+  end
+  return true
+end
+
 local function take(simulation, cluster, step)
   local now = time.micros(step.at)
   if step.word == "REVOKING" then return finish_revoke(cluster, step, now) end
+  if step.word == "REMOVING" then return remove_region(cluster, step) end
   if step.word == "ADDING" then return finish_region(cluster, step) end
   return finish_key(simulation, cluster, step, now)
 end

@@ -304,6 +304,13 @@ known["no temporary key is left in Vault unsaid"] = function(rest)
   end
 end
 
+known["the cluster has every region once, with its nodes"] = function(rest)
+  local found, wanted = {}, {}
+  for _, region in ipairs(rest.cluster.regions) do found[#found + 1] = ("%s=%d"):format(region.name, region.node_count) end
+  for i, name in ipairs(rest.regions) do wanted[i] = name .. "=3" end
+  if not same_set(found, wanted) then return table.concat(found, " ") end
+end
+
 -- Lists ----------------------------------------------------------------------------------------------------------------
 
 -- In this order, of these names.
@@ -336,6 +343,11 @@ M.enabled = with_always({ "one role", "one claimed live key per region and gener
 M.rotated = with_always({ "one role", "one claimed live key per region and generation", "the keys from before a rotation stay enabled",
   "no generation that nobody asked for", "the wanted policies", "statements of others survive", "CMEK enabled with those keys",
   "every other key is quarantined and named in a journal", "nothing is scheduled for deletion" }, MATERIAL)
+
+--- One that has grown.
+M.grown = with_always({ "the cluster has every region once, with its nodes", "one role", "one claimed live key per region and generation",
+  "the wanted policies", "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal",
+  "nothing is scheduled for deletion" }, MATERIAL)
 
 --- The same where somebody has destroyed a chain meanwhile.
 M.enabled_after_all = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies",

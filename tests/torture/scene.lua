@@ -378,6 +378,15 @@ function Scene:claimed(region) return claimed(self, region) end
 
 function Scene:cluster_of(name) return cluster_of(self, name) end
 
+--- Regions that the cluster is to have from now on: REGION=NODES.
+function Scene:grown(list)
+  local set, all = {}, {}
+  for _, region in ipairs(self.all_regions or self.regions) do set[region] = true end
+  for _, text in ipairs(list) do set[text:match "^[^=]+"] = true end
+  for region in require("sorted")(set) do all[#all + 1] = region end
+  self.all_regions = all   -- strangers are in the regions from before
+end
+
 --- What the Cloud was asked for late is done.
 function Scene:let_cloud_work()
   self.world.now = self.world.now + 600
@@ -387,7 +396,7 @@ end
 -- Everything has come to rest.
 local function rest_of(self)
   local document = self.simulation:document()
-  local rest = { aws = document.aws[ACCOUNT], account = ACCOUNT, regions = self.regions, generation = self.generation,
+  local rest = { aws = document.aws[ACCOUNT], account = ACCOUNT, regions = self.all_regions or self.regions, generation = self.generation,
     organization = document.cloud.organization.id, foreign = self.foreign, wrongly_enabled = self.wrongly_enabled,
     witness = self.witness, journals = {}, lost = {}, strangers = {},
     secrets = { ENVIRONMENT.AWS_SECRET_ACCESS_KEY, self.environment.COCKROACH_API_KEY } }

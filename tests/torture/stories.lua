@@ -197,6 +197,38 @@ local function rotate(scene)
   verify(scene, "", "verify finds nothing where all is well")
 end
 
+local NEW <const> = { "ap-southeast-2", "sa-east-1" }
+
+-- Which of them one operator adds: two regions in all cannot be.
+local function wanted_regions(scene)
+  local add = { NEW[1] .. "=3", NEW[2] .. "=3" }
+  if #scene.regions >= 2 and scene.chance:chance(0.5) then table.remove(add, scene.chance:below(2)) end
+  return add
+end
+
+-- The cluster grows, by up to four who do not know of each other, and who may want different regions.
+local function add_region(scene)
+  scene:recover(runners(scene, 1, ENABLE))
+  scene.world.now = scene.world.now + WEEK
+  scene.machines_are_lost = scene.turn:chance(0.15)
+  scene:bad_luck()
+  local operators = {}
+  for number = 1, scene.chance:below(4) do
+    operators[number] = scene:operator { name = "grower-" .. number, goal = "run", recipe = "add-region",
+      arguments = { add = wanted_regions(scene) } }
+  end
+  scene:live(operators, 60)
+  scene:good_luck()
+  scene:recover(operators)
+  scene:drain()
+  scene:let_cloud_work()
+  for _, operator in ipairs(operators) do scene:grown(operator.arguments.add) end
+  scene:judge(invariants.grown)
+  scene.world.now = scene.world.now + 400
+  if scene.vault then scene:recover(runners(scene, 1, ENABLE)) end   -- what bad days did to the older keys in Vault
+  verify(scene, "", "verify finds nothing where all is well")
+end
+
 local STORIES <const> = {
   { name = "enable", weight = 5, play = enable },
   { name = "adopt", weight = 1, play = adopt, of = "console" },
@@ -204,6 +236,7 @@ local STORIES <const> = {
   { name = "destroy", weight = 2, play = destroy },
   { name = "race", weight = 2, play = race },
   { name = "rotate", weight = 2, play = rotate },
+  { name = "add-region", weight = 0, play = add_region },   -- told when it is named
 }
 
 --- The story of a history.
