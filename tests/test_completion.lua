@@ -45,6 +45,14 @@ test["regions that can be added are offered with the fewest nodes that they may 
   test.truthy(offers("status --cluster orders --k", "--keys"))
 end
 
+test["where Vault's AWS credentials may be from is offered, and files behind file:"] = function()
+  for _, source in ipairs { "server", "environment", "file:", "vault:" } do
+    test.truthy(offers("run vault --provider-credentials ", source), source)
+  end
+  test.equal(select(2, candidates "run vault --provider-credentials file:/t"), ":files")
+  test.truthy(not offers("run vault --vault-mount ", "server"))   -- the control
+end
+
 test["every command that help shows is offered, and none that it hides"] = function()
   for _, word in ipairs(require "words") do test.equal(offers("", word[1]), not word.hidden) end
   test.equal(candidates "pla", " plan ")

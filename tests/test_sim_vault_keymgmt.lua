@@ -187,6 +187,11 @@ test["keymgmt: the other forms that are known of its answers come on order"] = f
   local key = vault:call("GET", "keymgmt/key/orders")
   test.equal({ key.versions, key.keys["1"].creation_time }, { nil, "2026-02-01T09:00:00.000000Z" })
   test.equal(vault:call("GET", "keymgmt/kms/east/key/orders").purpose, json.array { "encrypt", "decrypt" })
+  test.contains(vault:refusal("POST", "keymgmt/kms/east/key/orders", { purpose = "encrypt,decrypt", protection = "hsm" }), "already distributed")
+  vault:call("POST", "keymgmt/key/second", { type = "aes256-gcm96" })
+  vault:call("POST", "keymgmt/kms/west", { provider = "awskms", key_collection = "us-west-2", credentials = { access_key = "AKIANOBODY",
+    secret_key = "x" } })
+  test.matches(vault:refusal("POST", "keymgmt/kms/west/key/second", { purpose = "encrypt,decrypt" }), "^500 .*UnrecognizedClientException")
 end
 
 test["keymgmt: a state document carries keys and distributions on, without their bytes, and rotation goes on from it"] = function()

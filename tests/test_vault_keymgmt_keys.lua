@@ -183,6 +183,20 @@ test["keys that AWS does not know are told as Vault's"] = function()
   test.contains(report.error.next, "--update-credentials")
 end
 
+test["keys that Vault makes in another account are told as that: KMS of ours does not show them, and nothing is claimed"] = function()
+  local who = open()
+  local other = who.simulation:add_user { account = operators.OTHER_ACCOUNT, name = "elsewhere", secret_access_key = NEEDLE,
+    policies = { '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":"*"}]}' } }
+  vault_call(who, "POST", "sys/mounts/keymgmt", { type = "keymgmt" })
+  vault_call(who, "POST", "keymgmt/kms/" .. MINE, { provider = "awskms", key_collection = "us-east-1",
+    credentials = { access_key = other.access_key_id, secret_key = NEEDLE } })
+  local report, status = run(who, one())
+  test.equal({ status, #keys_in(who, REGION) }, { 5, 0 })
+  test.contains(report.error.message, "the credentials of Vault's provider " .. MINE .. " are of another account")
+  report, status = run(again(who), one { mode = "plan", run_id = "" })
+  test.equal({ status, report.summary.refused }, { 1, 1 })
+end
+
 -- Rights to the key ------------------------------------------------------------------------------------------------------------
 
 local ADMIN <const> = "arn:aws:iam::210987654321:user/operator"

@@ -200,6 +200,7 @@ local function distribute(r)
   local have = provider.distributions[r.captured.name]
   if have then
     if have.purpose ~= purpose or have.protection ~= r.fields.protection then refusal.bad "purpose and protection cannot be changed" end
+    if r.fault and r.fault.kind == "variant" then refusal.bad("key %q is already distributed to KMS provider %q", r.captured.name, r.captured.kms) end
     return nil
   end
   local versions = {}
