@@ -36,6 +36,18 @@ local KEY <const> = { "^arn:aws[%w-]*:kms:[%w-]+:%d%d%d%d%d%d%d%d%d%d%d%d:key/[%
 local ROLE <const> = { "^arn:aws[%w-]*:iam::%d%d%d%d%d%d%d%d%d%d%d%d:role/[!-~]+$", "the ARN of an IAM role (arn:aws:iam::ACCOUNT:role/NAME)" }
 local KIND <const> = { "^AWS_KMS$", "AWS_KMS" }
 
+local function account_of(arn) return arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" end
+
+-- The accounts that keys and roles are of, where a layout has several; nil of one.
+local function accounts_of(specs)
+  local set, list = {}, {}
+  for _, spec in ipairs(specs) do
+    for _, arn in ipairs { spec.key_spec.uri, spec.key_spec.auth_principal } do set[account_of(arn)] = true end
+  end
+  for account in sorted(set) do list[#list + 1] = account end
+  return #list > 1 and json.array(list) or nil
+end
+
 --- Writes what a run handed over.
 ---@param path string
 ---@param order { recipe: Recipe, given: table }
@@ -46,14 +58,13 @@ function M.write(path, order, report, now)
   carried.write("--out", path, SCHEMA, {
     organization = { id = run.organization.id, name = run.organization.name }, cluster = run.cluster, run = run.id,
     account = specs[1].key_spec.uri:match "^arn:[^:]*:kms:[^:]*:(%d+):", region_specs = specs, arguments = order.given,
+    accounts = accounts_of(specs),
     recipe = { name = order.recipe.origin, hash = order.recipe.hash },
   }, now)
 end
 
-local function account_of(arn) return arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" end
-
 -- One region's key and role.
-local function check_spec(file, place, spec, account)
+local function check_spec(file, place, spec, account, others)
   carried.object(file, place, spec)
   local key = carried.object(file, place .. ".key_spec", spec.key_spec)
   carried.field(file, place .. ".region", spec.region, carried.REGION)
@@ -61,7 +72,7 @@ local function check_spec(file, place, spec, account)
   carried.field(file, place .. ".key_spec.uri", key.uri, KEY)
   carried.field(file, place .. ".key_spec.auth_principal", key.auth_principal, ROLE)
   for name, arn in sorted { uri = key.uri, auth_principal = key.auth_principal } do
-    if account_of(arn) ~= account then
+    if account_of(arn) ~= account and not others[account_of(arn)] then
       carried.refuse(file, ("%s.key_spec.%s is of account %s, and the rest of account %s"):format(place, name, account_of(arn), account), AGAIN)
     end
     if arn:match "^arn:([^:]+)" ~= key.uri:match "^arn:([^:]+)" then
@@ -80,9 +91,13 @@ local function check(file)
   end
   local specs = carried.list(file, "region_specs", document.region_specs)
   local first = type(specs[1]) == "table" and type(specs[1].key_spec) == "table" and specs[1].key_spec.uri
-  local account = document.account or type(first) == "string" and account_of(first)
+  local account, others = document.account or type(first) == "string" and account_of(first), {}
+  for i, other in ipairs(document.accounts and carried.list(file, "accounts", document.accounts) or {}) do
+    carried.field(file, ("accounts[%d]"):format(i), other, carried.ACCOUNT)
+    others[other] = true
+  end
   for i, spec in ipairs(specs) do
-    check_spec(file, ("region_specs[%d]"):format(i), spec, account)
+    check_spec(file, ("region_specs[%d]"):format(i), spec, account, others)
     if seen[spec.region] then carried.refuse(file, ("region_specs: %s stands twice"):format(spec.region), AGAIN) end
     seen[spec.region] = true
   end
@@ -99,11 +114,14 @@ function M.read(path)
   return check(file)
 end
 
---- A hand-over as it stands in a journal.
+--- A hand-over as it stands in a journal: the run that wrote it knew its accounts.
 ---@param path string
 ---@param document table
 ---@return carried.File
-function M.of(path, document) return check { flag = "--spec", path = path, again = AGAIN, document = document } end
+function M.of(path, document)
+  document.accounts = document.accounts or accounts_of(document.region_specs)
+  return check { flag = "--spec", path = path, again = AGAIN, document = document }
+end
 
 -- Held against the Cloud ---------------------------------------------------------------------------------------------------
 

@@ -133,6 +133,21 @@ test["the recipe vault goes on with such keys under the names that they have in 
   test.equal({ status, report.findings }, { 0, json.array {} })
 end
 
+test["from then on rotate knows their Vault keys, and destroy refuses what is in use"] = function()
+  local who = open "with Vault"
+  by_hand(who, distributed(function(region) return "crdb-" .. region end))
+  adopt(who)
+  local function again(recipe, mode)
+    local other = operators.beside(who, { who = who.simulation.accounts[1], environment = { VAULT_ADDR = "http://127.0.0.1:8200",
+      VAULT_TOKEN = vault_state.ROOT_TOKEN } })
+    return operators.run(other, recipe, { mode = mode })
+  end
+  local names_of = {}
+  for _, step in ipairs(again("rotate", "plan").steps) do names_of[step.name] = step.action end
+  test.equal(names_of["keymgmt/key/crdb-us-west-2"], "change")
+  test.contains(again("console", "destroy").error.message, "names it for us-west-2")
+end
+
 test["without a Vault to ask, the Vault key is told by its alias, and nothing is recorded"] = function()
   local who = open()
   by_hand(who, distributed(function(region) return "crdb-" .. region end))

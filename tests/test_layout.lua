@@ -300,3 +300,44 @@ test["from outside: a run with a layout file is resumed from another directory, 
   test.contains(result.text, "verified 0")
   outside.plain(result.text)
 end
+
+-- A key that somebody made, tagged for a cluster.
+local function by_hand(who, owner, parameters)
+  parameters.region, parameters.Tags = "us-west-2", { { TagKey = "cmek:cluster", TagValue = owner } }
+  who.session.door:permit_writes "?"
+  return operators.within(who, function(session)
+    session.door:region "us-west-2"
+    return session.kms.create_key(parameters).KeyMetadata.Arn
+  end)
+end
+
+test["a key of a file that CMEK cannot use, or that is another cluster's, is refused before anything is made"] = function()
+  local own, other = operators.CLUSTER.id, "11111111-2222-4333-8444-555555555555"
+  for _, case in ipairs {
+    { own, { KeySpec = "RSA_2048", KeyUsage = "ENCRYPT_DECRYPT" }, "has KeySpec RSA_2048, and CMEK needs SYMMETRIC_DEFAULT" },
+    { own, { KeySpec = "HMAC_256", KeyUsage = "GENERATE_VERIFY_MAC" }, "has KeySpec HMAC_256" },
+    { own, {}, "is Disabled: enable it", "Disabled" },
+    { own, {}, "is PendingDeletion: cancel its deletion", "PendingDeletion" },
+    { other, {}, "belongs to another cluster, " .. other },
+  } do
+    local who = operators.open()
+    local arn = by_hand(who, case[1], case[2])
+    if case[4] then who.simulation.state.aws[operators.ACCOUNT].kms["us-west-2"].keys[1].KeyState = case[4] end
+    local layout = written(('return { ["us-east-1"] = { key = "%s" }, ["us-west-2"] = { key = "us-east-1" }, ["eu-west-1"] = { } }'):format(arn))
+    local report, status = run(who, layout)
+    test.equal({ status, report.summary.refused, operators.role(who), keys_in(who, "eu-west-1") }, { 1, 1, nil, 0 })
+    test.contains(report.error.message, case[3])
+  end
+end
+
+test["a wait for a cluster with replicas is picked up with the Cloud's key alone"] = function()
+  local outside = dofile "tests/outside.lua"
+  local result = outside.simulated([[
+    $CMEK run console --cluster orders --layout replica --yes > /dev/null
+    $CMEK run console --cluster orders --layout replica --enable --yes --confirm orders; echo "ended $?"
+    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    $CMEK resume --yes; echo "resumed $?"
+  ]], { sim = { "--fault", "error service=cloud operation=GetCMEKClusterInfo code=X status=400 skip=3 count=1" } })
+  test.contains(result.text, "ended 5")
+  test.contains(result.text, "resumed 0")
+end

@@ -169,3 +169,15 @@ test["destroy takes back what was made in both accounts: what the role may do fi
   test.equal({ status, report.error, report.summary.delete }, { 0, nil, 5 })
   test.equal({ who.simulation.state.aws[OTHER].kms["eu-west-1"].keys[1].KeyState, operators.role(who) }, { "PendingDeletion" })
 end
+
+test["a hand-over of keys of several accounts names them, and is read again; one that names one account is held to that"] = function()
+  local who = open()
+  local report = done(who, written(BY_PROFILE))
+  local path, handover = test.directory() .. "/spec", require "handover"
+  handover.write(path, { recipe = { origin = "console", hash = "0" }, given = {} }, report, who.world.now)
+  local read = handover.read(path)
+  test.equal(read.document.accounts, json.array { OWN, OTHER })
+  local text = file.read(path):gsub('"accounts": %b[],%s*', "")
+  assert(file.write(path, text))
+  test.raises(function() handover.read(path) end, "is of account")
+end
