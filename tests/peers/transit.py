@@ -146,6 +146,21 @@ def wrapped():
           ("transit", 404))
 
 
+def taken_back():
+    """What an import left is taken out of a real engine, and the engine with it, since cmek mounted it; one with somebody's key stays."""
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    vault("POST", "team/keys/keys/tmp-91d3b7a2e5f4-us-east-1-left/import", {"type": "rsa-2048", "public_key": pem})
+    vault("POST", "team/keys/keys/theirs", {})
+    words = ("destroy", "vault-transit", "--cluster", "orders-one", "--form", "wrapped", "--vault-mount", "team/keys", "--confirm", "orders-one")
+    status, report = cmek(*words)
+    equal("destroy", (status, report["summary"]["delete"], vault("LIST", "team/keys/keys")["data"]["keys"]), (0, 3, ["theirs"]))
+    vault("POST", "team/keys/keys/theirs/config", {"deletion_allowed": True})
+    vault("DELETE", "team/keys/keys/theirs")
+    status, report = cmek(*words)
+    equal("and again, now that it is empty", (status, report["summary"]["delete"], "team/keys/" in vault("GET", "sys/mounts")["data"]), (0, 1, False))
+
+
 class Between(BaseHTTPRequestHandler):
     """Between cmek and local-kms. It gives out a public key of its own, unwraps what comes back, and wraps it for local-kms."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -237,6 +252,7 @@ def forgotten():
 token = in_the_way()
 life(token)
 wrapped()
+taken_back()
 local_kms()
 try:
     forgotten()
