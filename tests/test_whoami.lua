@@ -139,9 +139,9 @@ end
 test["a session that ends while somebody thinks about the question is refused as well"] = function()
   local lasting = require "engine.lasting"
   local now = 1000.0
+  local function step(kind, action) return { kind = kind, action = action, resource = require("resource." .. kind) } end
   local engine = { context = { LAG = 300, clock = { now = function() return now end } }, identity = { source = "profile 'x'", ends = 2000.0 },
-    steps = { { kind = "role", action = "create" }, { kind = "key", action = "create" }, { kind = "key", action = "create" },
-      { kind = "cluster_cmek", action = "create" } } }
+    steps = { step("role", "create"), step("transit_key", "create"), step("key", "create"), step("key", "create"), step("cluster_cmek", "create") } }
   test.equal(lasting.seconds(engine), 720)
   lasting.check(engine)
   now = 1500.0
@@ -149,7 +149,7 @@ test["a session that ends while somebody thinks about the question is refused as
   test.truthy(refusal.is(raised))
   engine.identity.ends = nil   -- renewed before it ends
   lasting.check(engine)
-  engine.identity.ends, engine.steps = 1500.0, { { kind = "cluster_cmek", action = "create" }, { kind = "key", action = "none" } }
+  engine.identity.ends, engine.steps = 1500.0, { step("cluster_cmek", "create"), step("transit_key", "create"), step("key", "none") }
   lasting.check(engine)
 end
 

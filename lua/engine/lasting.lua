@@ -6,9 +6,15 @@ local time = require "time"
 
 local M = {}
 
+-- Whether a kind of thing is nothing of AWS's: the Cloud's, or Vault's alone.
+local function elsewhere(resource)
+  local actions = resource.actions
+  return resource.in_cloud or actions.vault ~= nil and actions.kms == nil and actions.iam == nil
+end
+
 -- Seconds that a step of a kind may take, at the most; things of a kind are made together, kinds one after another.
 local function bound(context, step)
-  if step.resource and step.resource.in_cloud then return 0 end
+  if elsewhere(step.resource) then return 0 end
   local waits = step.action == "create" and (step.kind == "key" or step.kind == "replica") and principal.BOUND or 0   -- until KMS knows the new role
   return context.LAG + waits                                                             -- until what was made is shown
 end
