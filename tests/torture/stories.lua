@@ -4,6 +4,7 @@
 local invariants = dofile "tests/torture/invariants.lua"
 local json = require "json"
 local names = require "names"
+local revoking = dofile "tests/torture/revoking.lua"
 
 local M = {}
 
@@ -229,6 +230,11 @@ local function add_region(scene)
   verify(scene, "", "verify finds nothing where all is well")
 end
 
+local function revoke(scene)
+  scene:recover(runners(scene, 1, ENABLE))
+  revoking.play(scene)
+end
+
 local STORIES <const> = {
   { name = "enable", weight = 5, play = enable },
   { name = "adopt", weight = 1, play = adopt, of = "console" },
@@ -237,6 +243,7 @@ local STORIES <const> = {
   { name = "race", weight = 2, play = race },
   { name = "rotate", weight = 2, play = rotate },
   { name = "add-region", weight = 0, play = add_region },   -- told when it is named
+  { name = "revoke", weight = 0, play = revoke },
 }
 
 --- The story of a history.
