@@ -164,12 +164,13 @@ end
 test["an import that ends while destroying looks around has taken its key away by itself"] = function()
   local who = made()
   leave_temporary(who, "tmp-0f2c6e9d41b7-us-east-1-a")
-  local keys = transit(who).data.keys
+  local keys, listed = transit(who).data.keys, 0
   who.simulation.on_request = function(entry)
-    if entry.operation == "transit/ListKeys" then keys["tmp-0f2c6e9d41b7-us-east-1-a"] = nil end
+    listed = listed + (entry.operation == "transit/ListKeys" and 1 or 0)
+    if listed == 2 then keys["tmp-0f2c6e9d41b7-us-east-1-a"] = nil end   -- the first list is of what the engine holds
   end
   local report, status = destroy(who)
-  test.equal({ status, report.error }, { 0 })
+  test.equal({ status, report.error, listed >= 2 }, { 0, nil, true })
 end
 
 test["what imports of this cluster left behind is taken away; what bears another cluster's ID, or is another kind of key, is not"] = function()
