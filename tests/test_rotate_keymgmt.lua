@@ -108,6 +108,18 @@ test["a version that Vault has already, from a run that died or a hand, is taken
   test.equal(engine(who).keys[name "us-west-2"].latest_version, 2)
 end
 
+test["what a rotation that failed has left in KMS is told, and not deleted; the next run has a key of its own"] = function()
+  local who = open()
+  fault(who, "error service=kms operation=TagResource region=us-west-2 code=LimitExceededException status=400 count=1 message=no")
+  test.equal(select(2, run(who)), 5)
+  local keys, told = place(who, "us-west-2").keys, {}
+  for _, event in ipairs(who.events) do told[#told + 1] = event.kind == "warning" and event.text or nil end
+  test.equal({ #keys, keys[2].KeyState }, { 2, "Enabled" })
+  test.contains(table.concat(told, "\n"), ("aws kms schedule-key-deletion --region us-west-2 --key-id %s"):format(keys[2].Arn))
+  done(again(who), { run_id = "run-2", arguments = { take_over = "run-1" } })
+  test.equal({ #keys, key_of(who, "us-west-2", 2).KeyId == keys[3].KeyId }, { 3, true })
+end
+
 test["wherever a run dies the next one finishes it, with one KMS key a region and generation"] = function()
   for _, dies in ipairs { "error service=kms operation=CreateAlias region=us-west-2 code=LimitExceededException status=400 count=1 message=no",
     "error service=kms operation=PutKeyPolicy region=us-west-2 code=LimitExceededException status=400 count=1 message=no",

@@ -159,6 +159,25 @@ test["what AWS refuses Vault is told with the rights; a key that was left withou
   end
 end
 
+test["so is one that was left with its material: it could be used, and nothing leads to it"] = function()
+  local who, source = with_keys(PLACES.profile, { '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":["kms:CreateKey",'
+    .. '"kms:GetParametersForImport","kms:ImportKeyMaterial","kms:TagResource"]}]}' })
+  test.equal(select(2, run(who, one { arguments = { provider_credentials = source } })), 5)
+  local left = keys_in(who, REGION)[1]
+  test.equal({ left.KeyState, #keys_in(who, REGION) }, { "Enabled", 1 })
+  test.contains(told(who), ("%s came while Vault distributed"):format(left.Arn))
+end
+
+test["a run whose keys the Cloud has is resumed without AWS and without Vault"] = function()
+  local who = open()
+  test.equal(select(2, run(who, { arguments = { enable = "true" } })), 0)
+  who.journal:sync()
+  local other = again(who)
+  local report, status = run(other, { arguments = { enable = "true" }, entries = require("journal").read(who.disk.text) })
+  test.equal({ status, report.summary.unchanged }, { 0, 1 })
+  test.contains(told(other), "AWS is not asked")
+end
+
 test["a resumed run tells what its first process has left, when the next distribution has worked"] = function()
   local who, source = with_keys(PLACES.profile, HALF)
   run(who, one { arguments = { provider_credentials = source } })

@@ -117,9 +117,10 @@ local PASSES <const> = { plan = plan, ["do"] = act, verify = verify, destroy = d
 ---@return table  what is known of the thing; in a plan, unknown values for what only creation can tell
 function M.ensure(engine, kind, given)
   engine = elsewhere.of(engine, type(given) == "table" and given.account or nil)
+  local kept = engine:resource(kind)
+  local made = engine.spec and engine.spec.of_this_run and not (kept.in_cloud or kept.release)
+  if made then return require("engine.handed_over").thing(engine, kind, given) end   -- before it is asked for what it rests on
   local resource, want = wanted(engine, kind, given)
-  local made = engine.spec and engine.spec.of_this_run and not (resource.in_cloud or resource.release)
-  if made then return require("engine.handed_over").thing(engine, kind, given) end
   if engine.spec and not (resource.in_cloud or resource.release) then
     failure.raise { code = "precondition", exit = "usage", what = ("making the %s %s"):format(kind, resource.name(want)),
       message = "with --spec nobody talks to AWS, so nothing can be made there", next = "cmek run enable --spec FILE" }

@@ -1,5 +1,6 @@
---- KMS keys that a distribution of Vault's has begun and not filled: they stay PendingImport, and nothing of theirs tells whose they are. What
---- came into a region since before the request is shown, and never deleted. The list from before stands in the journal.
+--- KMS keys that Vault has begun, distributing or rotating a key, and not come to an end with: without material, or with it and without an alias.
+--- Nothing of theirs tells whose they are. What came into a region since before the request is shown, and never deleted. The list from before
+--- stands in the journal.
 local keys = require "engine.keys"
 local names = require "names"
 
@@ -71,29 +72,39 @@ local function new_ones(context, want, have)
   return list
 end
 
-local function is_empty(context, want, id)
-  local answer = context:try({ NotFoundException = true, AccessDeniedException = true }, function()
-    return context.session.kms.describe_key { region = want.region, KeyId = id }
-  end)
-  local metadata = answer and answer.KeyMetadata or {}
-  if metadata.KeyState ~= "PendingImport" or metadata.Origin ~= "EXTERNAL" then return false end
-  local tags = context:try({ NotFoundException = true, AccessDeniedException = true }, function()
-    return context.session.kms.list_resource_tags { region = want.region, KeyId = id }
-  end)
-  return not (tags and keys.tags(tags.Tags)[names.TAG_CLUSTER])   -- what cmek makes itself it fills itself
+local CLOSED <const> = { NotFoundException = true, AccessDeniedException = true }
+
+local function has_alias(context, want, id)
+  for _, entry in ipairs(keys.aliases(context, want.region)) do
+    if entry.TargetKeyId == id then return true end
+  end
+  return false
 end
 
---- Tells of keys without material that came into the region while Vault distributed.
+-- What of a distribution a key has that nothing leads to: "no material", "material" that nobody uses; nil for a key of somebody else's.
+local function left(context, want, id)
+  local answer = context:try(CLOSED, function() return context.session.kms.describe_key { region = want.region, KeyId = id } end)
+  local metadata = answer and answer.KeyMetadata or {}
+  local state = metadata.Origin == "EXTERNAL" and metadata.KeyState
+  if state ~= "PendingImport" and state ~= "Enabled" then return nil end
+  local tags = context:try(CLOSED, function() return context.session.kms.list_resource_tags { region = want.region, KeyId = id } end)
+  if tags and keys.tags(tags.Tags)[names.TAG_CLUSTER] then return nil end   -- what cmek makes itself it fills itself
+  if state == "PendingImport" then return "no material (PendingImport)" end
+  return not has_alias(context, want, id) and "the material, and no alias" or nil
+end
+
+--- Tells of keys that came into the region while Vault distributed, and that it has left on the way.
 ---@param context engine.Context
 ---@param want table
 ---@param have table?  the distribution
 function M.tell(context, want, have)
   for _, key in ipairs(new_ones(context, want, have)) do
-    if is_empty(context, want, key.KeyId) then
+    local has = left(context, want, key.KeyId)
+    if has then
       context.wrote = true   -- though what Vault was asked for was refused
-      context:warn(("%s came while Vault distributed %s, and has no material (PendingImport): a distribution that failed leaves such keys, which "
+      context:warn(("%s came while Vault distributed %s, and has %s: a distribution that failed leaves such keys, which "
         .. "nothing uses. If nobody else is importing into it: aws kms schedule-key-deletion --region %s --key-id %s"):format(key.KeyArn or key.KeyId,
-        want.key.name, want.region, key.KeyArn or key.KeyId), want.region)
+        want.key.name, has, want.region, key.KeyArn or key.KeyId), want.region)
     end
   end
 end

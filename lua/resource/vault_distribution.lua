@@ -219,6 +219,7 @@ function M.update(context, want)
     failure.raise { code = "not_ready", service = "vault", region = want.region, what = "looking for the KMS key of " .. M.name(want),
       message = ("Vault does not show version %d there after %d s"):format(want.version, BASE) }
   end
+  leftovers.tell(context, want, have)
   have.version = want.version
   return have
 end

@@ -1,5 +1,7 @@
 --- A key of Vault's key management engine, one a region: its material is born in Vault, and its version N is that of generation N.
 local keymgmt = require "engine.keymgmt"
+local leftovers = require "engine.leftovers"
+local refusal = require "refusal"
 
 local M = {}
 
@@ -97,7 +99,7 @@ end
 
 -- One more version, and with it one more KMS key where it is distributed. What became of a request whose answer was lost is looked up for as
 -- long as Vault may work on it; it is not sent again by the same run, since each makes a key.
-local function rotate(context, want, have)
+local function rotate_once(context, want, have)
   local settings = (context.session.vault_client or {}).settings or {}
   local lost = keymgmt.write(context, "keymgmt_rotate_key", { mount = want.mount, name = want.name,
     timeout = math.max(settings.timeout or 0, ROTATING) })
@@ -106,6 +108,17 @@ local function rotate(context, want, have)
       local seen = M.find(context, want)
       return seen and seen.latest > have.latest and seen or nil
     end })
+end
+
+-- What a rotation that failed has left in KMS is told; of one that worked the distribution knows the keys, and tells.
+local function rotate(context, want, have)
+  local place = { region = want.region, mount = want.mount, key = { name = want.name } }
+  leftovers.begin(context, place)
+  local ok, seen = pcall(rotate_once, context, want, have)
+  if not ok and refusal.is(seen) then leftovers.tell(context, place) end
+  leftovers.finish(context, place)
+  if not ok then error(seen, 0) end
+  return seen
 end
 
 function M.update(context, want, have)
