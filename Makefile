@@ -67,7 +67,8 @@ bench: $(BUILD)/cmek     # how long it takes, beside others
 check:          # the sentences under the sanitizers
 	@$(MAKE) -s BUILD=$(BUILD)/check CFLAGS="-O1 -g -DNO_WIPE -fsanitize=address,undefined -fno-sanitize-recover=all" $(BUILD)/check/cmek
 	@$(BUILD)/check/cmek test tests/torture.lua --runs 40
-	@$(BUILD)/check/cmek test tests/torture.lua --runs 10 --recipe vault-transit
+	@$(BUILD)/check/cmek test tests/torture.lua --runs 8 --recipe vault-transit
+	@$(BUILD)/check/cmek test tests/torture.lua --runs 8 --recipe vault
 	@tests/parts '$(BUILD)/check/cmek test tests/run.lua' $(SENTENCES)
 
 VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full $(BUILD)/valgrind/cmek test
@@ -75,7 +76,7 @@ VALGRIND = valgrind -q --error-exitcode=9 --leak-check=full $(BUILD)/valgrind/cm
 LEFT_OUT = --without "a program that is not found, or cannot be run, is named" --without "a process that cannot be started is told"
 valgrind:       # the sentences under valgrind, beside some torture
 	@$(MAKE) -s BUILD=$(BUILD)/valgrind CFLAGS="-O1 -g -DNO_WIPE" $(BUILD)/valgrind/cmek
-	@{ $(VALGRIND) tests/torture.lua --runs 20 && $(VALGRIND) tests/torture.lua --runs 4 --recipe vault-transit; } & torture=$$!; \
+	@{ $(VALGRIND) tests/torture.lua --runs 20 && $(VALGRIND) tests/torture.lua --runs 3 --recipe vault-transit && $(VALGRIND) tests/torture.lua --runs 3 --recipe vault; } & torture=$$!; \
 	tests/parts '$(VALGRIND) tests/run.lua $(LEFT_OUT)' $(SENTENCES); sentences=$$?; wait $$torture && exit $$sentences
 
 lint:           # both compilers, and what reads code

@@ -1,7 +1,7 @@
 -- torture.lua -- whole programs in a simulated world, from a seed: `cmek test tests/torture.lua [--seed N] [--runs N]`,
 -- also --fault FILE (a planted fault), --until 'INVARIANT|…' (ends when one of these is broken), --calm all (no bad luck),
--- --tell all (prints each history), --recipe vault-transit (the keys' material is from Vault), --story NAME. A history that ends wrongly is
--- printed and can be replayed by its seed; the last line is `N runs, N failed`.
+-- --tell all (prints each history), --recipe vault-transit or vault (the keys' material is from Vault), --story NAME. A history that
+-- ends wrongly is printed and can be replayed by its seed; the last line is `N runs, N failed`.
 
 local options = { runs = 200 }
 do
@@ -20,10 +20,10 @@ end
 
 local function torture(scene, fault)
   local runs, failed = 0, 0
-  local first = options.seed or fault and fault.seed or 1   -- where a fault was seen to show
+  local told = fault or {}   -- where a fault was seen to show
+  local first, recipe, story = options.seed or told.seed or 1, options.recipe or told.recipe, options.story or told.story
   for seed = first, first + options.runs - 1 do
-    local history = scene.new { seed = seed, calm = options.calm ~= nil, recipe = options.recipe,
-      story = options.story or fault and fault.story }
+    local history = scene.new { seed = seed, calm = options.calm ~= nil, recipe = recipe, story = story }
     local invariant, detail = history:run()
     runs = runs + 1
     if options.tell or invariant and failed == 0 and not options["until"] then print(table.concat(history.history, "\n")) end
@@ -31,7 +31,7 @@ local function torture(scene, fault)
       failed = failed + 1
       print(("%s   seed %d: %s: %s"):format(expected(invariant) and "CAUGHT" or "FAILED", seed, invariant, detail))
       if expected(invariant) then break end
-      if failed == 1 then print(("replay it: make torture SEED=%d RUNS=1%s"):format(seed, options.recipe and " RECIPE=" .. options.recipe or "")) end
+      if failed == 1 then print(("replay it: make torture SEED=%d RUNS=1%s"):format(seed, recipe and " RECIPE=" .. recipe or "")) end
     end
   end
   return runs, failed

@@ -1,6 +1,6 @@
 --- A planted fault: the alias is claimed before the key has its material, so for a time who has the alias cannot be used.
 return {
-  module = "engine.material",
+  recipe = "vault-transit", module = "engine.material",
   invariants = { "no alias without material" }, shows = true,
   patch = function(real)
     local fill = real.fill

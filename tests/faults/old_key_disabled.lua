@@ -1,6 +1,7 @@
 --- A planted fault: a rotation ends with the old keys disabled, as if nothing needed them any more.
 return {
-  module = "resource.cmek_rotation", invariants = { "the keys from before a rotation stay enabled" }, story = "rotate", shows = true,
+  recipe = "vault-transit", module = "resource.cmek_rotation", story = "rotate", shows = true,
+  invariants = { "the keys from before a rotation stay enabled" },
   patch = function(real)
     local update = real.update
     function real.update(context, want, have, step)

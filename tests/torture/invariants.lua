@@ -264,10 +264,11 @@ end
 known["material is the version that its tag names"] = function(rest)
   return each_claimed(rest, function(key, generation)
     local source, bytes = tags_of(key.Tags, "TagKey", "TagValue")[names.TAG_MATERIAL], rest.vault.bytes[key.Arn]
-    local name, version = tostring(source):match "^transit/(.*):(%d+)$"
+    local mount, name, version = tostring(source):match "^([^/]*)/(.*):(%d+)$"
     if name then
       local there = rest.vault.keys[name]
-      if version ~= tostring(generation) or not there or there.versions[version] ~= bytes then return ("is not of %s"):format(source) end
+      local meant = mount == rest.vault.engine and version == tostring(generation)
+      if not meant or not there or there.versions[version] ~= bytes then return ("is not of %s"):format(source) end
     elseif source ~= "transit/no-copy" or rest.vault.form ~= "wrapped" then
       return "is tagged as " .. tostring(source)
     end
@@ -283,15 +284,25 @@ known["no two keys have the same material"] = function(rest)
   end)
 end
 
-known["one transit key per region, or none"] = function(rest)
+known["one key of Vault's per region, or none"] = function(rest)
   local wanted, count = {}, 0
-  local copies = rest.vault and rest.vault.form == "exportable"
+  local copies = rest.vault and rest.vault.form ~= "wrapped"
   for _, region in ipairs(copies and rest.regions or {}) do wanted[names.vault_key(rest.cluster, region)] = true end
   for name in require("sorted")(rest.vault and rest.vault.keys or {}) do
     if not wanted[name] then return name .. " is there" end
     count = count + 1
   end
   if copies and count ~= #rest.regions then return ("%d transit keys"):format(count) end
+end
+
+known["what Vault left in KMS is told"] = function(rest)
+  if not rest.vault or rest.vault.form ~= "distributed" or #rest.lost > 0 then return end
+  for _, region in ipairs(rest.regions) do
+    for _, key in ipairs(rest.aws.kms[region].keys) do
+      local own = rest.vault.distributed[key.KeyId] or key.Description ~= "Managed by Vault" or key.CreationDate >= rest.vault.rested_at
+      if not own and not rest.output:find(key.KeyId, 1, true) then return ("%s: %s is %s"):format(region, key.KeyId, key.KeyState) end
+    end
+  end
 end
 
 known["nothing goes from Vault that is needed"] = function(rest) return rest.vault and rest.vault.lost[1] end
@@ -326,7 +337,7 @@ local ALWAYS <const> = { "nothing that is named is scheduled or deleted", "nothi
 
 -- Where keys are in place, and their material is from Vault.
 local MATERIAL <const> = { "claimed keys have their material for good", "material is the version that its tag names",
-  "no two keys have the same material", "one transit key per region, or none" }
+  "no two keys have the same material", "one key of Vault's per region, or none", "what Vault left in KMS is told" }
 
 local function with_always(names_of, more)
   local all = {}

@@ -338,7 +338,7 @@ function M.new(options)
   self.cluster = cluster_of(self, CLUSTER)
   self.regions = regions_of(self.cluster)
   self.environment = setmetatable({ COCKROACH_API_KEY = require("sim.cloud").KEYS[1].secret }, { __index = ENVIRONMENT })
-  if self.recipe == "vault-transit" then self.vault = vault.open(self) end
+  if vault.serves(self.recipe) then self.vault = vault.open(self) end
   return self
 end
 

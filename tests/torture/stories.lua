@@ -54,8 +54,11 @@ local IMPORTED <const> = table.move(BREAKS, 3, 4, 3, { BREAKS[1], { "key.materia
 local COPIED <const> = table.move(IMPORTED, 1, #IMPORTED, 4, { { "transit_key.exists", "vault" }, { "transit_key.kept", "vault" },
   { "transit_key.version", "vault" } })
 
+local BREAKS_OF <const> = { wrapped = IMPORTED, exportable = COPIED,
+  distributed = table.move(IMPORTED, 1, #IMPORTED, 2, { { "vault_key.kept", "vault" } }) }
+
 local function shatter(scene)
-  local breaks = not scene.vault and BREAKS or scene.arguments.form == "wrapped" and IMPORTED or COPIED
+  local breaks = scene.vault and BREAKS_OF[scene.vault.form] or BREAKS
   local case = breaks[scene.chance:below(#breaks)]
   local region = scene.regions[scene.chance:below(#scene.regions)]
   if case[2] == "vault" then
@@ -156,8 +159,8 @@ local function destroy(scene)
   local named = scene.chance:chance(0.25)
   if named then let_name(scene) end
   destroying(scene)
-  scene:judge(named and invariants.kept or invariants.destroyed)
-  if not scene.vault or named then return end
+  scene:judge(named and invariants.kept or scene.vault and scene.vault.form == "distributed" and invariants.emptied or invariants.destroyed)
+  if not scene.vault or named or scene.vault.form == "distributed" then return end
   scene.world.now = scene.world.now + MONTH
   destroying(scene)
   scene:judge(invariants.emptied)

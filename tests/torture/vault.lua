@@ -16,33 +16,50 @@ local POLICY <const> = "cmek"
 local HORIZON <const> = 60   -- seconds within which a bad day begins
 local LASTS <const> = 200    -- seconds that it lasts at most
 
--- What the operators' policy grants, by path.
-local GRANTS <const> = {
-  ["transit/keys/crdb-cmek-*"] = { "create", "read", "update", "delete" },
-  ["transit/export/encryption-key/crdb-cmek-*"] = { "read" },
-  ["transit/keys/tmp-*"] = { "create", "read", "update", "delete" },
-  ["transit/datakey/wrapped/tmp-*"] = { "create", "update" },
-  ["transit/keys"] = { "list" },
-  ["sys/mounts/transit"] = { "create", "update", "delete" },
+local MAKE <const>, ALL <const> = { "create", "read", "update" }, { "create", "read", "update", "delete", "list" }
+
+-- By recipe: the engine that it uses, where its keys are, and what the operators' policy grants, by path.
+local ENGINES <const> = {
+  ["vault-transit"] = { type = "transit", grants = {
+    ["transit/keys/crdb-cmek-*"] = ALL,
+    ["transit/export/encryption-key/crdb-cmek-*"] = { "read" },
+    ["transit/keys/tmp-*"] = ALL,
+    ["transit/datakey/wrapped/tmp-*"] = { "create", "update" },
+    ["transit/keys"] = { "list" },
+    ["sys/mounts/transit"] = { "create", "update", "delete" },
+  } },
+  vault = { type = "keymgmt", grants = {
+    ["keymgmt/kms/crdb-cmek-*"] = ALL,
+    ["keymgmt/key/crdb-cmek-*"] = ALL,
+    ["keymgmt/key"] = { "list" },
+    ["keymgmt/kms"] = { "list" },
+    ["sys/mounts/keymgmt"] = { "create", "update", "delete" },
+  } },
 }
+local LOCK <const> = "secret/data/cmek/*"   -- in some histories there is none
 
 local function root(self) return self.scene.simulation.state.vault.namespaces[""] end
 
 local function put_policy(self, lacking)
   local lines = {}
-  for path, capabilities in sorted(GRANTS) do
+  for path, capabilities in sorted(self.engine.grants) do
     if path ~= lacking then lines[#lines + 1] = ('path "%s" { capabilities = ["%s"] }'):format(path, table.concat(capabilities, '", "')) end
   end
+  if self.locks then lines[#lines + 1] = ('path "%s" { capabilities = ["%s"] }'):format(LOCK, table.concat(MAKE, '", "')) end
   root(self).policies[POLICY] = table.concat(lines, "\n")
 end
 
+local function mount_of(self) return root(self).mounts[self.engine.type .. "/"] end
+
 local function keys(self)
-  local mount = root(self).mounts["transit/"]
+  local mount = mount_of(self)
   return mount and mount.data.keys or {}
 end
 
 -- Bad days -------------------------------------------------------------------------------------------------------------
 -- Each begins at its time, and gives back what ends it.
+
+local ASKED <const> = { "GetParametersForImport", "ImportKeyMaterial", "TagResource", "CreateAlias" }
 
 local BAD_DAYS <const> = {
   function(self)
@@ -52,7 +69,7 @@ local BAD_DAYS <const> = {
   end,
   function(self)
     local paths = {}
-    for path in sorted(GRANTS) do paths[#paths + 1] = path end
+    for path in sorted(self.engine.grants) do paths[#paths + 1] = path end
     local path = paths[self.chance:below(#paths)]
     self.scene:say("the policy in Vault lacks %s", path)
     put_policy(self, path)
@@ -64,6 +81,14 @@ local BAD_DAYS <const> = {
     return function()
       for _, operator in ipairs(self.scene.operators) do self:give_token(operator) end
     end
+  end,
+  function(self)   -- what Vault itself asks of AWS, in the middle of a distribution or rotation; operators ask it again
+    if self.engine.type ~= "keymgmt" then return function() end end
+    local operation = ASKED[self.chance:below(#ASKED)]
+    local fault = { kind = "throttle", service = "kms", operation = operation, skip = self.chance:below(4) - 1, count = 1 }
+    self.scene:say("AWS will refuse a %s", operation)
+    table.insert(self.scene.simulation.faults, fault)
+    return function() fault.count = 0 end
   end,
 }
 
@@ -93,7 +118,7 @@ function Vault:bad_luck()
       end)
     end
   end
-  if self.chance:chance(0.25) then rotate(self, 2000) end
+  if self.engine.type == "transit" and self.chance:chance(0.25) then rotate(self, 2000) end
 end
 
 --- They are over.
@@ -125,6 +150,7 @@ end
 
 --- What a colleague breaks of a region's transit key, by the check of verify that finds it.
 M.BREAKS = {
+  ["vault_key.kept"] = function(all, name) all[name].deletion_allowed = true end,
   ["transit_key.exists"] = function(all, name) all[name] = nil end,
   ["transit_key.kept"] = function(all, name) all[name].deletion_allowed = true end,
   ["transit_key.version"] = function(all, name)
@@ -149,12 +175,13 @@ local function each_key(self, fn)
   end
 end
 
--- A transit key went: no KMS key may have its material, be it one that waits for its end.
+-- A transit key went: no KMS key may have its material, be it one that waits for its end. Key management keeps nothing for these.
 local function see_deleted(self, name)
   each_key(self, function(key)
     for _, tag in ipairs(key.Tags or {}) do
-      local source = tag.TagKey == names.TAG_MATERIAL and tag.TagValue:match "^transit/(.*):%d+$"
-      if source == name and self.scene.world.now < (key.DeletionDate or math.huge) then
+      local source = tag.TagKey == names.TAG_MATERIAL and tag.TagValue:match "^[^/]*/(.*):%d+$"
+      local needed = self.engine.type == "transit" or key.KeyState ~= "PendingDeletion"
+      if source == name and needed and self.scene.world.now < (key.DeletionDate or math.huge) then
         table.insert(self.lost, ("%s went, and %s is %s"):format(name, key.Arn, key.KeyState))
       end
     end
@@ -164,9 +191,10 @@ end
 --- One request to Vault has been answered.
 ---@param entry table  of the simulator's log
 function Vault:see(entry)
-  local name = entry.operation == "transit/DeleteKey" and entry.path:match "/(crdb%-cmek%-[^/]*)$"
+  local what = entry.operation:match "/(.*)$"
+  local name = (what == "DeleteKey" or what == "DeleteDistribution") and entry.path:match "/(crdb%-cmek%-[^/]*)$"
   if entry.status < 300 and name then see_deleted(self, name) end
-  if entry.status < 300 and entry.operation == "system/DeleteMount" and (self.held or self.mounted) then
+  if entry.status < 300 and what == "DeleteMount" and (self.held or self.mounted) then
     table.insert(self.lost, ("%s went, and %s"):format(entry.path, self.held and "held " .. self.held or "others had mounted it"))
   end
   self.held = next(keys(self))
@@ -174,29 +202,33 @@ end
 
 --- A key of others in the engine.
 function Vault:store_another()
-  if not root(self).mounts["transit/"] then return end
+  if not mount_of(self) then return end
   self.scene:say "others keep a key of theirs in the engine"
   keys(self).payroll = { name = "payroll", type = "aes256-gcm96", latest_version = 1, min_decryption_version = 1, min_encryption_version = 0,
-    auto_rotate_period = 0, deletion_allowed = false, exportable = false, versions = { ["1"] = { id = ("4"):rep(32), creation_time = 0 } } }
+    auto_rotate_period = 0, deletion_allowed = false, exportable = false, min_enabled_version = 1,
+    versions = { ["1"] = { id = ("4"):rep(32), creation_time = 0 } } }
   self.another = true
 end
 
 -- In the end -----------------------------------------------------------------------------------------------------------------
 
 ---@class torture.Vault  what Vault and KMS hold when everything has come to rest
----@field form "exportable"|"wrapped"
+---@field engine "transit"|"keymgmt"
+---@field form "exportable"|"wrapped"|"distributed"
 ---@field lost string[]   what went too early, or was not ours to take away
 ---@field left string?    what is still there of what was to go
 ---@field keys table<string, { versions: table<string, string> }>  transit keys by name; the bytes of each version
 ---@field bytes table<string, string>   the material that a KMS key holds, by ARN
+---@field distributed table<string, true>  IDs of the KMS keys that Vault's key management has
 ---@field temporary string[]            transit keys that were to last as long as an import; not those whose making was still on its way
 ---                                     when the last program ended
 
 --- What there is now.
 ---@return torture.Vault
 function Vault:rest()
-  local rest = { form = self.scene.arguments.form, keys = {}, bytes = {}, temporary = {}, lost = self.lost }
-  local mounted = root(self).mounts["transit/"] ~= nil
+  local rest = { engine = self.engine.type, form = self.form, keys = {}, bytes = {}, temporary = {}, distributed = {}, lost = self.lost,
+    rested_at = self.scene.rested_at }
+  local mounted = mount_of(self) ~= nil
   if mounted ~= (self.mounted or self.another or false) then rest.left = mounted and "the engine" or "no engine" end
   if self.another and not keys(self).payroll then table.insert(rest.lost, "payroll is gone") end
   for name, key in sorted(keys(self)) do
@@ -208,6 +240,11 @@ function Vault:rest()
       for number, version in sorted(key.versions) do
         rest.keys[name].versions[number] = version._bytes or crypto.hmac_sha256("simulated key material", version.id)   -- as sim/vault/transit.lua
       end
+    end
+  end
+  for _, provider in sorted(mounted and mount_of(self).data.kms or {}) do
+    for _, distribution in sorted(provider.distributions) do
+      for _, id in sorted(distribution.versions) do rest.distributed[id] = true end
     end
   end
   each_key(self, function(key)
@@ -235,12 +272,21 @@ end
 --- A Vault for a scene; in some there is no engine yet, and the operators mount it.
 ---@param scene table
 function M.open(scene)
-  local self = setmetatable({ scene = scene, chance = require "sim.random".new(scene.turn:bits()), ends = {}, secrets = {}, lost = {},
-    mounted = scene.turn:chance(0.75) }, Vault)
-  scene.arguments.form = scene.turn:chance(0.5) and "wrapped" or "exportable"
-  if self.mounted then root(self).mounts["transit/"] = state.mount("transit", {}, ("7"):rep(32)) end
+  local turn = scene.turn
+  local self = setmetatable({ scene = scene, engine = ENGINES[scene.recipe], chance = require "sim.random".new(turn:bits()), ends = {},
+    secrets = {}, lost = {}, mounted = turn:chance(0.75), locks = turn:chance(0.5) }, Vault)
+  self.form = "distributed"
+  if self.engine.type == "transit" then
+    self.form = turn:chance(0.5) and "wrapped" or "exportable"
+    scene.arguments.form = self.form
+  end
+  if self.mounted then root(self).mounts[self.engine.type .. "/"] = state.mount(self.engine.type, {}, ("7"):rep(32)) end
   put_policy(self)
   return self
 end
+
+--- Whether a recipe's keys have their material from Vault.
+---@param recipe string
+function M.serves(recipe) return ENGINES[recipe] ~= nil end
 
 return M
