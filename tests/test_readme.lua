@@ -55,7 +55,8 @@ test["the commands of the README run as they are written"] = function()
   local result = reads(scripts)
   -- what was broken on purpose is found; the cluster got its keys; they are not taken from it
   for _, text in ipairs { "key.state", "exit status 6", "CMEK of cluster orders-prod is ENABLED with these keys",
-    "exit status 1", "CMEK of cluster ledger-prod is ENABLED with these keys", "CMEK of cluster payments-prod is ENABLED with these keys" } do
+    "exit status 1", "CMEK of cluster ledger-prod is ENABLED with these keys", "CMEK of cluster payments-prod is ENABLED with these keys",
+    "cluster_regions catalog-prod +us-east-2=3", "Drill: all is ready", "Please bring our cluster catalog-prod up again" } do
     test.truthy(result.text:find(text, 1, true), text)
   end
 end
