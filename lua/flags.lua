@@ -4,7 +4,7 @@ local failure = require "ui.failure"
 
 local M = {}
 
-local WITH_AWS <const> = "plan run verify resume destroy orphans exec whoami status"
+local WITH_AWS <const> = "plan run verify resume destroy orphans exec repl whoami status"
 
 --- The command's own flags. `value`: the name of the value it takes; `words`: the commands that have it.
 local COMMON <const> = {
@@ -22,7 +22,7 @@ local COMMON <const> = {
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify destroy" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
   { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },
-  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume destroy orphans runs exec" },
+  { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume destroy orphans runs exec repl" },
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "keys",      "with --cluster: also who still names each key, current or past, of all clusters, and when it was last used", words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = WITH_AWS },

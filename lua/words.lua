@@ -24,6 +24,7 @@ return {
     takes = { "list|show|eject" }, sub = { show = { "recipe" }, eject = { "recipe", "file" } } },
   { "exec",    module = "command.exec",    usage = "[--write] FILE [ARG…]", text = "any Lua script, with the services at hand", raw = true,
     takes = { "file" } },
+  { "repl",    module = "command.repl",    usage = "", text = "a prompt with all of it at hand, which reads until :allow-writes" },
   { "sim",     module = "sim.command",     usage = "[-- COMMAND]", text = "the simulated services, or COMMAND against them", raw = true },
   { "whoami",  module = "command.whoami",  usage = "", text = "which account and organization, as whom" },
   { "version", module = "command.version", usage = "", text = "also --licenses" },

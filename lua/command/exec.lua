@@ -7,8 +7,6 @@ local M = {}
 
 local SCRIPT_MAX <const> = 1 << 20
 
-local SERVICES <const> = { "cloud", "iam", "kms", "sts", "tagging", "vault" }
-
 local function load_script(path, environment)
   local text, message = require("file").read(path, SCRIPT_MAX)
   if not text then failure.usage(("cannot read the script '%s': %s"):format(path, failure.reason(message))) end
@@ -16,32 +14,6 @@ local function load_script(path, environment)
   chunk, message = load(text:gsub("^#[^\n]*", "", 1), "@" .. path, "t", environment)
   if not chunk then failure.usage(message) end
   return chunk
-end
-
--- A service whose calls open the hosts of the region that they name: a script has no recipe that reads it from a cluster.
-local function opening(door, service)
-  return setmetatable({}, { __index = function(_, name)
-    local fn = service[name]
-    if type(fn) ~= "function" then return fn end
-    return function(options, ...)
-      if type(options) == "table" and options.region then door:region(options.region) end
-      return fn(options, ...)
-    end
-  end })
-end
-
---- What a script sees: a recipe's safe names, its arguments, print, pcall, json, tasks, and the services.
-local function world(path, door, session, output, script_arguments)
-  local sandbox = require("sandbox").new { path = path, is_file = true }
-  local names = { arg = script_arguments, task = session.tasks, json = require "json", pcall = pcall, next = next,
-    print = function(...)
-      local words = table.pack(...)
-      for i = 1, words.n do words[i] = tostring(words[i]) end
-      output:write(table.concat(words, "\t") .. "\n")
-    end }
-  for _, service in ipairs(SERVICES) do names[service] = opening(door, session[service]) end
-  sandbox:bind(names)
-  return setmetatable({}, { __index = sandbox.environment })   -- a script may have globals
 end
 
 -- What a script writes is in a journal, and agreed to beforehand. Returns the journal and its run's ID.
@@ -76,7 +48,8 @@ function M.run(arguments, output)
   local journal, id, directory
   if common.write then journal, id, directory = journal_of(common) end
   local door, session = require("operation").connect(common, id, journal, output)
-  local chunk = load_script(path, world(path, door, session, output, script_arguments))
+  local environment = require("world").new { path = path, door = door, session = session, output = output, arguments = script_arguments }
+  local chunk = load_script(path, environment)
   if journal then
     require("runs").begin(door, journal, directory, { run = id, version = require "version", script = path })
     permit(door, journal, path)

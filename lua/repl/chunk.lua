@@ -1,0 +1,27 @@
+--- What is typed at the prompt, as a chunk of Lua: an expression needs no `return`, and whether more lines belong to it is known.
+local M = {}
+
+local function is_open(message) return message:find "<eof>$" ~= nil end
+
+--- A chunk, once its lines are complete.
+---@param text string
+---@param name string        what messages call it: "prompt"
+---@param environment table
+---@param line integer?      the number of its first line (1)
+---@return function? chunk, string? message  neither: more lines belong to it
+function M.load(text, name, environment, line)
+  local before = ("\n"):rep((line or 1) - 1)
+  local expression, open = load(before .. "return " .. text, "=" .. name, "t", environment)
+  if expression then return expression end
+  local chunk, message = load(before .. text, "=" .. name, "t", environment)
+  if chunk then return chunk end
+  if is_open(message) or is_open(open) then return nil end
+  return nil, message
+end
+
+--- Whether a text says nothing: blanks and comments.
+---@param text string
+---@return boolean
+function M.is_blank(text) return text:gsub("%-%-[^\n]*", ""):find "%S" == nil end
+
+return M

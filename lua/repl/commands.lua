@@ -1,0 +1,123 @@
+--- What begins with ':' at the prompt.
+local failure = require "ui.failure"
+
+local M = {}
+
+--- A word, what may follow it, what it does, its function: it is given the prompt and the rest of the line.
+---@type { [1]: string, usage: string?, text: string, run: fun(repl: Repl, rest: string) }[]
+local COMMANDS <const> = {
+  { "help", usage = "[NAME]", text = "this, a function of the library, or a topic", run = function(repl, rest) repl:help(rest) end },
+  { "allow-writes", text = "let the prompt create and change things, after a question; what it writes is in a journal",
+    run = function(repl) repl:allow_writes() end },
+  { "page", text = "all of what was printed last", run = function(repl) if repl.last then repl.output:result(repl.last .. "\n") end end },
+  { "save", usage = "FILE", text = "what was printed last, into a file", run = function(repl, rest) M.save(repl, rest) end },
+  { "time", usage = "CHUNK", text = "run it, and say how long it took", run = function(repl, rest) return M.time(repl, rest) end },
+  { "trace", usage = "on|off", text = "show each request and its answer's status", run = function(repl, rest) M.trace(repl, rest) end },
+  { "history", text = "the chunks of this prompt, numbered: _N is the value of chunk N", run = function(repl) M.history(repl) end },
+  { "save-recipe", usage = "FILE", text = "the chunks that went well, as a recipe to be edited",
+    run = function(repl, rest) M.save_recipe(repl, rest) end },
+  { "reload", text = "forget globals and what was required, keep the history", run = function(repl) repl:reload() end },
+  { "quit", text = "leave (or ^D)", run = function(repl) repl.leaving = true end },
+}
+
+--- The commands, one a line.
+---@return string
+function M.list()
+  local rows = {}
+  for i, command in ipairs(COMMANDS) do
+    rows[i] = { ":" .. command[1] .. (command.usage and " " .. command.usage or ""), command.text }
+  end
+  return (require("ui.table").render(rows, "  "):gsub("\n$", ""))
+end
+
+--- Their names, for completion.
+---@return string[]
+function M.names()
+  local names = {}
+  for i, command in ipairs(COMMANDS) do names[i] = ":" .. command[1] end
+  return names
+end
+
+local function find(word)
+  for _, command in ipairs(COMMANDS) do
+    if command[1] == word then return command end
+  end
+  local near = require("ui.near").near(word, M.names())
+  local guess = require("ui.near").near(":" .. word, M.names())[1] or near[1]
+  failure.usage((":%s is no command of the prompt%s"):format(word, guess and "; did you mean " .. guess .. "?" or ""), ":help lists them")
+end
+
+--- Does a command. Returns whether it went well.
+---@param repl Repl
+---@param line string
+---@return boolean
+function M.run(repl, line)
+  local word, rest = line:match "^%s*:%s*(%S*)%s*(.-)%s*$"
+  local ok, result = pcall(function() return find(word).run(repl, rest) end)
+  if not ok then repl:tell(result, "", 1) end
+  return ok and result ~= false
+end
+
+local function path_of(word, rest)
+  if rest == "" then failure.usage((":%s wants the name of a file"):format(word), (":%s FILE"):format(word)) end
+  return rest
+end
+
+local function write(path, text)
+  if require("file").exists(path) then failure.usage(("'%s' is there already"):format(path), "name another file") end
+  local done, message = require("file").write(path, require("secret").mask(text))
+  if not done then failure.raise { status = failure.FAILED, what = "saving", message = message } end
+end
+
+--- Writes what was printed last into a new file.
+function M.save(repl, rest)
+  local path = path_of("save", rest)
+  if not repl.last then failure.usage "nothing was printed yet" end
+  write(path, repl.last:gsub("\27%[[%d;]*m", "") .. "\n")
+end
+
+--- Runs a chunk and says how long it took.
+function M.time(repl, rest)
+  local began = repl.door.clock.now()
+  local result = repl:feed(nil, repl.line, rest)
+  if result == "more" then failure.usage "the chunk after :time has to stand in one line" end
+  repl.output:note(("%.3f s\n"):format(repl.door.clock.now() - began))
+  return result
+end
+
+--- Shows each request from here on, or no longer.
+function M.trace(repl, rest)
+  if rest ~= "on" and rest ~= "off" then failure.usage(":trace wants on or off") end
+  repl.traced = rest == "on"
+end
+
+--- Lists the chunks.
+function M.history(repl)
+  local lines = {}
+  for i, text in ipairs(repl.chunks) do lines[i] = ("%3d  %s"):format(i, (text:gsub("\n", "\n     "))) end
+  if #lines > 0 then repl:print(table.concat(lines, "\n")) end
+end
+
+--- Writes the chunks that went well as a recipe.
+function M.save_recipe(repl, rest)
+  local path = path_of("save-recipe", rest)
+  local body = {}
+  for i, text in ipairs(repl.chunks) do
+    if not repl.failed[i] then body[#body + 1] = "    " .. text:gsub("\n", "\n    ") end
+  end
+  write(path, ([[
+--- Saved from a prompt: name what it takes in args, what it touches, and make its globals local.
+return {
+  api     = 1,
+  summary = "Saved from a prompt",
+  args    = {},
+  touches = { "%s" },
+
+  run = function()
+%s
+  end,
+}
+]]):format(table.concat(require("world").SERVICES, '", "'), table.concat(body, "\n")))
+end
+
+return M

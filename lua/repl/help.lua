@@ -1,0 +1,50 @@
+--- What `help(kms.create_key)`, `?kms.create_key` and `:help TOPIC` show: the source's own comments, or a topic of `cmek help`.
+local failure = require "ui.failure"
+
+local M = {}
+
+local OVERVIEW <const> = [[
+An expression is printed; anything else is run. Lines are read until a chunk is complete. What recipes use is at hand:
+  cloud.clusters()   kms.list_keys{region = "us-east-1"}   iam.get_role "crdb-cmek"   vault.read "sys/mounts"
+  plan("console", {cluster = "orders"})   ensure("key", {…})   read("cluster", "orders")   policy.cmek{…}
+_ is the value before, _N that of chunk N in :history.
+]]
+
+-- The dotted name of a function that is at hand: "kms.create_key".
+local function name_of(repl, fn)
+  for name, value in require("sorted")(repl.names) do
+    if rawequal(value, fn) then return name end
+  end
+end
+
+local function documented(name)
+  local ok, docs = pcall(require, "docs")
+  local found = ok and docs.of(name)
+  if not found then return nil end
+  local parts = { found.signature or found.name }
+  for _, field in ipairs { "text", "example" } do
+    if type(found[field]) == "string" and found[field] ~= "" then parts[#parts + 1] = found[field] end
+  end
+  return table.concat(parts, "\n")
+end
+
+---@param repl Repl
+---@param what any  nil: the prompt itself
+function M.show(repl, what)
+  if what == nil or what == "" then
+    repl:print(OVERVIEW .. require("repl.commands").list())
+    return
+  end
+  local name = type(what) == "string" and what:gsub("^%?", ""):gsub("%(%)$", "") or name_of(repl, what)
+  local text = name and documented(name)
+  if not text and name then
+    local topic = require("help").TOPICS[name]
+    text = topic or require("command.help").command(name)
+  end
+  if not text then
+    failure.usage(("there is no help on %s"):format(name and "'" .. name .. "'" or tostring(what)), ":help lists what there is; cmek help the topics")
+  end
+  repl:print((text:gsub("\n*$", "")))
+end
+
+return M

@@ -1,0 +1,38 @@
+--- The world of a script (`cmek exec`) and of the prompt (`cmek repl`): a recipe's safe names, print, pcall, json, tasks, and the services.
+--- Unlike a recipe they may have globals.
+local M = {}
+
+--- The services, by the names that recipes give them.
+M.SERVICES = { "cloud", "iam", "kms", "sts", "tagging", "vault" }
+
+-- A service whose calls open the hosts of the region that they name: there is no recipe that reads it from a cluster.
+local function opening(door, service, name)
+  return setmetatable({}, { __service = name, __index = function(_, field)
+    local fn = service[field]
+    if type(fn) ~= "function" then return fn end
+    return function(options, ...)
+      if type(options) == "table" and options.region then door:region(options.region) end
+      return fn(options, ...)
+    end
+  end })
+end
+
+---@param options { path: string, door: table, session: table, output: ui.Output, arguments: string[]? }
+---  path: of the script; files are required from beside it
+---@return table environment  _ENV of its chunks
+---@return Sandbox sandbox    what its names can be added to
+function M.new(options)
+  local session, output = options.session, options.output
+  local sandbox = require("sandbox").new { path = options.path, is_file = true }
+  local names = { arg = options.arguments, task = session.tasks, json = require "json", pcall = pcall, next = next,
+    print = function(...)
+      local words = table.pack(...)
+      for i = 1, words.n do words[i] = tostring(words[i]) end
+      output:write(table.concat(words, "\t") .. "\n")
+    end }
+  for _, service in ipairs(M.SERVICES) do names[service] = opening(options.door, session[service], service) end
+  sandbox:bind(names)
+  return setmetatable({}, { __index = sandbox.environment }), sandbox
+end
+
+return M
