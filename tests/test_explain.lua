@@ -106,8 +106,8 @@ local ELSEWHERE <const> = { "cloud.throttled", "cloud.trouble", "kms.principal-u
   "layout.other", "kms.no-replica",   -- tests/test_layout.lua, tests/test_replica.lua
   "cluster.shape", "cluster.not-grown", "cmek.add-failed",   -- tests/test_add_region.lua
   "vault.login-sts", "vault.login-server-id", "vault.mfa", "vault.wrapped",
-  "vault.denied", "vault.denied-request", "vault.standby", "vault.throttled", "vault.trouble", "vault.plain", "vault.client-certificate",
-  "vault.broken",   -- tests/test_vault.lua
+  "vault.token-blind", "vault.denied", "vault.denied-request", "vault.standby", "vault.throttled", "vault.trouble", "vault.plain",
+  "vault.client-certificate", "vault.broken",   -- tests/test_vault.lua
   "vault.name-taken", "vault.key-elsewhere", "vault.version-disabled", "vault.made-anew",   -- tests/test_vault_keymgmt_refused.lua
   "vault.locked-out",   -- tests/test_vault_keymgmt_keys.lua
   "cmek.not-enabled", "cmek.rotate-failed",   -- tests/test_rotate.lua

@@ -200,6 +200,15 @@ test["403: a token that Vault does not know ends with the status of credentials"
   test.equal({ raised.exit, raised.situation, raised.source }, { "credentials", "vault.token-refused", "VAULT_TOKEN" })
 end
 
+test["403: a token that is known and may not look at itself is told apart, with what its policies want"] = function()
+  local denied = refused("permission denied", 403)
+  local here = open { ["POST sys/capabilities-self"] = denied, ["GET auth/token/lookup-self"] = denied,
+    ["GET sys/internal/ui/mounts/sys"] = refused("preflight capability check returned 403, please ensure client's policies grant access", 403) }
+  local raised = stand_in.raised(here, function() here.vault.read_capabilities { paths = json.array { "transit/keys/k" } } end)
+  test.equal({ raised.exit, raised.situation }, { nil, "vault.token-blind" })
+  test.contains(raised.next, 'path "sys/capabilities-self" { capabilities = ["update"] }')
+end
+
 test["403: a policy that does not allow the path is named, with what the token has and the line to add"] = function()
   local here = open { ["POST transit/keys/k"] = refused("1 error occurred:\n\t* permission denied\n\n", 403),
     ["POST sys/capabilities-self"] = { data = { ["transit/keys/k"] = json.array { "read" } } } }

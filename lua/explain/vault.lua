@@ -13,6 +13,13 @@ return {
     next = "get a new token (vault login), or log in by --vault-auth; check VAULT_NAMESPACE (HCP's is admin); cmek whoami tells how long a \z
       token lasts", commands = { "cmek whoami" } },
 
+  { id = "vault.token-blind", title = "the token may not ask what it may do",
+    cause = "the token is known, and its policies are without what Vault's policy `default` gives: to look at itself, and to ask what it may do",
+    evidence = "{address} does not let it look at itself (namespace: {namespace}), and answers '{words}' to {path}",
+    next = 'have a token made with the policy default, or these lines added to a policy of this one:\n\z
+      path "auth/token/lookup-self" { capabilities = ["read"] }\n\z
+      path "sys/capabilities-self" { capabilities = ["update"] }' },
+
   { id = "vault.token-malformed", title = "what stands for a token is none",
     fits = { service = "vault", kind = "unsent", message = { "the token holds", "the token is empty" } }, exit = "credentials",
     cause = "a token is one word of printable characters; this has a line end, a space or another character, and was sent nowhere",

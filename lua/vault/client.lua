@@ -121,6 +121,21 @@ local function holds(have, wanted)
   return true
 end
 
+local function says(answer, words)
+  for _, text in ipairs(type(answer.errors) == "table" and answer.errors or {}) do
+    if type(text) == "string" and text:find(words, 1, true) then return true end
+  end
+  return false
+end
+
+-- Whether Vault knows a token that may not look at itself: what is mounted it tells to each token that it knows, or says that this one's
+-- policies do not reach there.
+local function is_known(self, request)
+  local status, answer = probe(self, { method = "GET", mount = "sys", path = "internal/ui/mounts/" .. request.mount:match "^[^/]+",
+    token = request.used })
+  return status == 200 or status == 403 and says(answer, "preflight capability check")
+end
+
 -- Why 403: the token itself, or what its policies say of this path. A Vault that nobody has initialised says that it is sealed.
 local function diagnose(self, request, outcome)
   if outcome.status == 503 and tostring(outcome.message):find "sealed" then
@@ -129,7 +144,7 @@ local function diagnose(self, request, outcome)
   end
   if outcome.status ~= 403 or outcome.foreign or not request.used or request.situation then return {} end
   local status = probe(self, { method = "GET", mount = "auth/token", path = "lookup-self", token = request.used })
-  if status == 403 then return { bad_token = true } end
+  if status == 403 then return is_known(self, request) and { blind = true } or { bad_token = true } end
   local path = request.mount .. "/" .. request.path
   local ok, answer = probe(self, { method = "POST", mount = "sys", path = "capabilities-self", token = request.used,
     namespace = request.namespace, body = { paths = json.array { path } } })
@@ -163,6 +178,7 @@ local function refuse(self, request, outcome, attempts)
     fields.kind, fields.exit = "credentials", "credentials"
     explain.tell("vault.token-refused", { source = self.token.source, address = self.settings.address }, fields)
   end
+  if found.blind then explain.tell("vault.token-blind", fields.about, fields) end
   if found.granted then explain.tell("vault.denied-request", fields.about, fields) end
   if request.session and outcome.kind == "refused" and (outcome.status < 500 and outcome.status ~= 429) then
     fields.exit = "credentials"
