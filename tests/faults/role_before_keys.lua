@@ -7,8 +7,7 @@ return {
     function changed.run(engine, pass)
       return real.run(engine, function()
         pass()
-        local last = table.remove(engine.steps, 1)   -- the role: what is last in the list goes first
-        if last then table.insert(engine.steps, last) end
+        if engine.first_asked then engine.first_asked.role = math.huge end   -- what was asked for last goes first
       end)
     end
     return changed

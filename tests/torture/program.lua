@@ -56,7 +56,8 @@ end
 
 local function arguments(loaded, operator)
   local given, adopted = { cluster = operator.scene.cluster_name }, operator.scene.adopted
-  local of_scene, own = loaded.name == operator.scene.recipe, loaded.name == operator.recipe
+  local of_scene = loaded.name == operator.scene.recipe
+  local own = loaded.name == operator.recipe and loaded.name ~= "adopt"   -- whose arguments are for what comes after it
   for _, more in ipairs(of_scene and { operator.scene.arguments, operator.arguments } or own and { operator.arguments } or {}) do
     for name, value in pairs(more) do given[name] = value end   -- order cannot be seen
   end
