@@ -25,6 +25,18 @@ Examples
     cmek plan console --cluster orders-prod --exit-code --json
     cmek run console --cluster orders-prod --enable --yes --confirm orders-prod --json
 ]],
+  functions = [[
+Functions
+  What recipes, scripts (cmek exec) and the prompt call. cmek help NAME says what one takes, gives, does and raises, with an example:
+
+    cmek help kms.create_key       a function; at the prompt: help(kms.create_key), or ?kms.create_key
+    cmek help kms                  the functions of a table, each in a line; those of Vault: cmek help functions vault
+    cmek help ensure key           what ensure takes for a kind of thing; cmek help ensure lists the kinds
+
+  Functions of services are named after the API's operations, and take and give what the API has, by its names. Those of AWS that have a
+  region are told it; lists are whole. What a service refuses is raised: no recipe handles it.
+
+]],
   files = [[
 Files
   cmek's own stand in CMEK_STATE_DIR, else $XDG_STATE_HOME/cmek, else ~/.local/state/cmek; they are readable by their owner

@@ -95,7 +95,17 @@ function M.new(options)
     __newindex = function(_, name) error(("'%s' would be global: write local %s"):format(tostring(name), tostring(name)), 2) end,
     __metatable = false,
   })
+  --- A module: policy, names and sorted of the library, a file beside the recipe, or a stock recipe. Nothing is looked for elsewhere.
+  ---@param name string  "regions" is regions.lua
+  ---@return any  what its chunk returned; raises when there is none
+  ---@example local console = require "console"
   names.require = function(name) return self:require(name) end
+  --- Describes a kind of thing of the recipe's own, which ensure then takes (cmek help writing).
+  ---@param definition { kind: string, actions: table<string, string[]>, name: function, find: function, differences: function, create: function,
+  ---  update: function?, delete: function?, ready: function?, region: function?, irreversible: string? }  kind: a word of its own;
+  ---  actions: the operations that its functions call, by service; irreversible: why making it cannot be undone
+  ---@return string  the kind; raises what is wrong with the description, naming the field
+  ---@example local topic = resource { kind = "topic", actions = { … }, name = …, find = …, differences = …, create = … }
   names.resource = function(definition) return self:describe(definition, options.path) end
   return self
 end

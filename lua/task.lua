@@ -25,7 +25,7 @@ function M.is_overdue(raised) return getmetatable(raised) == Overdue end
 ---@field spawn fun(fn: function, ...): table      starts a task; handle:wait() returns its results or raises its error
 ---@field daemon fun(fn: function)                 a task that nobody waits for: it goes no further when all others are done, and
 ---                                                what it raises ends it alone
----@field sleep fun(seconds: number)
+---@field sleep fun(seconds: number)             waits that long; other tasks go on
 ---@field deadline fun(seconds: number, fn: function): any   raises when fn starts something after that time
 ---@field check fun()                               raises where the running task may start nothing new
 

@@ -1,4 +1,4 @@
---- `cmek help [WORD]`: the overview, a topic, a command's flags, a recipe's arguments, a schema.
+--- `cmek help [WORD]`: the overview, a topic, a command's flags, a recipe's arguments, a schema, a function of the library.
 local failure = require "ui.failure"
 local help = require "help"
 
@@ -105,11 +105,25 @@ local function text_of(topic)
     if name == topic then return M.recipe(topic, "run") .. "\n" end
   end
   if recipe.is_file(topic) then return M.recipe(topic, "run") .. "\n" end
+  local docs = require "docs"
+  local said = topic ~= "" and docs.help(topic)
+  if said then return said end
   for _, name in ipairs(help.names()) do names[#names + 1] = name end
   for _, word in ipairs(require "words") do names[#names + 1] = word[1] end
+  for _, name in ipairs(topic:find "[._ ]" and docs.near(topic) or {}) do table.insert(names, name) end
   local near = require("ui.near").near(topic, names)
   failure.usage(("there is no help on '%s'%s"):format(topic, near[1] and "; did you mean '" .. near[1] .. "'?" or ""),
     "topics: " .. table.concat(help.names(), ", "))
+end
+
+-- `cmek help functions [TABLE]`: what recipes, scripts and the prompt can call.
+local function functions(name)
+  local docs = require "docs"
+  local list = docs.list(name or "")
+  if list then return (name and "" or help.TOPICS.functions) .. list end
+  local near = require("ui.near").near(name, docs.table_names())
+  failure.usage(("there is no table '%s' of functions%s"):format(name, near[1] and "; did you mean '" .. near[1] .. "'?" or ""),
+    "cmek help functions lists them")
 end
 
 ---@param arguments string[]
@@ -121,6 +135,11 @@ function M.run(arguments, output)
     return 0
   end
   if arguments[1] == "json" then return help_json(arguments[2], output) end
+  if arguments[1] == "functions" then
+    output:help(functions(arguments[2]))
+    return 0
+  end
+  if arguments[1] == "ensure" and arguments[2] then arguments = { "ensure " .. arguments[2] } end
   output:help(arguments[1] == "errors" and M.errors(arguments[2]) or text_of(arguments[1]))
   return 0
 end

@@ -54,6 +54,7 @@ function positions.topic(line)
     if not word.hidden and not find(list, word[1]) then list[#list + 1] = { word[1], "command" } end
   end
   for _, recipe in ipairs((positions.recipe(line))) do list[#list + 1] = recipe end
+  for _, name in ipairs(line.partial:find ".%." and require("docs").names(line.partial) or {}) do list[#list + 1] = { name, "function" } end
   return list
 end
 

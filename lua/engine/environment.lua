@@ -155,8 +155,23 @@ end
 function M.of(engine)
   local session = engine.session
   local world = {
+    --- States that a thing shall be: it is found, compared, and in a run made or changed where it differs.
+    ---@param kind string  "key", "role" … or one of resource { … }
+    ---@param want table  what it shall be: cmek help ensure key
+    ---@return table  what there is then; in a plan what only the run can tell is unknown: pass it on or join it; raises why it is refused
+    ---@example local role = ensure("role", { cluster = cluster, trust = trust })
     ensure = function(kind, want) return ensure.ensure(engine, kind, want) end,
+    --- What must be there already.
+    ---@param kind string  "cluster" (by name, UUID or console URL), "cmek", "in_use", "every_key", "rotation", "growth" (of a cluster), or a kind
+    ---@param what string|table  its name, the cluster, or what is wanted of the kind
+    ---@return table; raises when it is not there
+    ---@example local cluster = read("cluster", "orders")
     read = function(kind, what) return read(engine, kind, what) end,
+    --- Checks whether a cluster can have CMEK before anything is made; every reason against it is told at once.
+    ---@param cluster table  as read("cluster", …) gives it
+    ---@param more table?  vault: what is wanted of Vault, which is asked as well; add: regions that the cluster is to have
+    ---@return nil; raises what stands in the way
+    ---@example preflight(cluster)
     preflight = function(cluster, more)
       if engine.phase == "do" then return end
       if engine.spec and engine.spec.of_this_run then more = nil end   -- what it was made with is not needed any more
@@ -164,17 +179,46 @@ function M.of(engine)
       require("preflight").run(engine, grown or cluster)
       if more then require("engine.vault").check(engine, cluster, more) end
     end,
+    --- Says which role and keys a cluster shall use: the specification that the Cloud takes, and what cmek hands over at the end.
+    ---@param cluster table
+    ---@param role table  as ensure("role", …) gives it
+    ---@param keys table[]  a key a region, as ensure("key", …) gives them
+    ---@return table[]  region_specs, as cloud.enable_cmek takes them
+    ---@example return handover(cluster, role, keys)
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
+    --- Which region of a cluster uses which key and role (cmek help layouts).
+    ---@param cluster table
+    ---@param given string|table|nil  "own", "shared", "replica", a file, or the mapping itself
+    ---@param without table?  what this recipe cannot do
+    ---@return table  the mapping, checked against the cluster's regions; raises what is wrong with it, naming the region
+    ---@example local map = layout(cluster, arg.layout)
     layout = function(cluster, given, without) return require("engine.layouts").of(engine, cluster, given, without) end,
+    --- Says which recipe goes on from here, as a command that is printed at the end.
+    ---@param recipe string
+    ---@param arguments table  by name
+    ---@example go_on("console", { cluster = cluster.name })
     go_on = function(recipe, arguments) engine.going_on = { recipe = recipe, arguments = arguments } end,
     task = closed(calls.tasks(engine.context)),
     policy = documents(engine),
     names = closed(names),
     sorted = require "sorted",
+    --- Waits until something is so, and says meanwhile what for. A plan looks once.
+    ---@param reason string  "until the role can be used"
+    ---@param check function  gives what was waited for, or nil
+    ---@param options table?  bound: seconds, 600 without
+    ---@return any  what check gave; in a plan an unknown, where it is not so yet; raises when it is not so within the bound
+    ---@example wait("until the topic is there", function() return topic_of(name) end, { bound = 60 })
     wait = function(reason, check, options) return wait(engine, reason, check, options) end,
+    --- Says something to whoever runs the recipe, in order with its steps.
+    ---@param text string
+    ---@example say("the role of " .. cluster.name .. " is " .. role.arn)
     say = function(text)
       if engine.phase == "do" or engine.mode ~= "run" then engine.listener { kind = "say", text = unknown.show(tostring(text)) } end
     end,
+    --- Asks whoever runs the recipe; each question is asked once.
+    ---@param question string
+    ---@return string  the answer; raises where nobody is there to answer: arguments are better
+    ---@example local team = ask("Whose key is it?")
     ask = function(question) return ask(engine, question) end,
   }
   for _, service in ipairs(engine.recipe.touches) do

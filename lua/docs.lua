@@ -1,0 +1,278 @@
+--- What the library says of itself: the comments of its sources, which are in the program, by the names that recipes and the prompt use.
+local comments = require "docs.comments"
+local sorted = require "sorted"
+
+local M = {}
+
+--- Where the members of a table are described: in which sources, and whose functions of them they are.
+---@type table<string, { [1]: string, [2]: string }[]>
+local TABLES <const> = {
+  cloud = { { "lua/cloud.lua", "Client" } }, iam = { { "lua/aws/iam.lua", "iam" } }, kms = { { "lua/aws/kms.lua", "kms" } }, sts = {}, tagging = {},
+  vault = {}, task = { { "lua/task.lua", "field" } }, names = { { "lua/names.lua", "M" } }, json = { { "lua/meta/json.lua", "json" } },
+  policy = { { "lua/policy/document.lua", "M" }, { "lua/policy/build.lua", "M" }, { "lua/policy/compare.lua", "M" },
+    { "lua/policy/evaluate.lua", "M" }, { "lua/policy/condition.lua", "M" } },
+}
+
+--- What the tables are, in a line.
+local ABOUT <const> = {
+  cloud = "CockroachDB Cloud's API", iam = "AWS IAM", kms = "AWS KMS: keys and aliases of a region", sts = "AWS STS: who we are",
+  tagging = "AWS's index of tags", vault = "HashiCorp Vault and OpenBao", task = "doing things at once", names = "the names that carry a cluster",
+  json = "JSON", policy = "IAM policy documents: made, compared by meaning, evaluated",
+}
+
+--- Names that stand by themselves, and the sources that describe them.
+local GLOBALS <const> = {
+  { "lua/engine/environment.lua", "ensure", "read", "preflight", "handover", "layout", "go_on", "wait", "say", "ask" },
+  { "lua/sandbox.lua", "require", "resource" },
+  { "lua/repl/world.lua", "plan", "help" },
+}
+
+local read, tables = {}, {}   -- what was read is kept: sources do not change while we run
+
+local function source_of(path)
+  if not read[path] then
+    local text = require("embedded").source(path)
+    read[path] = text and comments.of(text) or {}
+  end
+  return read[path]
+end
+
+-- Whether a member of these modules is one that others see: what is required within alone is not.
+local function is_public(name, member)
+  if name ~= "policy" and name ~= "names" then return true end
+  return require(name)[member] ~= nil
+end
+
+local function called(name, entry)
+  if not entry.arguments then return name end
+  local optional, parts = {}, {}
+  for _, parameter in ipairs(entry.params) do optional[parameter.name] = parameter.optional end
+  for i, argument in ipairs(entry.arguments) do parts[i] = argument .. (optional[argument] and "?" or "") end
+  return ("%s(%s)"):format(name, table.concat(parts, ", "))
+end
+
+-- A call with what has to be given, under the names of the arguments.
+local function example(name, entry)
+  local parts = {}
+  if #entry.params == 1 and entry.fields then
+    for _, field in ipairs(entry.fields) do
+      if not field.optional then parts[#parts + 1] = field.name .. " = " .. require("docs.operations").sample(field.name, field.name) end
+    end
+    return #parts > 0 and ("%s { %s }"):format(name, table.concat(parts, ", ")) or name .. "()"
+  end
+  for _, parameter in ipairs(entry.params) do
+    if not parameter.optional then parts[#parts + 1] = parameter.name end
+  end
+  return ("%s(%s)"):format(name, table.concat(parts, ", "))
+end
+
+local function finish(name, entry)
+  entry.name, entry.signature = name, called(name, entry)
+  entry.example = entry.example or entry.arguments and example(name, entry) or nil
+  return entry
+end
+
+-- The functions of a table by name.
+local function members(name)
+  if tables[name] then return tables[name] end
+  local found = require("docs.operations").of(name)
+  for _, place in ipairs(TABLES[name]) do
+    for member, entry in sorted(source_of(place[1])) do
+      if entry.owner == place[2] and is_public(name, member) and (not found[member] or entry.text ~= "") then
+        found[member] = finish(name .. "." .. member, entry)
+        if require("docs.operations").SERVICES[name] then entry.effect = require("docs.operations").effect(name, member) end
+      end
+    end
+  end
+  tables[name] = found
+  return found
+end
+
+local function of_global(name)
+  if name == "sorted" then
+    local source = source_of "lua/sorted.lua"
+    if not source.sorted then
+      source.sorted = source["return"]
+      source.sorted.text = source[""].text .. " " .. source.sorted.text
+    end
+    return finish(name, source.sorted)
+  end
+  for _, source in ipairs(GLOBALS) do
+    for i = 2, #source do
+      local entry = source[i] == name and source_of(source[1])[name]
+      if entry then return finish(name, entry) end
+    end
+  end
+end
+
+--- The kinds of things that `ensure` takes, sorted.
+---@return string[]
+function M.kinds()
+  local list = {}
+  for _, path in ipairs(require("embedded").list "lua/resource/") do list[#list + 1] = path:match "^lua/resource/([%w_]+)%.lua$" end
+  return list
+end
+
+-- What `ensure` of a kind wants, by the kind's own source.
+local function of_kind(kind)
+  local path = ("lua/resource/%s.lua"):format(kind)
+  local text = kind:find "^[%w_]+$" and require("embedded").source(path)
+  if not text then return nil end
+  local want = comments.first_table(text)
+  local entry = { name = "ensure " .. kind, text = source_of(path)[""].text, fields = want and want.fields or {} }
+  local parts, sample = {}, {}
+  for i, field in ipairs(entry.fields) do
+    parts[i] = field.name .. (field.optional and "?" or "")
+    if not field.optional then sample[#sample + 1] = ("%s = %s"):format(field.name, field.name == "region" and '"us-east-1"' or field.name) end
+  end
+  entry.params = entry.fields
+  entry.signature = ('ensure("%s", { %s })'):format(kind, table.concat(parts, ", "))
+  entry.example = ('local %s = ensure("%s", { %s })'):format(kind, kind, table.concat(sample, ", "))
+  entry.raises = "why it is refused: somebody else's, not allowed, not ready"
+  return entry
+end
+
+--- What is said of a public name: a function or value ("kms.create_key", "ensure"), or a kind of thing ("ensure key").
+---@param name string
+---@return docs.Entry?
+function M.of(name)
+  local kind = name:match "^ensure%s+([%w_]+)$"
+  if kind then return of_kind(kind) end
+  local table_name, member = name:match "^(%a+)%.([%w_]+)$"
+  if table_name then return TABLES[table_name] and members(table_name)[member] or nil end
+  return of_global(name) or nil
+end
+
+--- The public names that begin so, sorted; kinds only where "ensure " is asked for.
+---@param prefix string?
+---@return string[]
+function M.names(prefix)
+  prefix = prefix or ""
+  local list = {}
+  local function add(name)
+    if name:sub(1, #prefix) == prefix then list[#list + 1] = name end
+  end
+  local asked = prefix:match "^(%a+)%."
+  for name in sorted(TABLES) do
+    if not asked or asked == name then
+      for member in sorted(members(name)) do add(name .. "." .. member) end
+    end
+  end
+  if not asked then
+    add "sorted"
+    for _, source in ipairs(GLOBALS) do
+      for i = 2, #source do
+        if source_of(source[1])[source[i]] then add(source[i]) end
+      end
+    end
+  end
+  for _, kind in ipairs(prefix:find "^ensure " and M.kinds() or {}) do add("ensure " .. kind) end
+  table.sort(list)
+  return list
+end
+
+--- The tables of functions, sorted: "kms", "policy" …
+---@return string[]
+function M.table_names()
+  local list = {}
+  for name in sorted(TABLES) do list[#list + 1] = name end
+  return list
+end
+
+-- As text --------------------------------------------------------------------------------------------------------------
+
+local WIDTH <const> = 100
+
+local function wrapped(text, indent)
+  local lines, line = {}, indent
+  for word in text:gmatch "%S+" do
+    if #line + #word > WIDTH and line:find "%S" then lines[#lines + 1], line = line, indent end
+    line = line:find "%S" and line .. " " .. word or line .. word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n"):gsub("\1", " ") .. "\n"   -- what a parameter is stands two blanks behind its type
+end
+
+local function parameters(list, title)
+  local rows = {}
+  for i, parameter in ipairs(list or {}) do
+    local kind = comments.fields(parameter.type) and "table" or parameter.type:gsub('|"', ' | "')
+    rows[i] = { parameter.name .. (parameter.optional and "?" or ""), kind .. (parameter.text and " \1" .. parameter.text or "") }
+  end
+  local widest, lines = 0, {}
+  for _, row in ipairs(rows) do widest = math.max(widest, #row[1]) end
+  for i, row in ipairs(rows) do
+    local text = wrapped(row[2], (" "):rep(widest + 4))
+    lines[i] = ("  %-" .. widest .. "s  %s"):format(row[1], text:sub(widest + 5))
+  end
+  return #rows > 0 and ("\n%s\n%s"):format(title, table.concat(lines)) or ""
+end
+
+--- An entry as people read it.
+---@param entry docs.Entry
+---@return string
+function M.text(entry)
+  local parts = { entry.signature, "\n", wrapped(entry.text, "  ") }
+  local function add(title, text)
+    if text then parts[#parts + 1] = ("\n%s\n%s"):format(title, wrapped(text, "  ")) end
+  end
+  local alone = entry.fields and #entry.params == 1   -- a table, and nothing else
+  if entry.fields == entry.params or alone then
+    parts[#parts + 1] = parameters(entry.fields, "Takes a table of")
+    if alone and entry.params[1].text then parts[#parts + 1] = wrapped(entry.params[1].text, "  ") end
+  else
+    parts[#parts + 1] = parameters(entry.params, "Takes") .. parameters(entry.fields, "  of which")
+  end
+  add("Gives", entry.returns)
+  add("Effect", entry.effect)
+  add("Raises", entry.raises)
+  add("Errors", entry.errors and table.concat(entry.errors, ", "))
+  add("API reference", entry.reference)
+  if entry.example then parts[#parts + 1] = ("\nExample\n  %s\n"):format(entry.example) end
+  return table.concat(parts)
+end
+
+local function first_sentence(text) return (text:match "^(.-)[.:;]%s" or text:gsub("%.$", "")) end
+
+--- The functions of a table, each in a line; of "" the tables, and what stands by itself. nil when there is no such table.
+---@param name string  "kms"
+---@return string?
+function M.list(name)
+  local rows = {}
+  if name == "ensure" then
+    for i, kind in ipairs(M.kinds()) do rows[i] = { "ensure " .. kind, first_sentence(of_kind(kind).text) } end
+  elseif TABLES[name] then
+    for member, entry in sorted(members(name)) do rows[#rows + 1] = { name .. "." .. member, first_sentence(entry.text) } end
+  elseif name == "" then
+    for table_name, about in sorted(ABOUT) do rows[#rows + 1] = { table_name, about } end
+    for _, global in ipairs(M.names()) do
+      if not global:find(".", 1, true) then rows[#rows + 1] = { global, first_sentence(of_global(global).text) } end
+    end
+  else
+    return nil
+  end
+  for _, row in ipairs(rows) do
+    if #row[2] > WIDTH - 10 then row[2] = row[2]:sub(1, utf8.offset(row[2], -1, WIDTH - 12) - 1) .. "…" end
+  end
+  return require("ui.table").render(rows, "  ")
+end
+
+--- What is said of a name as text: of a function, or of a table the list of what it has. nil when nothing is known of it.
+---@param name string
+---@return string?
+function M.help(name)
+  local entry = M.of(name)
+  if not entry then return M.list(name) end
+  return M.text(entry) .. (name == "ensure" and "\nKinds\n" .. M.list(name) or "")
+end
+
+--- The public names that may have been meant, nearest first.
+---@param name string
+---@return string[]
+function M.near(name)
+  local all = M.names(name:find "^ensure " and "ensure " or "")
+  table.move(M.table_names(), 1, #M.table_names(), #all + 1, all)
+  return require("ui.near").near(name, all)
+end
+
+return M
