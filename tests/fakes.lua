@@ -253,6 +253,7 @@ function cloud.cluster(world, call, id) return cloud.find_cluster(world, call, i
 function cloud.cmek(world, _, id)
   local record = world.cmek[id]
   if not record then return { status = "DISABLED", region_infos = {} } end
+  if record.info then return deep(record.info) end
   local infos, status = {}, world.now >= record.done and (record.fail and "ENABLE_FAILED" or "ENABLED") or "ENABLING"
   for i, spec in ipairs(record.specs) do
     local key = { status = status, user_message = status == "ENABLE_FAILED" and record.fail or "", spec = deep(spec.key_spec),

@@ -170,6 +170,25 @@ test["the generation is the one that the cluster uses"] = function()
   test.equal(report.handover.region_specs[1].key_spec.uri, second.metadata.Arn)
 end
 
+test["while the Cloud rotates, the key that comes is the one that is meant, whichever ARN is first; console waits with --enable"] = function()
+  for _, first in ipairs { "0", "9" } do
+    local world, key = small()
+    local cluster, region = world.clusters[1], world.kms["us-east-1"]
+    local second = json.decode(json.encode(key))
+    second.id = first .. "2222222-2222-4333-8444-000000000002"
+    second.metadata.KeyId, second.metadata.Arn = second.id, second.metadata.Arn:gsub("[^/]+$", second.id)
+    region.keys[second.id], region.order[2] = second, second.id
+    region.aliases[names.alias(cluster, 2)] = second.id
+    local function entry(one, status)
+      return { status = status, spec = { uri = one.metadata.Arn, auth_principal = world.roles[names.role(cluster)].Arn } }
+    end
+    world.cmek[cluster.id] = { info = { status = "ROTATING", region_infos = { { region = "us-east-1", status = "ROTATING",
+      key_infos = { entry(key, "DISABLING"), entry(second, "ENABLING") } } } } }
+    local report, status = fakes.run(world, "console", { mode = "plan", arguments = { enable = true } })
+    test.equal({ status, report.steps[2].name, report.summary.refused, report.steps[3].action }, { 0, names.alias(cluster, 2), 0, "none" })
+  end
+end
+
 test["a key in use whose alias is not seen yet is ours by its tag, and the alias is waited for"] = function()
   local world, key, id = small()
   local cluster, region = world.clusters[1], world.kms["us-east-1"]

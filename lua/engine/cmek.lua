@@ -5,9 +5,8 @@ local unknown = require "unknown"
 
 local M = {}
 
---- Statuses of a key that the cluster depends on, or is about to.
-local LIVE <const> = { ENABLED = true, ENABLING = true, ROTATING = true, DISABLING = true, REVOKING = true, REVOKED = true, REVOKE_FAILED = true,
-  DISABLE_FAILED = true }
+--- Statuses of a key that the cluster depends on, or is about to; what comes stands before what goes.
+local LIVE <const> = { ENABLING = 1, ROTATING = 1, ENABLED = 2, REVOKING = 3, REVOKED = 3, REVOKE_FAILED = 3, DISABLING = 4, DISABLE_FAILED = 4 }
 
 --- A region's info; nil when the Cloud names none.
 ---@param info table    CMEKClusterInfo
@@ -18,17 +17,18 @@ function M.region(info, region)
   end
 end
 
---- The keys that a region uses or is about to use: ARN and status, by ARN.
+--- The keys that a region uses or is about to use: while it is rotated the new one first; else by ARN.
 ---@param info table
 ---@param region string
 ---@return { uri: string, auth_principal: string?, status: string }[]
 function M.live(info, region)
-  local by_uri, list = {}, {}
+  local by_uri, ranked, list = {}, {}, {}
   for _, key in ipairs((M.region(info, region) or {}).key_infos or {}) do
     local spec = key.spec or {}
     if LIVE[key.status] and spec.uri then by_uri[spec.uri] = { uri = spec.uri, auth_principal = spec.auth_principal, status = key.status } end
   end
-  for _, key in sorted(by_uri) do list[#list + 1] = key end
+  for uri, key in pairs(by_uri) do ranked[("%d %s"):format(LIVE[key.status], uri)] = key end   -- order cannot be seen
+  for _, key in sorted(ranked) do list[#list + 1] = key end
   return list
 end
 

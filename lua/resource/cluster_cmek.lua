@@ -72,11 +72,10 @@ local function uncovered(want)
   if #missing > 0 then return "every region of the cluster must have a key; missing: " .. table.concat(missing, ", ") end
 end
 
--- The key that a region uses although another one is wanted.
+-- The key that a region uses, or is being given, although another one is wanted. What it is being rotated away from is none.
 local function other_key(info, spec)
-  for _, key in ipairs(cmek.live(info, spec.region)) do
-    if not cmek.same(key, spec.key_spec) then return key end
-  end
+  local key = cmek.live(info, spec.region)[1]
+  return key and not cmek.same(key, spec.key_spec) and key or nil
 end
 
 --- Why the cluster is not touched; nil when it can be enabled, or is as wanted.
