@@ -44,6 +44,9 @@ local RESOURCES <const> = {   -- the service that each is a thing of
   cluster_regions = "cloud", rotation_lock = "vault", material_rotation = "kms",
   revoked_key = "kms", revoked_cluster = "cloud", restored_key = "kms", restored_cluster = "cloud",
 }
+--- The kinds that the library has, each with the service that it is a thing of.
+M.RESOURCES = RESOURCES
+
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
   given = true, flags = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,
   confirm_deletion = true, ask = true }

@@ -545,9 +545,31 @@ Checks of verify
   Statements of others in policies are kept and shown; those that let other accounts or services in are findings.
   A kind that a recipe describes itself has KIND.exists and KIND.as_wanted; a write that it calls itself is unknown (call).
 ]],
+  testing = [[
+Testing a recipe
+  The sentences of mine.lua stand in mine.test.lua beside it; cmek recipes test mine.lua runs each against simulated services of its
+  own. It is a recipe's world with five names more, and nobody's account is touched:
+
+    test["makes a key in every region"] = function()
+      local result = run { cluster = "orders" }
+      equal(result.exit, 0)
+      equal(result:count "CreateKey", 3)
+    end
+
+    run, plan, verify, destroy { ARG = value, … }   the command with these arguments; run and destroy agree to what is asked. They give
+             the command's document (cmek help json), and with it exit, output, errors (what went to stderr) and requests: what the
+             services were asked. result:count(OPERATION) and result:writes() count them
+    equal(got, want), contains(text, part)          what has to be so
+
+  A second run of one sentence meets what the first has made. The services fail where a sentence wants it, by what
+  cmek sim --fault takes:  run({ cluster = "orders" }, { faults = { "throttle service=kms operation=CreateKey count=2" } })
+]],
   writing = [[
 Writing a recipe
-  cmek recipes eject console my.lua writes a copy of a stock recipe; cmek plan ./my.lua --cluster … runs it.
+  cmek recipes eject console my.lua writes a copy of a stock recipe; cmek plan ./my.lua --cluster … runs it. cmek recipes new NAME
+  writes a small one with its sentences, cmek recipes check my.lua tells what is wrong with one by its lines without running it, and
+  cmek recipes test my.lua tries it (cmek help testing). An ejected one says in its first line where it is from: after an upgrade
+  cmek recipes diff my.lua shows what the stock recipe has changed since, apart from what you have.
   A recipe returns { api = 1, summary =, args =, touches =, run = function(arg) … end }.
 
     args     { name, text, type = "string"|"integer"|"boolean", default =, list = true, optional = true,

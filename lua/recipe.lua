@@ -21,9 +21,24 @@ local M = {}
 
 local FOLDER <const> = "recipes/"
 local SOURCE_MAX <const> = 1 << 20   -- bytes of a recipe file
-local API <const> = 1
+
+--- The version of what a recipe is, which each names.
+M.API = 1
+
 local FIELDS <const> = { api = "integer", summary = "string", args = "table", touches = "table", run = "function" }
 local SERVICES <const> = { cloud = true, iam = true, kms = true, sts = true, tagging = true, vault = true }
+
+--- The services that a recipe may touch.
+---@return string[]
+function M.services()
+  local list = {}
+  for name in require("sorted")(SERVICES) do list[#list + 1] = name end
+  return list
+end
+
+--- Whether this is one of them.
+---@param name any
+function M.is_service(name) return SERVICES[name] == true end
 
 --- Whether an argument names a file and not a stock recipe.
 ---@param name string
@@ -76,7 +91,7 @@ local function check_fields(path, definition)
       complain(path, "field '%s' is unknown; a recipe has api, summary, args, touches, run", tostring(field))
     end
   end
-  if definition.api ~= API then complain(path, "api must be %d, not %s", API, tostring(definition.api)) end
+  if definition.api ~= M.API then complain(path, "api must be %d, not %s", M.API, tostring(definition.api)) end
   for _, field in ipairs { "summary", "args", "touches", "run" } do
     local value = definition[field]
     if type(value) ~= FIELDS[field] then complain(path, "%s must be a %s, not %s", field, FIELDS[field], type(value)) end

@@ -64,7 +64,11 @@ local function library(name)
   return M.read_only(setmetatable({}, { __index = function(_, field) return require(name)[field] end }))
 end
 
-local function missing(names, name)
+--- Why a name is not in this world, and which one may have been meant.
+---@param names table<string, any>
+---@param name any
+---@return string
+function M.missing(names, name)
   local reason = ABSENT[name]
   if reason then return ("'%s' is not part of a recipe's world: %s"):format(name, reason) end
   local known = {}
@@ -89,7 +93,7 @@ function M.new(options)
   self.environment = setmetatable({}, {
     __index = function(_, name)
       local value = names[name]
-      if value == nil then error(missing(names, name), 2) end
+      if value == nil then error(M.missing(names, name), 2) end
       return value
     end,
     __newindex = function(_, name) error(("'%s' would be global: write local %s"):format(tostring(name), tostring(name)), 2) end,

@@ -110,7 +110,7 @@ test["what cannot be meant is exit 2 and says what would be right"] = function()
     { { "plan", "./nowhere.lua" }, "./nowhere.lua" },
     { { "plan", "console", "--args", "/nowhere.json" }, "/nowhere.json" },
     { { "plan", "console", "--cluster", "x", "--yes" }, "--yes" },
-    { { "recipes", "lst" }, "list, show and eject" },
+    { { "recipes", "lst" }, "list, show, eject, diff, check, new and test" },
     { { "runs", "lst" }, "list and show" },
     { { "resume" }, "no unfinished run" },
     { { "help", "recipies" }, "topics:" },

@@ -105,7 +105,7 @@ test["behind cmek sim -- a command of cmek is completed, with the simulated clus
 end
 
 test["words of a command are offered, then what follows them"] = function()
-  test.equal(candidates "recipes ", " list show eject ")
+  test.equal(candidates "recipes ", " list show eject diff check new test ")
   test.contains(candidates "recipes show ", " console ")
   test.equal(candidates "completion ", " bash zsh fish ")
   test.truthy(offers("help ", "environment") and offers("help ", "console") and offers("help json ", "plan"))

@@ -90,7 +90,8 @@ end
 test["what commands print under --json is of the schema that it names, also when they fail"] = function()
   local output = simulated [[
     for words in version 'version --licenses' help 'help console' 'help json' 'plan --help' 'run console --help' 'verify --help' \
-        recipes 'recipes show enable' 'recipes eject enable ./ejected.lua' 'recipes bear' nothing 'plan nothing' 'plan console' \
+        recipes 'recipes show enable' 'recipes eject enable ./ejected.lua' 'recipes diff ./ejected.lua' 'recipes check ./ejected.lua' \
+        'recipes bear' nothing 'plan nothing' 'plan console' \
         'plan console --cluster nothing' 'run console --clutser orders' 'runs' 'runs show x' resume whoami status 'status --cluster nothing'; do
       "$CMEK" $words --json=lines
     done]]
@@ -101,6 +102,7 @@ test["what commands print under --json is of the schema that it names, also when
   end
   seen["cmek.event/1"] = nil   -- so many commands at once may have to wait for the Cloud
   test.equal(seen, { ["cmek.version/1"] = 2, ["cmek.help/1"] = 6, ["cmek.recipes/1"] = 1, ["cmek.recipe/1"] = 2, ["cmek.error/1"] = 9,
+    ["cmek.recipe_diff/1"] = 1, ["cmek.recipe_check/1"] = 1,
     ["cmek.runs/1"] = 1, ["cmek.whoami/1"] = 1, ["cmek.status/1"] = 1 })
 end
 

@@ -30,6 +30,9 @@ local FIELDS <const> = {
   { "irreversible", "string", "why making it cannot be undone", optional = true },
 }
 
+--- What describes a kind: name, type, and what it is for.
+M.FIELDS = FIELDS
+
 -- Checking -----------------------------------------------------------------------------------------------------------------
 
 local function complain(kind, text, ...)

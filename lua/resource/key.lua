@@ -59,9 +59,10 @@ local AFTER_YOU <const> = 0.015  -- seconds for the writes of all regions to lea
 
 --- Fills in what was left out. A generation that is not named is the one in use, else the first.
 ---@param want { cluster: table, region: string, arn: string|string[]|nil, generation: integer?, policy: table|string, rotation: integer?,
----  tags: string[]|table?, multi_region: boolean?, material: engine.Material?, inherits: string? }
+---  tags: string[]|table?, multi_region: boolean?, material: engine.Material?, inherits: string?, serves: string[]? }
 ---  arn: of a key that is there, or a list in which the one of this region counts; rotation: days; multi_region: what is made is one;
----  material: what is made has its material from Vault; inherits: a policy whose statements that are not cmek's a new key gets as well
+---  material: what is made has its material from Vault; inherits: a policy whose statements that are not cmek's a new key gets as well;
+---  serves: the regions that use it, where they are others than its own
 ---@param context engine.Context
 function M.defaults(want, context)
   want.arn = existing.key(want)

@@ -31,7 +31,8 @@ M.checks = {
 local BASE <const>, EACH <const> = 60, 30   -- seconds that a distribution may take, and for each version
 
 --- Fills in what was left out.
----@param want { cluster: table, region: string, provider: table, key: table, purpose: string?, protection: string?, version: integer? }
+---@param want { cluster: table, region: string, provider: table, key: table, purpose: string?, protection: string?, version: integer?,
+---  serves: string[]? }
 ---  provider, key: what ensure gave for these; version: that is meant, where it is not the one in use
 function M.defaults(want)
   for _, field in ipairs { "provider", "key" } do

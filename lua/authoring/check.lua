@@ -1,0 +1,281 @@
+--- What is wrong with a recipe, seen without running it: syntax, names that its world has not, misspelt fields of what the library
+--- takes, missing text, services that are used and not in `touches`. Modules beside it that it requires are looked at as well.
+local knowledge = require "authoring.knowledge"
+
+local M = {}
+
+local SOURCE_MAX <const> = 1 << 20
+local READS <const> = { cluster = "cloud", cmek = "cloud", every_key = "cloud", in_use = "cloud" }   -- what read takes beside kinds
+
+---@class authoring.Finding
+---@field file string
+---@field line integer
+---@field column integer?
+---@field text string
+
+local function contains(list, wanted)
+  for _, value in ipairs(list) do
+    if value == wanted then return true end
+  end
+  return false
+end
+
+local function meant(name, list)
+  local near = require("ui.near").near(name, list)[1]
+  return near and ("; did you mean '%s'?"):format(near) or ""
+end
+
+-- One file that is looked at.
+local Look = {}
+Look.__index = Look
+
+function Look:found(at, text, ...)
+  table.insert(self.findings, { file = self.path, line = at.line, column = at.column, text = text:format(...) })
+end
+
+-- Names ----------------------------------------------------------------------------------------------------------------------
+
+local LIBRARY <const> = { policy = true, names = true, sorted = true }
+
+-- What a function is by its names, also behind a local one: { "policy", "cmek" }; nil when it is of the recipe's own making.
+local function path_of(node)
+  if node.tag == "name" then
+    if not node.declared then return { node.value } end
+    return node.declared.value and path_of(node.declared.value)
+  end
+  if node.tag == "index" and node.key then
+    local path = path_of(node.object)
+    if path then path[#path + 1] = node.key end
+    return path
+  end
+  local argument = node.tag == "call" and not node.method and node.args[1]
+  if argument and argument.tag == "string" and LIBRARY[argument.value] and node.fn.tag == "name" and node.fn.value == "require" then
+    return { argument.value }
+  end
+end
+
+local visit = {}
+
+function visit.name(self, node)
+  if node.declared then return end
+  if node.assigned then return self:found(node, "'%s' would be global: write local %s", node.value, node.value) end
+  local world = knowledge.world()
+  if world[node.value] == nil then return self:found(node, "%s", require("sandbox").missing(world, node.value)) end
+  if knowledge.is_service(node.value) then self:uses(node.value, node, node.value) end
+end
+
+function visit.index(self, node)
+  local path = node.key and path_of(node)
+  if node.object.tag == "name" and node.object.declared and node.object.declared == self.arg and self.arguments and not node.assigned then
+    if node.key and not contains(self.arguments, node.key) then
+      self:found(node, "args has no '%s'%s", node.key, meant(node.key, self.arguments))
+    end
+  end
+  if not path or #path ~= 2 or node.assigned then return end
+  local members = knowledge.members(path[1])
+  if members and not contains(members, path[2]) then
+    self:found(node, "%s has no '%s'%s", path[1], path[2], meant(path[2], members))
+  end
+end
+
+-- Fields ---------------------------------------------------------------------------------------------------------------------
+
+-- Fields of a table that nobody takes; `complete` is false where others may exist, whose names begin with a capital.
+function Look:fields(node, fields, what, complete)
+  for _, field in ipairs(node.fields) do
+    if field.key and not contains(fields, field.key) then
+      local guess = meant(field.key, fields)
+      if complete or guess ~= "" or not field.key:find "^%u" then self:found(field, "%s has no field '%s'%s", what, field.key, guess) end
+    end
+  end
+end
+
+-- The service of a kind, which has to be touched.
+function Look:uses(service, node, what)
+  if self.touches and not contains(self.touches, service) then
+    self:found(node, "%s is used, and touches does not name \"%s\"", what, service)
+  end
+end
+
+-- ensure and read: which kind, and what it shall be.
+function Look:thing(node, verb)
+  local kind, want = node.args[1], node.args[2]
+  local name = kind and kind.tag == "string" and kind.value
+  local own = name and self.kinds[name] or kind and kind.tag == "name" and kind.declared
+  if name and not own then
+    local service = knowledge.service_of(name) or verb == "read" and READS[name]
+    local other = verb == "read" and (READS[name] or require("engine.kind").STOCK[name])
+    if not service and not other then
+      self:found(kind, "there is no kind '%s'%s", name, meant(name, knowledge.kinds()))
+      return
+    end
+    if service then self:uses(service, kind, ("%s \"%s\""):format(verb, name)) end
+  end
+  if own or not want or want.tag ~= "table" then return end
+  local fields = name and knowledge.kind(name) or not name and knowledge.fields_of_kinds()
+  if fields then self:fields(want, fields, name and ("kind '%s'"):format(name) or "no kind of thing", true) end
+end
+
+function visit.call(self, node)
+  local path = not node.method and path_of(node.fn)
+  if not path then return end
+  if #path == 1 and (path[1] == "ensure" or path[1] == "read") then return self:thing(node, path[1]) end
+  if #path == 1 and path[1] == "require" then return self:module(node) end
+  local want = node.args[1]
+  if not want or want.tag ~= "table" then return end
+  local fields, complete = knowledge.fields(path)
+  if fields then self:fields(want, fields, table.concat(path, "."), complete) end
+end
+
+-- A module beside the recipe.
+function Look:module(node)
+  local name = node.args[1] and node.args[1].tag == "string" and node.args[1].value
+  if not name or LIBRARY[name] then return end
+  local file = name:gsub("%.", "/") .. ".lua"
+  local path = (self.path:match "^(.*/)" or "") .. file
+  if require("file").exists(path) then
+    if not self.seen[path] then M.look(path, self) end
+  elseif not require("embedded").source("recipes/" .. file) then
+    self:found(node.args[1], "there is no module '%s' in the library or beside the recipe%s", name, meant(name, require("recipe").names()))
+  end
+end
+
+-- The recipe's table -----------------------------------------------------------------------------------------------------------
+
+local function field_of(node, name)
+  for _, field in ipairs(node.fields) do
+    if field.key == name then return field end
+  end
+end
+
+-- A table that is written out, as the data that it stands for; what only a run can tell is a function.
+local function data(node)
+  if node.tag == "string" or node.tag == "value" then return node.value end
+  if node.tag ~= "table" then return function() end end
+  local result = {}
+  for _, field in ipairs(node.fields) do
+    if field.key then result[field.key] = data(field.node) elseif not field.computed then result[#result + 1] = data(field.node) end
+  end
+  return result
+end
+
+-- Each argument by itself, so that one that is wrong does not hide the others.
+function Look:check_arguments(node)
+  local names, whole = {}, true
+  for i, field in ipairs(node.fields) do
+    if field.node.tag == "table" then
+      local entry = data(field.node)
+      names[#names + 1] = type(entry[1]) == "string" and entry[1] or nil
+      local ok, wrong = pcall(require("arguments").specifications, { entry }, require("flags").reserved(), function(...)
+        error({ text = (...):format(select(2, ...)) }, 0)
+      end)
+      local text = not ok and (type(wrong) == "table" and wrong.text or tostring(wrong))
+      if text then self:found(field, "%s", (text:gsub("^args%[1%]", ("args[%d]"):format(i)))) end
+    else
+      whole = false
+    end
+  end
+  self.arguments = whole and names or nil
+end
+
+local checks = {}
+
+function checks.api(self, field)
+  if not field or field.node.value ~= require("recipe").API then
+    self:found(field or self.returned, "api must be %d", require("recipe").API)
+  end
+end
+
+function checks.summary(self, field)
+  local text = field and (field.node.tag ~= "string" or field.node.value:find "%S")
+  if not text then self:found(field or self.returned, "summary has no text: one line that says what it is for") end
+end
+
+function checks.args(self, field)
+  if not field then return self:found(self.returned, "args is missing: { { \"cluster\", \"its text\" }, … }, or {}") end
+  if field.node.tag == "table" then self:check_arguments(field.node) end
+end
+
+function checks.touches(self, field)
+  if not field then return self:found(self.returned, "touches is missing: the services it calls, or {}") end
+  if field.node.tag ~= "table" then return end
+  self.touches = {}
+  for _, entry in ipairs(field.node.fields) do
+    local name = entry.node.value
+    self.touches[#self.touches + 1] = name
+    if entry.node.tag == "string" and not require("recipe").is_service(name) then
+      self:found(entry, "touches names '%s', which is no service%s", name, meant(name, require("recipe").services()))
+    end
+  end
+end
+
+function checks.run(self, field)
+  if not field then return self:found(self.returned, "run is missing: function(arg) … end") end
+  self.arg = field.node.tag == "function" and field.node.params[1] or nil
+end
+
+local ORDER <const> = { "api", "summary", "args", "touches", "run" }
+
+function Look:recipe(returned)
+  if returned and returned.tag == "name" and returned.declared then returned = returned.declared.value end
+  if not returned or returned.tag ~= "table" then
+    if not returned or returned.tag == "string" or returned.tag == "value" then
+      self:found(returned or { line = 1 }, "it must return a table { api = 1, summary =, args =, touches =, run = }")
+    end
+    return
+  end
+  self.returned = returned
+  self:fields(returned, ORDER, "a recipe", true)
+  for _, name in ipairs(ORDER) do checks[name](self, field_of(returned, name)) end
+end
+
+-- The whole --------------------------------------------------------------------------------------------------------------------
+
+-- Kinds that are described here, which ensure may name.
+local function own_kinds(self, nodes)
+  for _, node in ipairs(nodes) do
+    local want = node.tag == "call" and node.fn.tag == "name" and node.fn.value == "resource" and node.args[1]
+    local kind = want and want.tag == "table" and field_of(want, "kind")
+    if kind and kind.node.tag == "string" then self.kinds[kind.node.value] = true end
+  end
+end
+
+--- Looks at one file.
+---@param path string
+---@param from table?  the look at the recipe that requires it
+---@param text string?
+function M.look(path, from, text)
+  local self = setmetatable({ path = path, findings = from and from.findings or {}, seen = from and from.seen or {},
+    kinds = from and from.kinds or {}, touches = from and from.touches }, Look)
+  self.seen[path] = true
+  text = text or assert(require("file").read(path, SOURCE_MAX))
+  local chunk, message = load(text, "@" .. path, "t", {})
+  if not chunk then
+    self:found({ line = math.tointeger(tonumber(message:match ":(%d+): ")) or 1 }, "%s", message:match ":%d+: (.*)$" or message)
+    return self.findings
+  end
+  local nodes, returned = require("authoring.parser").parse(text)
+  own_kinds(self, nodes)
+  if not from then self:recipe(returned) end
+  for _, node in ipairs(nodes) do
+    if visit[node.tag] then visit[node.tag](self, node) end
+  end
+  return self.findings
+end
+
+--- What is wrong with a recipe, by file and line.
+---@param name string  a stock recipe, or a file
+---@return authoring.Finding[] findings, string path
+function M.check(name)
+  local text, path = require("recipe").source(name)
+  local findings = M.look(path, nil, text)
+  table.sort(findings, function(a, b)
+    if a.file ~= b.file then return a.file < b.file end
+    if a.line ~= b.line then return a.line < b.line end
+    if (a.column or 0) ~= (b.column or 0) then return (a.column or 0) < (b.column or 0) end
+    return a.text < b.text
+  end)
+  return findings, path
+end
+
+return M
