@@ -26,6 +26,7 @@ static int door_permit_irreversible(lua_State *L);
 static int door_permit_deletion(lua_State *L);
 static int door_read_only(lua_State *L);
 static int door_is_stopping(lua_State *L);
+static int door_go_on(lua_State *L);
 static int door_shut(lua_State *L);
 
 static const luaL_Reg functions[] = {
@@ -48,6 +49,7 @@ static const luaL_Reg methods[] = {
   {"read_only",           door_read_only},            /* door:read_only(): gives up every right to write, for good */
   {"ca_bundle",           door_ca_bundle},            /* door:ca_bundle(path): certificates to trust; before seal */
   {"stopping",            door_is_stopping},          /* door:stopping() -> "SIGINT" | "SIGTERM" | "SIGHUP" | nil */
+  {"go_on",               door_go_on},                /* door:go_on(): a prompt: what SIGINT stopped is over, and the next one may begin */
   {"shut",                door_shut},                 /* door:shut(): nothing passes any more */
   {NULL, NULL}
 };
@@ -104,10 +106,13 @@ void door_copy_text(lua_State *L, char *to, size_t size, const char *from, const
 /* ---- the signal that asks to stop: process-wide, as signals are ---- */
 
 static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t prompting;   /* SIGINT ends what runs, and not the program */
 
 static void on_stop(int number)
 {
   stop_signal = number;
+  if (prompting && number == SIGINT)
+    watchdog_interrupt();
 }
 
 /* A terminal that goes away ends a run as orderly as the others do, unless nohup was asked to keep it. */
@@ -134,6 +139,16 @@ static int door_is_stopping(lua_State *L)
 {
   lua_pushstring(L, door_stopping(door_check(L, 1)));
   return 1;
+}
+
+static int door_go_on(lua_State *L)
+{
+  (void)door_check(L, 1);
+  prompting = 1;
+  if (stop_signal == SIGINT)
+    stop_signal = 0;
+  watchdog_forgive(L);
+  return 0;
 }
 
 /* ---- the value ---- */

@@ -9,6 +9,7 @@
 
 int luaopen_crypto(lua_State *L);
 int luaopen_door(lua_State *L);
+int luaopen_edit(lua_State *L);
 int luaopen_embedded(lua_State *L);
 int luaopen_file(lua_State *L);
 int luaopen_journal(lua_State *L);
@@ -39,6 +40,8 @@ const struct authority *host_authority(lua_State *L);
 void watchdog_start(lua_State *L, bool json);   /* json: --json was given */
 void watchdog_resume(lua_State *L);             /* coroutine.resume tells it which thread runs; once the libraries are open */
 void watchdog_stop(void);                       /* before L is closed */
+void watchdog_interrupt(void);                  /* in a signal's handler: a chunk of the user's own that computes is ended */
+void watchdog_forgive(lua_State *L);             /* what was ended is over: a prompt goes on */
 void host_waited(void);                         /* called by what waits */
 void host_wrote(void);                          /* called before a write leaves: what is ended from here on has to be resumed */
 

@@ -37,6 +37,7 @@ static const struct {
 static const luaL_Reg modules[] = {
   {"crypto",   luaopen_crypto},
   {"door",     luaopen_door},
+  {"edit",     luaopen_edit},
   {"embedded", luaopen_embedded},
   {"file",     luaopen_file},
   {"journal",  luaopen_journal},

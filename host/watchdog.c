@@ -30,6 +30,7 @@ static struct {
   volatile double raised;            /* and when the error was raised first; 0 before */
   lua_State *volatile running;       /* the thread that runs */
   volatile sig_atomic_t hurried;     /* the timer has set the hook, and it has not run yet */
+  volatile sig_atomic_t interrupted; /* ^C was typed while a prompt's chunk ran */
   volatile sig_atomic_t wrote;       /* a write was journaled: what ends here has to be resumed */
   bool json;                         /* --json: a document on stdout too */
   pthread_t thread;                  /* Lua's; libcurl has others */
@@ -242,6 +243,40 @@ static void on_tick(int number)
     lua_sethook(dog.running, on_count, LUA_MASKCOUNT, 1);
   }
   errno = saved;
+}
+
+/* ---- ^C at a prompt ---- */
+
+/* Only what the user typed is cut short, never the library below it: it may be waiting for a write, or writing down its outcome. */
+static void on_interrupt(lua_State *L, lua_Debug *activation)
+{
+  if (!dog.interrupted)
+    lua_sethook(L, NULL, 0, 0);
+  else if (lua_getinfo(L, "Sl", activation) != 0 && activation->currentline >= 0 && !is_library(activation->source)) {
+    lua_sethook(L, NULL, 0, 0);
+    lua_pushliteral(L, "stopped by SIGINT");
+    (void)lua_error(L);
+  }
+}
+
+void watchdog_interrupt(void)
+{
+  if (dog.limit <= 0)
+    return;
+  if (!pthread_equal(pthread_self(), dog.thread)) {
+    (void)pthread_kill(dog.thread, SIGINT);
+    return;
+  }
+  dog.interrupted = 1;
+  lua_sethook(dog.running, on_interrupt, LUA_MASKCOUNT, 1);
+}
+
+void watchdog_forgive(lua_State *L)
+{
+  dog.interrupted = 0;
+  dog.raised = 0;
+  lua_sethook(L, NULL, 0, 0);
+  host_waited();
 }
 
 /* ---- beginning ---- */

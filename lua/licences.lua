@@ -30,6 +30,8 @@ M.BESIDE = {
   { name = "OpenSSL 3", licence = "Apache-2.0", links = "ssl crypto", copyright = { "Copyright (c) 1998-2023 The OpenSSL Project Authors" } },
   { name = "libcurl", licence = "curl", links = "curl",
     copyright = { "Copyright (c) 1996-2023 Daniel Stenberg, <daniel@haxx.se>, and many contributors" } },
+  { name = "libedit", licence = "BSD-3-Clause", links = "edit",
+    copyright = { "Copyright (c) 1992, 1993 The Regents of the University of California" } },
 }
 
 --- The terms, by the name above.

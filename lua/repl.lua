@@ -23,17 +23,73 @@ local trouble = require "repl.trouble"
 
 local M = {}
 
+local PARTS <const> = { "aws", "cloud", "vault" }   -- of the door, by which requests leave
+local WHO <const> = 20    -- times 50 ms that the first chunk waits to know whose account this is
 local LEAST <const> = 5   -- lines of a value that are shown even on the lowest terminal
 
 ---@param options { door: table, session: Session, progress: ui.Progress, output: ui.Output, common: table, interactive: boolean,
----  read: fun(prompt: string): string?, string? }  read: a line, without its end; nil: there are no more, and why
+---  read: (fun(pending: string?): string?, string?), keep: (fun(text: string))? }
+---  read: the next line, without its end, of the chunk whose earlier lines it is given; nil and why: "cancelled", or there are no more;
+---  keep: told of each chunk, for the history
 ---@return Repl
 function M.new(options)
   local self = setmetatable({ door = options.door, session = options.session, progress = options.progress, output = options.output,
-    common = options.common, interactive = options.interactive, read = options.read, run_id = "", chunks = {}, failed = {}, line = 0 }, Repl)
+    common = options.common, interactive = options.interactive, read = options.read, keep_text = options.keep or function() end,
+    run_id = "", chunks = {}, failed = {}, line = 0 }, Repl)
   self.name = self.interactive and "prompt" or "stdin"
-  self.environment, self.begin, self.names = require("repl.world").new(self)
+  for _, part in ipairs(PARTS) do self:watch(part) end
+  self:reload()
   return self
+end
+
+-- The prompt -------------------------------------------------------------------------------------------------------
+
+--- The prompt's own text: whose account and which region, once that is known, and whether it only reads.
+---@param more boolean  lines of a chunk are missing
+---@return string  what moves no cursor stands between \1
+function Repl:prompt(more)
+  local where = self.account and ("%s…%s "):format(self.account:sub(1, 4), self.session.region and ":" .. self.session.region or "") or ""
+  local text = ("cmek %s%s>"):format(where, self.journal and "write" or "read")
+  if more then text = (" "):rep(utf8.len(text) - 1) .. "…" end
+  if not self.output.colour then return text .. " " end
+  local colour = self.journal and "1;31" or "1"
+  return ("\1\27[%sm\1%s\1\27[0m\1 "):format(colour, text)
+end
+
+-- Asks beside the first request who this is; the prompt shows it as soon as the answer is there.
+function Repl:look_who()
+  if self.looked or not self.interactive then return end
+  self.looked, self.asking = true, true
+  self.session.tasks.daemon(function()
+    local ok, identity = pcall(self.session.identity, self.session)
+    self.account, self.asking = ok and identity.account or nil, false
+  end)
+end
+
+-- What a request is, in words that hold no value that was sent.
+local function title(part, request)
+  local words = { part }
+  for _, field in ipairs { "service", "operation", "region", "method", "mount", "path" } do
+    local value = request[field]
+    if type(value) == "string" and value ~= part then words[#words + 1] = value end
+  end
+  return table.concat(words, " ")
+end
+
+-- Sees each request of a part of the door: for `:trace`, and to know when the first one is made.
+function Repl:watch(part)
+  local functions, clock = self.door[part], self.door.clock
+  local send = functions.request
+  functions.request = function(request)
+    self:look_who()
+    if not self.traced then return send(request) end
+    local began = clock.now()
+    local answer, message, code = send(request)
+    local status = type(answer) == "table" and answer.status or message
+    self.output:note(self.output:paint("dim", ("  %s: %s, %.0f ms"):format(title(part, request), tostring(status),
+      (clock.now() - began) * 1000)) .. "\n")
+    return answer, message, code
+  end
 end
 
 -- Printing ---------------------------------------------------------------------------------------------------------
@@ -84,8 +140,19 @@ function Repl:call(chunk)
       require("operation").check_account(self.common, self.session)
       self.checked = true
     end
-    return chunk()
+    local results = table.pack(chunk())
+    for _ = 1, WHO do
+      if self.asking then self.session.tasks.sleep(0.05) end
+    end
+    return table.unpack(results, 1, results.n)
   end)
+end
+
+-- What ^C stopped is over.
+function Repl:go_on()
+  local stopped = self.door:stopping()
+  if self.interactive and (stopped == nil or stopped == "SIGINT") then self.door:go_on() end
+  return stopped
 end
 
 function Repl:tell(raised, text, line)
@@ -96,6 +163,14 @@ end
 function Repl:evaluate(chunk, text, line)
   local results = table.pack(self:call(chunk))
   self.progress:close()
+  local stopped = self:go_on()
+  if stopped and not results[1] and self.interactive then
+    self:keep(text, { n = 0 })
+    self.failed[#self.chunks] = true
+    self.output:note(stopped == "SIGINT" and "\ncancelled\n" or "")
+    self.leaving = self.leaving or stopped ~= "SIGINT"
+    return false
+  end
   if not results[1] then
     self:keep(text, { n = 0 })
     self.failed[#self.chunks] = true
@@ -116,10 +191,12 @@ end
 ---@return "more"|boolean result, string? pending
 function Repl:feed(pending, first, line)
   local text = pending and pending .. "\n" .. line or line
+  if not pending and line:find "^%s*[:?]" then self.keep_text(line) end
   if not pending and line:find "^%s*:" then return require("repl.commands").run(self, line) end
   if not pending and line:find "^%s*%?" then return require("repl.commands").run(self, ":help " .. line:match "^%s*%?%s*(.*)") end
   if chunks.is_blank(text) then return true end
   local chunk, message = chunks.load(text, self.name, self.environment, self.interactive and 1 or first)
+  if chunk or message then self.keep_text(text) end
   if chunk then return self:evaluate(chunk, text, self.interactive and 1 or first) end
   if not message then return "more", text end
   self:tell(message, text, self.interactive and 1 or first)
@@ -130,6 +207,7 @@ end
 ---@return integer status
 function Repl:run()
   local pending, first = nil, 1
+  self:go_on()
   while not self.leaving do
     local line, why = self.read(pending)
     if not line then

@@ -5,15 +5,24 @@ local M = {}
 --- The services, by the names that recipes give them.
 M.SERVICES = { "cloud", "iam", "kms", "sts", "tagging", "vault" }
 
+local called = setmetatable({}, { __mode = "k" })   -- the dotted names of services' functions
+
+--- The name of a service's function: "kms.create_key"; nil when it is none.
+---@param fn any
+---@return string?
+function M.name_of(fn) return called[fn] end
+
 -- A service whose calls open the hosts of the region that they name: there is no recipe that reads it from a cluster.
 local function opening(door, service, name)
   return setmetatable({}, { __service = name, __index = function(_, field)
     local fn = service[field]
     if type(fn) ~= "function" then return fn end
-    return function(options, ...)
+    local function call(options, ...)
       if type(options) == "table" and options.region then door:region(options.region) end
       return fn(options, ...)
     end
+    called[call] = name .. "." .. field
+    return call
   end })
 end
 
@@ -21,6 +30,7 @@ end
 ---  path: of the script; files are required from beside it
 ---@return table environment  _ENV of its chunks
 ---@return Sandbox sandbox    what its names can be added to
+---@return table services     by name, as tables whose members can be listed
 function M.new(options)
   local session, output = options.session, options.output
   local sandbox = require("sandbox").new { path = options.path, is_file = true }
@@ -30,9 +40,13 @@ function M.new(options)
       for i = 1, words.n do words[i] = tostring(words[i]) end
       output:write(table.concat(words, "\t") .. "\n")
     end }
-  for _, service in ipairs(M.SERVICES) do names[service] = opening(options.door, session[service], service) end
+  local services = {}
+  for _, service in ipairs(M.SERVICES) do
+    services[service] = session[service]
+    names[service] = opening(options.door, session[service], service)
+  end
   sandbox:bind(names)
-  return setmetatable({}, { __index = sandbox.environment }), sandbox
+  return setmetatable({}, { __index = sandbox.environment }), sandbox, services
 end
 
 return M

@@ -1,5 +1,8 @@
 -- The prompt: chunks, what is printed, what goes wrong, and the program driven through a pipe.
 local chunks = require "repl.chunk"
+local edited = require "repl.edited"
+local file = require "file"
+local history = require "repl.history"
 local outside = dofile "tests/outside.lua"
 local secret = require "secret"
 local show = require "repl.show"
@@ -87,6 +90,33 @@ test["an error of Lua shows its line with a marker"] = function()
     "'nosuch' is unknown here\n  2 | local y = nosuch.field\n" .. (" "):rep(16) .. "^^^^^^")
 end
 
+-- The terminal -----------------------------------------------------------------------------------------------------
+
+test["TAB completes fields and commands, and lists what there is where several may follow"] = function()
+  local names = { kms = { describe_key = print, list_keys = print, list_aliases = print }, known = 1 }
+  test.equal({ edited.tab("kms.desc", names, 80) }, { 8, "kms.describe_key" })
+  test.equal({ edited.tab("x = kms.li", names, 80) }, { 6, "kms.list_" })
+  local _, inserted, below = edited.tab("x = kms.list_", names, 80)
+  test.equal(inserted, "")
+  test.equal(below, "  kms.list_aliases\r\n  kms.list_keys\r\n")
+  test.equal({ edited.tab("nosuch.x", names, 80) }, { 0 })
+  test.equal({ edited.tab(":allow", names, 80) }, { 6, ":allow-writes" })
+  test.equal({ edited.tab("  ", names, 80) }, { 0, "  " })
+end
+
+test["the history is the owner's alone, an entry a chunk, and holds nothing that looks like a secret"] = function()
+  local path = test.directory() .. "/state/history"
+  local kept = secret.new("correct horse", "vault")
+  test.truthy(history.add(path, "for i = 1, 2 do\n  print(i)\nend"))
+  for _, text in ipairs { 'x = "CCDB1_abcdefgh"',
+    "token=hvs.CAESIabcdefgh", 'f{key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}', "'correct horse'" } do
+    test.truthy(not history.add(path, text), text)
+  end
+  test.equal(tostring(kept), "****")
+  test.equal(history.read(path), { "for i = 1, 2 do\n  print(i)\nend" })
+  test.equal(file.stat(path).mode & 511, 384)
+end
+
 -- The program, through a pipe --------------------------------------------------------------------------------------
 
 test["a script on stdin prints expressions, takes chunks of several lines, and ends at the first error with 1"] = function()
@@ -137,5 +167,5 @@ test["what was printed last can be saved, never over a file that is there"] = fu
   test.equal(result.status, 1)
   test.contains(result.errors, "out.txt' is there already")
   test.contains(result.output, ":allow-writes")
-  test.equal(require("file").read(result.directory .. "/out.txt"), "2\n")
+  test.equal(file.read(result.directory .. "/out.txt"), "2\n")
 end

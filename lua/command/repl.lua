@@ -3,11 +3,21 @@ local flags = require "flags"
 
 local M = {}
 
+-- Where lines can be edited; else nil, where nobody sits there, or at a terminal that moves no cursor.
+local function edited(output)
+  local terminal = output.terminal
+  local whole = terminal.is_terminal "stdin" and terminal.is_terminal "stdout"
+  if not whole or require("process").environment "TERM" == "dumb" then return nil end
+  local editor, message = require("repl.edited").new(output)
+  if not editor then output:note(("lines cannot be edited: %s\nnext: apt-get install libedit2\n"):format(message)) end
+  return editor
+end
+
 -- Lines of a pipe, or of a terminal that cannot edit them.
-local function plain_reader(terminal, interactive)
-  return function(pending)
-    return terminal.read_line(interactive and (pending and "…> " or "cmek read> ") or "")
-  end
+local function plain(terminal, interactive)
+  return { keep = function() end, line = function(self, pending)
+    return terminal.read_line(interactive and self.repl:prompt(pending ~= nil):gsub("\1", "") or "")
+  end }
 end
 
 ---@param arguments string[]
@@ -21,8 +31,10 @@ function M.run(arguments, output)
   end
   local door, session, progress = require("operation").connect(common, nil, nil, output)
   local interactive = output.terminal.is_terminal "stdin"
+  local reader = edited(output) or plain(output.terminal, interactive)
   local repl = require("repl").new { door = door, session = session, progress = progress, output = output, common = common,
-    interactive = interactive, read = plain_reader(output.terminal, interactive) }
+    interactive = interactive, read = function(pending) return reader:line(pending) end, keep = function(text) reader:keep(text) end }
+  reader.repl = repl
   local ok, status = pcall(repl.run, repl)
   repl:close()
   if not ok then error(status, 0) end

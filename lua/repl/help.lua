@@ -10,10 +10,12 @@ An expression is printed; anything else is run. Lines are read until a chunk is 
 _ is the value before, _N that of chunk N in :history.
 ]]
 
--- The dotted name of a function that is at hand: "kms.create_key".
+-- The dotted name of a function that is at hand: "kms.create_key". Functions of services are made anew at each look, and say their name.
 local function name_of(repl, fn)
-  for name, value in require("sorted")(repl.names) do
-    if rawequal(value, fn) then return name end
+  local name = require("world").name_of(fn)
+  if name then return name end
+  for field, value in require("sorted")(repl.names()) do
+    if rawequal(value, fn) then return field end
   end
 end
 

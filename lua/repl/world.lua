@@ -64,9 +64,10 @@ end
 ---@param repl Repl
 ---@return table environment
 ---@return fun() begin
----@return table names  what is at hand, by name, for completion
+---@return fun(): table<string, any> names  what is at hand, by name, for completion
 function M.new(repl)
-  local environment, sandbox = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output, arguments = {} }
+  local environment, sandbox, services = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output,
+    arguments = {} }
   local engine, said
   local function current()
     if not engine then
@@ -86,7 +87,19 @@ function M.new(repl)
   }
   for _, name in ipairs(SAID) do names[name] = function(...) return current()[name](...) end end
   sandbox:bind(names)
-  return environment, function() engine, said = nil, nil end, sandbox.names
+  local function known(_, name)   -- for completion: what can be listed of it, globals first
+    local own = rawget(environment, name)
+    if own ~= nil then return own end
+    return services[name] or sandbox.names[name]
+  end
+  local function list()
+    local all = {}
+    for _, source in ipairs { sandbox.names, environment } do
+      for name in next, source do all[name] = known(nil, name) end   -- order cannot be seen
+    end
+    return all
+  end
+  return environment, function() engine, said = nil, nil end, list
 end
 
 return M

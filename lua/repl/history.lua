@@ -1,0 +1,60 @@
+--- What was typed at prompts before: a file of the user's own (0600), one entry a chunk, nothing in it that looks like a secret.
+local json = require "json"
+local secret = require "secret"
+local secretlike = require "secretlike"
+
+local M = {}
+
+local ENTRIES <const> = 2000
+local FILE_MAX <const> = 16 << 20   -- bytes
+
+--- Whether a text may be kept: no live secret stands in it, and no word of it looks like one.
+---@param text string
+---@return boolean
+function M.harmless(text)
+  if secret.mask(text) ~= text or secretlike.kind(text) then return false end
+  for word in text:gmatch "[^%s\"'%[%](){},;]+" do
+    if secretlike.kind(word) or secretlike.kind(word:match "=(.+)$") then return false end
+  end
+  return true
+end
+
+--- Where the history stands; nil where nothing can be kept. That of simulated services is another one.
+---@return string?
+function M.path()
+  local state = require("file").state_directory()
+  local name = require("process").environment "CMEK_SIM" == "1" and "simulated-prompt-history" or "prompt-history"
+  return state and state .. "/" .. name or nil
+end
+
+--- The chunks of earlier prompts, oldest first. A file that has grown long is written anew with the last ones.
+---@param path string
+---@return string[]
+function M.read(path)
+  local file, entries = require "file", {}
+  local text = file.read(path, FILE_MAX) or ""
+  for line in text:gmatch "[^\n]+" do
+    local ok, entry = pcall(json.decode, line)
+    if ok and type(entry) == "string" then entries[#entries + 1] = entry end
+  end
+  if #entries <= 2 * ENTRIES then return entries end
+  entries = table.move(entries, #entries - ENTRIES + 1, #entries, 1, {})
+  local lines = {}
+  for i, entry in ipairs(entries) do lines[i] = json.encode(entry) .. "\n" end
+  file.write(path, table.concat(lines), 384)   -- 0600
+  return entries
+end
+
+--- Keeps a chunk, unless something in it may be a secret. Returns whether it may be called back at this prompt, too.
+---@param path string?
+---@param text string
+---@return boolean
+function M.add(path, text)
+  if not M.harmless(text) then return false end
+  local file = require "file"
+  local folder = path and path:match "^(.*)/"
+  if folder and file.mkdir(folder, 448) then file.append(path, json.encode(text) .. "\n", 384) end   -- 0700, 0600
+  return true
+end
+
+return M
