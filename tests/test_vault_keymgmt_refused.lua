@@ -131,6 +131,34 @@ test["a KMS key whose material was deleted is not filled by anybody here: that i
   test.truthy(not tostring(report.error.next):find("vault-transit", 1, true), report.error.next)
 end
 
+test["console and vault-transit know a key that Vault's key management made, and lead to no import and no other engine"] = function()
+  local who = open()
+  run(who, one())
+  local report = operators.run(who, "vault-transit", one { mode = "plan" })
+  local refused_step = report.steps[#report.steps]
+  test.contains(refused_step.reason, "go on with the recipe vault, --vault-mount keymgmt")
+  test.equal(refused_step.told.commands, { "cmek run vault --cluster orders-one --vault-mount keymgmt" })
+  operators.within(who, function(session)
+    session.kms.delete_imported_key_material { region = REGION, KeyId = keys_in(who, REGION)[1].KeyId }
+  end)
+  report = operators.run(who, "console", one { mode = "plan" })
+  test.contains(report.steps[2].reason, "its key management fills only keys that it makes itself")
+  test.equal({ report.steps[2].told.situation, #report.steps[2].told.commands }, { "kms.material-lost", 0 })
+end
+
+test["nor does vault lead away from the recipe that made a key with transit"] = function()
+  local who = open()
+  run(who, one())
+  operators.within(who, function(session)
+    session.kms.tag_resource { region = REGION, KeyId = keys_in(who, REGION)[1].KeyId,
+      Tags = json.array { { TagKey = names.TAG_MATERIAL, TagValue = "transit/no-copy" } } }
+  end)
+  local report = run(who, one { mode = "plan" })
+  local last = report.steps[#report.steps]
+  test.contains(last.reason, "go on with the recipe vault-transit, --form wrapped --vault-mount transit;")
+  test.equal(last.told.commands, { "cmek run vault-transit --cluster orders-one --vault-mount transit --form wrapped" })
+end
+
 -- Preflight --------------------------------------------------------------------------------------------------------------------
 
 test["a token with the policy that cmek prints does all of it; one without is told the lines, before anything is made"] = function()

@@ -349,12 +349,12 @@ end
 
 -- What is in the way ---------------------------------------------------------------------------------------------------------
 
-test["a key whose material KMS made stays what it is: that is another key, by a rotation"] = function()
+test["a key whose material KMS made stays what it is; how to get another one is said"] = function()
   local who = open()
   test.equal(select(2, operators.run(who, "console")), 0)
   local report, status = run(who)
   test.equal({ status, report.summary.refused, next(who.vault.keys) }, { 1, 3, nil })
-  test.contains(report.steps[4].reason, "which is a rotation")
+  test.contains(report.steps[4].reason, "destroy it and run this again")
 end
 
 test["the way that a key's material took is fixed: another one is refused, and nothing is made in Vault that would look like its copy"] = function()

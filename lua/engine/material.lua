@@ -25,6 +25,9 @@ local M = {}
 local IMPORTS_MAX <const> = 3   -- of one run for one key, when it is not known what became of one
 local SPECS <const> = { { "RSA_4096", "rsa-4096" }, { "RSA_2048", "rsa-2048" } }   -- KMS's word and transit's, best first
 local NO_COPY <const> = "no-copy"
+local FIXED <const> = "that is fixed for its life"
+local OTHERWISE <const> = "with other material it is another key: as long as no cluster uses this one, destroy it and run this again; rotate makes "
+  .. "the next key in the same way"
 local FORMS <const> = { exportable = true, wrapped = true }   -- whose material this recipe makes, and says so from the beginning
 
 local function what(want, id) return ("importing the material of key %s in %s"):format(id, want.region) end
@@ -48,7 +51,7 @@ function M.source(want)
   return ("%s/%s:%d"):format(material.mount, material.name, version(want))
 end
 
----- Whether a key's material is from where the wanted one's is to come, as its tag says.
+--- Whether a key's material is from where the wanted one's is to come, as its tag says.
 ---@param want table
 ---@param have engine.Key
 ---@return boolean
@@ -61,14 +64,21 @@ end
 local function elsewhere(want, have)
   local source = have.tags[names.TAG_MATERIAL]
   if not want.material or source == nil or source == M.source(want) then return nil end
-  if distributed.is(want) then
-    return ("the material of %s is %s (tag %s), not Vault's %s, and that is fixed for its life: go on with the recipe and the mount that it was "
-      .. "made with; with other material it is another key, which is a rotation"):format(have.arn, source, names.TAG_MATERIAL, M.source(want))
-  end
   local copy = not source:find("/" .. NO_COPY, 1, true)
-  return ("the material of %s is %s (tag %s), and that is fixed for its life: go on with --form %s%s; with other material it is another key, "
-    .. "which is a rotation"):format(have.arn, copy and "Vault's " .. source or "without a copy, " .. source, names.TAG_MATERIAL,
-    copy and "exportable" or "wrapped", " --vault-mount " .. source:match "^(.*)/[^/]*$")
+  local way = have.distributed and "the recipe vault," or (distributed.is(want) and "the recipe vault-transit, " or "") .. "--form "
+    .. (copy and "exportable" or "wrapped")
+  return ("the material of %s is %s (tag %s), and %s: go on with %s --vault-mount %s; %s"):format(have.arn,
+    copy and "Vault's " .. source or "without a copy, " .. source, names.TAG_MATERIAL, FIXED, way, source:match "^(.*)/[^/]*$", OTHERWISE)
+end
+
+-- How a key gets the same material again, by where its tag says that it is from.
+local function way_back(want, have)
+  local source = have.tags[names.TAG_MATERIAL]
+  if not source or source:find("/" .. NO_COPY, 1, true) then return "import the same material again, if somebody kept it" end
+  if have.distributed then
+    return ("Vault has it (%s), and its key management fills only keys that it makes itself: import the same, if anybody kept it"):format(source)
+  end
+  return ("Vault has it (%s): cmek run vault-transit --cluster %s imports it"):format(source, want.cluster.name)
 end
 
 -- Whether an import can put a key right: Vault has its material, or none was ever in use.
@@ -83,8 +93,7 @@ end
 function M.refusal(want, have)
   local origin, state, expires = have.metadata.Origin, have.state, have.metadata.ExpirationModel == "KEY_MATERIAL_EXPIRES"
   if want.material and origin and origin ~= "EXTERNAL" then
-    return ("%s has material that KMS made (Origin %s), which is fixed for its life: with material of Vault's it is another key, which is "
-      .. "a rotation"):format(have.arn, origin)
+    return ("%s has material that KMS made (Origin %s), and %s: %s"):format(have.arn, origin, FIXED, OTHERWISE)
   end
   if origin ~= "EXTERNAL" or can_be_filled(want, have) then return nil end
   if want.material and FORMS[want.material.form] and not have.tags[names.TAG_MATERIAL] and not have.unreadable.tags then
@@ -97,13 +106,12 @@ function M.refusal(want, have)
     return ("%s has no key material: it was deleted from KMS, and Vault, which has it, fills only keys that it makes itself; what the key encrypts "
       .. "can be read again only with the same material: import it, if anybody kept it"):format(have.arn)
   end
-  local source = have.tags[names.TAG_MATERIAL]
-  local copy = source and not source:find("/" .. NO_COPY, 1, true) and ("Vault has it (%s): cmek run vault-transit --cluster %s imports it")
-    :format(source, want.cluster.name) or "import the same material again, if somebody kept it"
-  if state == "PendingImport" then return ("%s has no key material, it was deleted or has expired: %s"):format(have.arn, copy) end
+  if state == "PendingImport" then
+    return ("%s has no key material, it was deleted or has expired: %s"):format(have.arn, way_back(want, have))
+  end
   if expires then
     return ("the material of %s expires, and from then on nobody can read what it encrypts: CMEK needs material that does not expire; %s")
-      :format(have.arn, copy)
+      :format(have.arn, way_back(want, have))
   end
 end
 

@@ -19,6 +19,18 @@ function M.vault_key(aliases, id)
   end
 end
 
+--- Whether Vault's key management has put into KMS the Vault key that a key's material is from.
+---@param aliases { AliasName: string }[]  of the region
+---@param source string?  the value of the tag cmek:material
+---@return boolean
+function M.is_distributed(aliases, source)
+  local name = tostring(source):match "([^/]+):%d+$"
+  for _, entry in ipairs(name and aliases or {}) do
+    if entry.AliasName:match(OF_VAULT) == name then return true end
+  end
+  return false
+end
+
 --- The recipe that made a key, by where its material is from, and its argument where that is not the default.
 ---@param source string?      the value of the tag cmek:material
 ---@param distributed boolean  whether Vault's key management has put that key into KMS

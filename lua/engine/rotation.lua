@@ -139,7 +139,7 @@ local function period_of(key) return key.rotation.enabled and (math.tointeger(ke
 local function is_distributed(context, region, key, mount)
   local ok, found = pcall(require("resource.vault_mount").find, context, { path = mount })
   if ok and found then return found.type == "keymgmt" end
-  return provenance.vault_key(context:aliases(region), key.id) ~= nil
+  return provenance.is_distributed(context:aliases(region), key.tags[names.TAG_MATERIAL])
 end
 
 -- Material that Vault has: of a transit key, or of one that its key management has put into KMS by a provider.

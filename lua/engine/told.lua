@@ -41,18 +41,27 @@ local function with_others(engine, others)
   return mend.cmek(setmetatable({ given = given }, { __index = engine }), "run")
 end
 
+-- A run of the recipe that made a key with material of Vault's, and with the arguments that it was made with.
+local function as_it_was(engine, have, source)
+  local mount, rest = source:match "^(.*)/([^/]*)$"
+  local name, others = have.distributed and "vault" or "vault-transit", { vault_mount = mount }
+  if not have.distributed then others.form = rest == "no-copy" and "wrapped" or "exportable" end
+  if name == engine.recipe.name then return with_others(engine, others) end
+  others.cluster, others.role = engine.given.cluster, engine.given.role
+  return mend.cmek(setmetatable({ given = others, recipe = { args = require("recipe").load(name).args } }, { __index = engine }), "run", name)
+end
+
 -- Material that is not what CMEK needs, or from elsewhere than where it was to come from.
 local function material(engine, want, have)
   local source = have.tags[names.TAG_MATERIAL]
   local mount, copy = tostring(source):match "^(.*)/[^/]*$", source and not source:find "/no%-copy$"
-  copy = copy and not require("engine.distributed").is(want)   -- which Vault has, and imports into keys of its own making alone
+  if have.distributed or require("engine.distributed").is(want) then copy = false end   -- Vault fills only keys of its own making with it
   local facts = { key = have.arn, origin = have.metadata.Origin, source = source or "not told by a tag", tag = names.TAG_MATERIAL,
     again = mend.cmek(engine, "run", "console", mend.CHAIN),
     import = copy and ("cmek run vault-transit --cluster %s --vault-mount %s"):format(mend.quote(want.cluster.name), mend.quote(mount)) or nil }
   if want.material and have.metadata.Origin ~= "EXTERNAL" then return "kms.material-of-kms", facts end
-  local own = want.material and (want.material.form == "exportable" or want.material.form == "wrapped")
-  if own and source and source ~= require("engine.material").source(want) then
-    facts.as_it_was = with_others(engine, { form = copy and "exportable" or "wrapped", vault_mount = mount })
+  if want.material and source and source ~= require("engine.material").source(want) then
+    facts.as_it_was = as_it_was(engine, have, source)
     return "kms.material-elsewhere", facts
   end
   if have.state == "PendingImport" then return facts.import and "kms.material-gone" or "kms.material-lost", facts end

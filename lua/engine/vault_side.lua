@@ -148,14 +148,6 @@ function M.delete(context, options)
     message = ("Vault still shows it after %d s"):format(bound) }
 end
 
--- Whether Vault's key management has put a key of that name into KMS.
-local function is_distributed(context, region, name)
-  for _, entry in ipairs(context:aliases(region)) do
-    if name and provenance.vault_key({ entry }, entry.TargetKeyId) == name then return true end
-  end
-  return false
-end
-
 --- Tells of keys whose material is from another engine than the one that is looked at, or from one where none is: what is there stays.
 ---@param engine table
 function M.tell_elsewhere(engine)
@@ -163,7 +155,7 @@ function M.tell_elsewhere(engine)
     local source = step.action == "delete" and type(step.have) == "table" and step.have.tags and step.have.tags[names.TAG_MATERIAL]
     local mount = source and source:match "^(.+)/[^/]+$"
     if mount and mount ~= engine.vault_path then
-      local words = { provenance.recipe(source, is_distributed(engine.context, step.region, source:match "([^/]+):%d+$")) }
+      local words = { provenance.recipe(source, provenance.is_distributed(engine.context:aliases(step.region), source)) }
       engine.context:warn(("the material of keys is from the engine at %s/ in Vault, and what is there stays; this takes it away: %s"):format(mount,
         mend.own(engine, "destroy", words[1], "--cluster", engine.cluster.name, table.unpack(words, 2))))
     end

@@ -36,12 +36,14 @@ return {
     commands = { "aws kms delete-alias --region {region} --alias-name {alias}" } },
 
   { id = "kms.material-of-kms", title = "the key has material that KMS made",
-    cause = "where a key's material is from is fixed for its life: material of Vault's is another key, which is a rotation",
+    cause = "where a key's material is from is fixed for its life, and rotate makes the next key in the same way; as long as no cluster uses the "
+      .. "key, it can be destroyed and made with material of Vault's",
     evidence = "KMS says Origin {origin} of {key}",
     next = "go on with the recipe that made it", commands = { "{again}" } },
 
   { id = "kms.material-elsewhere", title = "the key has other material of Vault's than is asked for",
-    cause = "where a key's material is from is fixed for its life: another form or another engine is another key, which is a rotation",
+    cause = "where a key's material is from is fixed for its life, and rotate makes the next key in the same way; as long as no cluster uses the "
+      .. "key, it can be destroyed and made in another form or with another engine",
     evidence = "the tag {tag} of {key} says {source}",
     next = "go on as it was made", commands = { "{as_it_was}" } },
 
@@ -50,7 +52,7 @@ return {
     evidence = "KMS says KeyState PendingImport of {key}; its tag {tag} says {source}",
     next = "import the same material again", commands = { "{import}" } },
 
-  { id = "kms.material-lost", title = "the key's material is gone, and nothing says who has it",
+  { id = "kms.material-lost", title = "the key's material is gone, and nothing gives it back by itself",
     cause = "the material was deleted from KMS, or has expired; what it encrypts can be read again only with the same material",
     evidence = "KMS says KeyState PendingImport of {key}; where its material is from is {source}",
     next = "import the same material again, if anybody kept it (aws kms get-parameters-for-import); other material does not fit this key" },

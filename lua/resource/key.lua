@@ -11,6 +11,7 @@ local material = require "engine.material"
 local names = require "names"
 local policies = require "policy"
 local principal = require "engine.principal"
+local provenance = require "engine.provenance"
 local refusal = require "refusal"
 local revocation = require "policy.revocation"
 local shapes = require "shapes"
@@ -110,6 +111,7 @@ function M.find(context, want)
   if not key then
     return { refused = ("the alias %s points to key %s, which KMS does not show"):format(entry.AliasName, entry.TargetKeyId) }
   end
+  key.distributed = provenance.is_distributed(context:aliases(want.region), key.tags[names.TAG_MATERIAL])
   settle_claimed(context, want, key)
   return key
 end
