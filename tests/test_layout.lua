@@ -138,8 +138,27 @@ test["a cluster that uses one layout is not moved to another by the way: each re
     reasons[#reasons + 1] = step.action == "refuse" and step.reason or nil
     test.equal(step.action ~= "refuse" or step.told.situation, step.action ~= "refuse" or "layout.other")
   end
-  test.contains(table.concat(reasons, "\n"), "name the layout that the cluster has (--layout shared, or a file)")
+  test.contains(table.concat(reasons, "\n"), "name the layout that the cluster has, or leave --layout out")
   for _, region in ipairs { "us-east-1", "us-west-2" } do test.equal(keys_in(who, region), 0) end
+end
+
+test["a key that some regions use is not handed over for others that use their own: by name, as a file, and by its ARN"] = function()
+  local who = operators.open()
+  local used = done(who, nil, { arguments = { enable = "true" } }).handover.region_specs
+  local arn
+  for _, spec in ipairs(used) do arn = spec.region == "eu-west-1" and spec.key_spec.uri or arn end
+  local shared = '["us-east-1"] = { key = "%s" }, ["us-west-2"] = { key = "%s" }'
+  for _, layout in ipairs { "shared", written("return { " .. shared:format("eu-west-1", "eu-west-1") .. ', ["eu-west-1"] = { } }'),
+    written("return { " .. shared:format(arn, arn) .. (', ["eu-west-1"] = { key = "%s" } }'):format(arn)) } do
+    local report, status = run(who, layout)
+    test.equal({ status, report.summary.refused, report.handover }, { 1, 1, json.null }, layout)
+    local step
+    for _, one in ipairs(report.steps) do step = one.action == "refuse" and one or step end
+    test.contains(step.reason, "in us-east-1 (ENABLED), and a key in eu-west-1 is wanted for it")
+    test.equal(step.told.situation, "layout.other")
+  end
+  local verified, status = run(who, "shared", { mode = "verify" })
+  test.equal({ status, #verified.findings }, { 6, 2 })
 end
 
 test["without --layout a cluster is gone on with as it is: run, verify and enable say so and find nothing to do"] = function()

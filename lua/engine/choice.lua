@@ -189,19 +189,35 @@ end
 
 -- The choice -----------------------------------------------------------------------------------------------------------------------
 
+-- A region of the cluster that uses another key than the one of this layout.
+local function other_layout(want, used)
+  return { in_use = used.uri, used_in = used.region,
+    refused = ("the cluster uses %s in %s (%s), and a key in %s is wanted for it: name the layout that the cluster has, or leave --layout "
+      .. "out, for another key is a rotation"):format(used.uri, used.region, used.status, want.region) }
+end
+
 local function not_ours(want, live)
   for _, key in ipairs(live) do
-    if region_of(key.uri) ~= want.region then
-      return { in_use = key.uri, used_in = key.region,
-        refused = ("the cluster uses %s in %s (%s), and a key in %s is wanted for it: name the layout that the "
-        .. "cluster has (--layout shared, or a file), for another key is a rotation"):format(key.uri, key.region, key.status, want.region) }
-    end
+    if region_of(key.uri) ~= want.region then return other_layout(want, key) end
   end
   local uris = {}
   for i, key in ipairs(live) do uris[i] = ("%s (%s)"):format(key.uri, key.status) end
   local named = table.concat(uris, " and ")
   return { in_use = named, refused = ("the cluster already uses %s in %s, which is not cmek's: adopt it (cmek run adopt --cluster %s), "
     .. "or leave it in use"):format(named, want.region, want.cluster.name) }
+end
+
+-- What stands for a key that several regions are to share, where one of them uses another; nil where all that use one use this. Verify tells
+-- it of the cluster, and a rotation gives them the next one.
+local function shared_otherwise(context, want, id)
+  if want.generation or not want.serves or context.mode == "verify" then return nil end
+  for _, region in ipairs(want.serves) do
+    local used, other = false, nil
+    for _, key in ipairs(cmek.live(context:cmek(want.cluster), region)) do
+      if key.uri:sub(-#id) == id then used = true else other = { uri = key.uri, status = key.status, region = region } end
+    end
+    if other and not used then return other_layout(want, other) end
+  end
 end
 
 -- Why a key that is named by its ARN is not meant after all; nil when it may be.
@@ -225,6 +241,8 @@ end
 local function named(context, want, aliases, live)
   local wrong = misnamed(context, want, live)
   if wrong then return nil, { refused = wrong } end
+  local other = shared_otherwise(context, want, want.arn)
+  if other then return nil, other end
   local entry = M.alias_of(want.cluster, aliases, want.arn)
   if entry then return entry end
   local key = keys.owned(context, want.region, want.arn, want.cluster)
@@ -264,6 +282,8 @@ function M.of(context, want)
     local key = not entry and own_in_use(context, want, used.uri)
     entry = entry or key and M.late_alias(context, want, key)
     if want.generation and (entry or key) then return of_generation(context, want, aliases) end
+    local other = (entry or key) and shared_otherwise(context, want, used.uri)
+    if other then return nil, other end
     if entry then return entry end
     if key and not want.generation then return nil, unclaimed(want, aliases, key) end
   end
