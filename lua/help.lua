@@ -136,7 +136,8 @@ Deleting
   An engine goes last, when cmek has mounted it for this cluster, as its description says, and nothing is left in it. What the token
            lacks is printed as lines for its policy before anything goes. A Vault that cannot be asked keeps nobody from taking back
            what is in AWS: what it has stays, and destroying again takes it away.
-  A kind that a recipe describes itself goes by its delete; without one it stays. What a recipe was given by its ARN stays.
+  A kind that a recipe describes itself goes by its delete; without one it stays. What was there before and
+  was taken over, by its ARN or by cmek run adopt, stays with its alias and tags, and is no orphan.
 
   A destroying that died half-way is finished by cmek resume, or by destroying again.
 ]],

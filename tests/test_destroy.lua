@@ -402,7 +402,8 @@ test["keys of every generation go, and a key of the cluster that has no alias is
   local who = made()
   local second, third = operators.within(who, function(session)
     local function key()
-      return session.kms.create_key({ region = "us-west-2", Tags = { { TagKey = names.TAG_CLUSTER, TagValue = operators.CLUSTER.id } } }).KeyMetadata
+      return session.kms.create_key({ region = "us-west-2", Description = "CMEK of CockroachDB cluster orders",
+        Tags = { { TagKey = names.TAG_CLUSTER, TagValue = operators.CLUSTER.id } } }).KeyMetadata
     end
     local rotated, loose = key(), key()
     session.kms.create_alias { region = "us-west-2", AliasName = names.alias(operators.CLUSTER, 2), TargetKeyId = rotated.KeyId }

@@ -34,7 +34,7 @@ local function key(who, tags, alias, region)
     session.door:region(region or REGION)
     local list = {}
     for name, value in require("sorted")(tags) do list[#list + 1] = { TagKey = name, TagValue = value } end
-    local made = session.kms.create_key { region = region or REGION, Tags = json.array(list) }
+    local made = session.kms.create_key { region = region or REGION, Tags = json.array(list), Description = "CMEK of CockroachDB cluster orders" }
     local id = made.KeyMetadata.KeyId
     if alias then session.kms.create_alias { region = region or REGION, AliasName = alias, TargetKeyId = id } end
     return id
@@ -291,6 +291,36 @@ test["when a cluster cannot be asked nothing is found, and nothing cleaned"] = f
   test.equal(key_state(who, id), "Enabled")
 end
 
+-- What was there before ---------------------------------------------------------------------------------------------------
+
+test["a key and a role that were there before are no orphans once taken over, and destroy leaves them, with and without their ARNs"] = function()
+  local who = operators.open()
+  local key_arn, role_arn = operators.within(who, function(session)
+    session.door:region(REGION)
+    local made = session.kms.create_key { region = REGION, Description = "theirs", Tags = { { TagKey = names.TAG_CLUSTER,
+      TagValue = operators.CLUSTER.id } } }
+    local trust = require("policy").json(require("policy").cross_account { account_id = cluster_named(who, "orders").account_id,
+      external_id = session.cloud.organization().id })
+    local role = session.iam.create_role { RoleName = "crdb-theirs", AssumeRolePolicyDocument = trust,
+      Tags = { { Key = names.TAG_CLUSTER, Value = operators.CLUSTER.id } } }
+    return made.KeyMetadata.Arn, role.Role.Arn
+  end)
+  local arguments = { key = { key_arn }, role = role_arn }
+  local _, status = operators.run(who, "console", { arguments = arguments })
+  test.equal(status, 0)
+  later(who, 3600)
+  test.equal(find(who), { "unused key eu-west-1", "unused key us-west-2" })
+  for _, given in ipairs { {}, { role = role_arn }, arguments } do
+    local report, ended = operators.run(who, "console", { mode = "destroy", arguments = given })
+    test.equal({ ended, report.error }, { 0 })
+    for _, step in ipairs(report.steps) do test.truthy(step.arn ~= key_arn or step.action == "none") end
+  end
+  cluster_named(who, "orders").state = "DELETED"
+  for _, orphan in ipairs(select(2, find(who)).list) do test.truthy(orphan.arn ~= key_arn and orphan.arn ~= role_arn) end
+  test.equal(key_state(who, key_arn:match "[^/]+$"), "Enabled")
+  test.truthy(operators.within(who, function(session) return session.iam.find_role { RoleName = "crdb-theirs" } end))
+end
+
 -- From outside -------------------------------------------------------------------------------------------------------------
 
 test["from outside: without a terminal nothing is cleaned but what --confirm names by its ID"] = function()
@@ -299,7 +329,8 @@ test["from outside: without a terminal nothing is cleaned but what --confirm nam
     "$CMEK" orphans --json > $D/none; echo "status $?"
     cat > $D/make.lua <<'END'
       for _, state in ipairs { "lost-race", "lost-race" } do
-        kms.create_key { region = "us-east-1", Tags = { { TagKey = "cmek:cluster", TagValue = "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7" },
+        kms.create_key { region = "us-east-1", Description = "CMEK of CockroachDB cluster orders",
+          Tags = { { TagKey = "cmek:cluster", TagValue = "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7" },
           { TagKey = "cmek:state", TagValue = state } } }
       end
 END

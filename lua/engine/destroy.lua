@@ -6,6 +6,7 @@
 --   collect(context, want)        the things that are there: { { want =, have = } … }
 --   refusal(context, want, have)  why it stays              about(want, have)  what becomes of it
 --   told(engine, want, have)      the situation behind that
+--   was_there(want, have)         whether it is not of cmek's making
 --   warnings(want, have)          what is worth a word      irreversible       why it cannot be made the same again
 --   is_final(want)                whether that is so of this thing; without it, of each
 --   stays(engine, want, have)     why it is left as it is, once it is known what else goes
@@ -66,6 +67,10 @@ local function add(engine, resource, deletion, thing, asked)
   end
   if want.arn then
     step.action, step.reason = "none", "it is named by its ARN, so it was there before: it is left as it is"
+    return
+  end
+  if deletion.was_there and deletion.was_there(want, have) then
+    step.action, step.reason = "none", "cmek did not make it, and took it over: it is left as it is, with its alias and tags"
     return
   end
   local reason = deletion.refusal(context, want, have)

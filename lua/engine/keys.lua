@@ -166,6 +166,16 @@ end
 ---@return string
 function M.description(cluster) return ("CMEK of CockroachDB cluster %s"):format(cluster.name) end
 
+local BY_VAULT <const> = "/crdb%-cmek%-[^/]*$"   -- the name of the Vault key that it is from is one that cmek gives
+
+--- Whether cmek made a key, or Vault did for it. One that was there before, and was named by its ARN or adopted, bears the cluster's tag as well.
+---@param key engine.Key
+---@return boolean
+function M.is_made(key)
+  return key.tags[names.TAG_ATTEMPT] ~= nil or tostring(key.metadata.Description):find("^" .. M.description { name = "" }) ~= nil
+    or tostring(key.tags[names.TAG_MATERIAL]):find(BY_VAULT) ~= nil
+end
+
 -- Seconds that a run waits for the tags of a key that has none yet: they are made with the key, so they are seldom late.
 local TAGS_LATE <const> = 30
 

@@ -150,7 +150,7 @@ local function roles_of(self, list)
     return try(self, "role " .. name, nil, function() return roles.look(self.context, name) or false end) or false
   end), {}
   for i, have in ipairs(found) do
-    if have and have.tags[names.TAG_CLUSTER] then
+    if have and have.tags[names.TAG_CLUSTER] and roles.is_made(have, ordered[i]) then
       have.name = ordered[i]
       mine[#mine + 1] = have
     end
@@ -307,10 +307,12 @@ function M.find(context, options)
   end
   local things = {}
   all = replicas_first(all)
-  for i, have in ipairs(all) do
-    things[i] = orphan_of_key(self, have)
-    self.recipes[things[i].owner] = recipe_of(self, have)
-    if not key_deletion.scheduled(have) then self.live[things[i].owner] = (self.live[things[i].owner] or 0) + 1 end
+  for _, have in ipairs(all) do
+    if have.vault_key or keys.is_made(have) then   -- what was there before, and was taken over, is nobody's to clean
+      local thing = orphan_of_key(self, have)
+      things[#things + 1], self.recipes[thing.owner] = thing, recipe_of(self, have)
+      if not key_deletion.scheduled(have) then self.live[thing.owner] = (self.live[thing.owner] or 0) + 1 end
+    end
   end
   for _, have in ipairs(roles_of(self, all)) do things[#things + 1] = orphan_of_role(have) end
   for _, thing in ipairs(things) do self.list[#self.list + 1] = judge(self, thing) end

@@ -105,8 +105,18 @@ function M.look(context, name)
     tags = tags and tags.Tags or {}
   end
   return { arn = role.Arn, id = role.RoleId, path = role.Arn:match ":role(/.-)[^/]+$", trust = role.AssumeRolePolicyDocument,
-    tags = tags_of(tags), created = role.CreateDate, max_session = role.MaxSessionDuration,
+    tags = tags_of(tags), created = role.CreateDate, description = role.Description, max_session = role.MaxSessionDuration,
     boundary = role.PermissionsBoundary and role.PermissionsBoundary.PermissionsBoundaryArn, unreadable = { tags = unreadable } }
+end
+
+local DESCRIPTION <const> = "Lets CockroachDB Cloud use the CMEK keys of cluster "
+
+--- Whether cmek made a role: by its description, or by its name, which is then one that only cmek gives.
+---@param have { description: string? }
+---@param name string
+---@return boolean
+function M.is_made(have, name)
+  return tostring(have.description):find(DESCRIPTION, 1, true) == 1 or name:find "^crdb%-cmek%-.+%-%x+$" ~= nil and #name:match "%x+$" == 12
 end
 
 --- Starts what `find` reads, before it is asked for.
@@ -294,7 +304,7 @@ local function ask(context, want, step)
         return context:write(function()
           return iam.create_role { RoleName = want.name, Path = want.path, PermissionsBoundary = want.boundary, Tags = tags(context, want),
             AssumeRolePolicyDocument = policies.json(want.trust),
-            Description = ("Lets CockroachDB Cloud use the CMEK keys of cluster %s"):format(want.cluster.name) }
+            Description = DESCRIPTION .. want.cluster.name }
         end)
       end)
       if done then

@@ -87,6 +87,11 @@ function M.refusal(context, want, have)
   if others then return ("%s has replicas in %s, which have to be deleted first"):format(have.arn, others) end
 end
 
+--- Whether a key was there before cmek, which took it over: it is not cmek's to delete.
+---@param have engine.Key|{ refused: string }
+---@return boolean
+function M.was_there(_, have) return not have.refused and not have.unreadable.tags and not keys.is_made(have) end
+
 --- What becomes of it.
 ---@return string reason
 function M.about(_, have)

@@ -33,6 +33,10 @@ function M.collect(context, want)
   return { { want = want, have = have } }
 end
 
+--- Whether a role was there before cmek, which took it over.
+---@return boolean
+function M.was_there(want, have) return not role.is_made(have, want.name) end
+
 -- What hangs on the role, in words.
 local function attached(have)
   local list = {}
