@@ -44,7 +44,8 @@ Files
 
   runs/                the journals, a file a run: what was sent, and what came of it. Without secrets
   clusters/            the names of the clusters that were last listed, for completion
-  simulated-runs/, simulated-clusters/  the same of simulated runs
+  names/               the names of clusters, roles and aliases that the prompt has seen, by account, for completion
+  simulated-runs/, simulated-clusters/, simulated-names/  the same of simulated runs
   ~/.aws/config, ~/.aws/credentials  profiles, as the AWS SDKs read them
   ~/.aws/sso/cache/    sign-ins that aws sso login has left; one that cmek renews is written back
   /etc/ssl/certs       the authorities that are trusted, unless AWS_CA_BUNDLE or SSL_CERT_FILE names a file
