@@ -51,7 +51,7 @@ static const luaL_Reg functions[] = {
   {"length",      secret_length},        /* secret.length(secret) -> bytes */
   {"trimmed",     secret_trimmed},       /* secret.trimmed(secret) -> secret: the same without the white space around it */
   {"fingerprint", secret_fingerprint},   /* secret.fingerprint(secret) -> 16 hex digits that are its own and do not tell it */
-  {"reference",   secret_reference},     /* secret.reference(secret) -> text | nil: "vault:…#…", which says where a secret is and is none */
+  {"reference",   secret_reference},     /* secret.reference(secret) -> text | nil: "vault:…", which says where a secret is and is none */
   {"access_key_id", secret_access_key_id},   /* secret.access_key_id(secret) -> text | nil: an ID of AWS, which is none either */
   {"mask",        secret_masked},        /* secret.mask(text) -> text with '*' over every live secret */
   {NULL, NULL}
@@ -486,12 +486,12 @@ static int secret_masked(lua_State *L)
   return 1;
 }
 
-/* Printable, and in two parts around one #. */
+/* Printable. Whether it leads anywhere is for lua/vault/kv.lua to say. */
 static int secret_reference(lua_State *L)
 {
   const struct secret *s = secret_check(L, 1);
   const char *text = (const char *)s->data;
-  bool is = s->length < 1024 && strncmp(text, "vault:", 6) == 0 && strchr(text, '#') != NULL;
+  bool is = s->length < 1024 && strncmp(text, "vault:", 6) == 0;
   for (size_t i = 0; is && i < s->length; i++)
     is = text[i] > ' ' && text[i] <= '~';
   lua_pushstring(L, is ? text : NULL);

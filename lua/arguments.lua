@@ -72,7 +72,8 @@ end
 local function refuse(spec, value, origin, wanted)
   local json = require "json"
   local shown = (type(value) == "table" or value == json.null) and json.encode(value) or tostring(value)
-  failure.usage(("%s must be %s, not '%s': %s"):format(place(spec, origin), wanted, shown, spec.text))
+  shown = spec.like == "credentials" and "that" or ("'%s'"):format(shown)   -- a key that somebody wrote there is not told on
+  failure.usage(("%s must be %s, not %s: %s"):format(place(spec, origin), wanted, shown, spec.text))
 end
 
 -- A secret would stand in the list of processes, in shell histories, in the journal.

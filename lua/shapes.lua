@@ -102,7 +102,8 @@ function M.wanted(name, text) return SHAPES[name](text) end
 function M.check(name, text, where)
   local wanted = type(text) ~= "string" and "a text" or SHAPES[name](text)
   if wanted then
-    require("engine.failure").raise { code = "precondition", message = ("%s must be %s, not '%s'"):format(where, wanted, tostring(text)) }
+    local shown = name == "credentials" and "that" or ("'%s'"):format(tostring(text))
+    require("engine.failure").raise { code = "precondition", message = ("%s must be %s, not %s"):format(where, wanted, shown) }
   end
 end
 

@@ -499,6 +499,7 @@ test["a reference that leads nowhere is told with its place and its variable; on
   local cases = { { "vault:kv/data/gone#api_key", "there is nothing at kv/data/gone", "credentials" },
     { "vault:kv/data/cmek#apikey", "what is kept at kv/data/cmek has no 'apikey'", "credentials" },
     { "vault:kv/data/other#api_key", "there is nothing at kv/data/other", "credentials" },
+    { "vault:kv/data/cmek", "is like vault:kv/data/PATH#FIELD", "usage" },
     { "vault:kv/cmek#api_key", "is like vault:kv/data/PATH#FIELD", "usage" } }
   for _, case in ipairs(cases) do
     local here = keeping { COCKROACH_API_KEY = case[1] }

@@ -83,7 +83,7 @@ end
 function sources.file(_, path, audience)
   local file, names = require "file", {}
   local stat, message = file.stat(path)
-  if not stat then fail(message) end
+  if not stat then fail(message, "check --provider-credentials: file:PATH, from where cmek runs") end
   if stat.kind == "file" and stat.mode & 0x3F ~= 0 then
     fail(("others than its owner may read or write '%s' (mode %04o), which holds credentials"):format(path, stat.mode),
       "chmod 600 " .. require("quote")(path))
@@ -158,7 +158,15 @@ function M.identity(session, source)
   local keys = fetch(session, rest, "aws")
   local id = secret.access_key_id(keys.id)
   if not id then fail(("what %s has as access key ID is none of AWS's"):format(M.words(source))) end
-  return session:identity_of { access_key_id = id, secret_access_key = keys.key, session_token = keys.token, source = M.words(source) }
+  local ok, answer = pcall(session.identity_of, session, { access_key_id = id, secret_access_key = keys.key, session_token = keys.token,
+    source = M.words(source) })
+  if ok then return answer end
+  if refusal.is(answer) and answer.exit == "credentials" then   -- whoami would show cmek's own
+    answer.what, answer.commands = "checking the AWS credentials for Vault", {}
+    answer.advice = ("set those of %s anew, or name others (--provider-credentials)"):format(M.words(source))
+    answer.next = answer.advice
+  end
+  error(answer, 0)
 end
 
 return M
