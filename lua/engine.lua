@@ -55,7 +55,9 @@ local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode 
 local function remember(self, entries)
   local changed_at = require("engine.journaled").changed_at(entries)
   self.context.wrote, self.context.changed_at = changed_at ~= nil, changed_at
+  if #entries == 0 then return end   -- nothing is resumed
   self.context.temporary = require("engine.temporary").left(entries)
+  require("engine.leftovers").replay(self.context, entries)
   self.scope = require("engine.scope").of(entries)
 end
 
@@ -92,7 +94,6 @@ function M.new(options)
   self.context.spec = options.spec
   self.context.console = function() return require("engine.mend").cmek(self, "run", "console", require("engine.mend").CHAIN) end
   self.context.attempts = attempts.new(self.context, options.entries)
-  require("engine.leftovers").replay(self.context, options.entries or {})
   remember(self, options.entries or {})
   return self
 end
@@ -147,8 +148,9 @@ local function touched(self)
     end
   end
   for service in sorted(set) do all[service] = true end
+  local actions = require "resource.actions"
   for kind, service in sorted(RESOURCES) do
-    if set[service] then add(self:resource(kind).actions) end
+    if set[service] then add(actions[kind]) end
   end
   if set.iam or set.kms then add(require("engine.rights").actions) end
   if self.mode == "destroy" then add(require("engine.destroy").actions) end

@@ -18,25 +18,24 @@ local quote = require "quote"
 
 local M = {}
 
-local FILES <const> = { "explain.cloud", "explain.cluster", "explain.things", "explain.destroy", "explain.vault", "explain.aws", "explain.way" }
+-- The files, in the order in which their situations are looked for, with the service whose refusals they fit; none: told by name alone.
+local FILES <const> = { { "explain.cloud", "cloud" }, { "explain.cluster", "cloud" }, { "explain.things" }, { "explain.destroy", "none" },
+  { "explain.vault", "vault" }, { "explain.aws" }, { "explain.way" } }
+M.FILES = FILES
 
-local situations, by_id   -- loaded when something is refused
-
-local function load_all()
-  if situations then return end
-  situations, by_id = {}, {}
-  for _, file in ipairs(FILES) do
-    for _, situation in ipairs(require(file)) do
-      situations[#situations + 1] = situation
-      by_id[situation.id] = situation
-    end
-  end
-end
+local situations, by_id   -- of all files, loaded when one is told by name
 
 --- Every situation, in the order in which they are looked for.
 ---@return explain.Situation[]
 function M.list()
-  load_all()
+  if situations then return situations end
+  situations, by_id = {}, {}
+  for _, file in ipairs(FILES) do
+    for _, situation in ipairs(require(file[1])) do
+      situations[#situations + 1] = situation
+      by_id[situation.id] = situation
+    end
+  end
   return situations
 end
 
@@ -96,7 +95,7 @@ end
 ---@param fields table?  of a failure or refusal, which it is added to
 ---@return table fields   with situation, cause, evidence, advice, commands and next
 function M.tell(id, facts, fields)
-  load_all()
+  M.list()
   return add(fields or {}, by_id[id] or error(("there is no situation '%s'"):format(id), 2), facts)
 end
 
@@ -138,9 +137,13 @@ local function applies(fits, refusal)
   return true
 end
 
+-- Files that have nothing for the service are not loaded: most refusals are of a thing that is not there, which is no failure.
 local function find(refusal)
-  for _, situation in ipairs(M.list()) do
-    if situation.fits and applies(situation.fits, refusal) then return situation end
+  for _, file in ipairs(FILES) do
+    local list = (file[2] == nil or file[2] == refusal.service) and require(file[1]) or {}
+    for _, situation in ipairs(list) do
+      if situation.fits and applies(situation.fits, refusal) then return situation end
+    end
   end
 end
 

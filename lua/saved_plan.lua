@@ -73,16 +73,6 @@ local function check(path, document)
   end
 end
 
---- Whether the command line names a saved plan.
----@param arguments string[]
----@return boolean
-function M.named(arguments)
-  for _, argument in ipairs(arguments) do
-    if argument == "--plan" or argument:find "^%-%-plan=" then return true end
-  end
-  return false
-end
-
 local function parsed(arguments)
   local flags = require "flags"
   local name, rest = flags.first("run", arguments)

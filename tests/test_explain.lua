@@ -24,6 +24,17 @@ local function told(text, id)
   if text:find("?", 1, true) and text:match "cause: [^\n]*%f[^%s]%?%f[%s]" then error(id .. ": a fact is missing: " .. text, 2) end
 end
 
+test["a file of situations that is asked for one service fits refusals of that one alone"] = function()
+  local seen = {}
+  for _, file in ipairs(explain.FILES) do
+    for _, situation in ipairs(require(file[1])) do
+      if situation.fits and file[2] then test.equal({ situation.id, situation.fits.service }, { situation.id, file[2] }) end
+      seen[file[2] or "any"] = true
+    end
+  end
+  test.equal(seen, { cloud = true, vault = true, none = true, any = true })
+end
+
 for _, case in ipairs(situations.CASES) do
   test["told from outside, and mended by the command as printed: " .. case[1]] = function()
     local result, options = situations.produce(case)

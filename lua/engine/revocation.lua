@@ -9,9 +9,6 @@ local revocation = require "policy.revocation"
 
 local M = {}
 
---- What it calls, by service.
-M.actions = { kms = { "DescribeKey", "GetKeyPolicy", "PutKeyPolicy", "ListGrants" }, cloud = named.actions.cloud, iam = { "GetRole" } }
-
 local SEEN <const> = { 0.2, 0.5, 1, 2, 4, 5 }   -- seconds between looks
 local AGAIN <const> = 30                        -- seconds without seeing a policy after which it is put again
 local FRESH <const> = 10                        -- seconds for which the Cloud's word holds

@@ -15,10 +15,7 @@ M.own = true   -- verify: is it there, is it adopted
 M.checks = { { id = "adopted_key.exists", severity = "high" }, { id = "adopted_key.as_wanted", severity = "medium" } }
 
 --- What it may call, by service.
-M.actions = {
-  kms = { "ListAliases", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus", "TagResource", "CreateAlias" },
-  cloud = { "ListClusters", "GetCMEKClusterInfo" },
-}
+M.actions = require("resource.actions").adopted_key
 
 --- Fills in what was left out.
 ---@param want { cluster: table, region: string, arn: string, status: string?, serves: string[]?, vault_mount: string? }  region: its own;

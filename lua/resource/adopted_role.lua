@@ -13,8 +13,7 @@ M.own = true   -- verify: is it there, is it adopted
 M.checks = { { id = "adopted_role.exists", severity = "high" }, { id = "adopted_role.as_wanted", severity = "medium" } }
 
 --- What it may call, by service.
-M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "TagRole" },
-  cloud = { "ListClusters", "GetCMEKClusterInfo" } }
+M.actions = require("resource.actions").adopted_role
 
 --- Fills in what was left out.
 ---@param want { cluster: table, arn: string, trust: table|string }  trust: what is told when it is not so; it is not changed

@@ -7,10 +7,7 @@ local M = {}
 M.kind = "cluster_cmek"
 
 --- What it may call, by service.
-M.actions = {
-  cloud = { "GetCMEKClusterInfo", "EnableCMEKSpec", "GetCluster" },
-  iam = { "GetRole" }, kms = { "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus" },
-}
+M.actions = require("resource.actions").cluster_cmek
 
 --- The checks of verify, in order.
 M.checks = {

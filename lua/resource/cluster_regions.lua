@@ -10,10 +10,7 @@ local M = {}
 M.kind = "cluster_regions"
 
 --- What it may call, by service.
-M.actions = {
-  cloud = { "GetCMEKClusterInfo", "GetCluster", "UpdateCluster", "UpdateCMEKSpec", "ListAvailableRegions" },
-  iam = { "GetRole" }, kms = { "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus" },
-}
+M.actions = require("resource.actions").cluster_regions
 
 --- The checks of verify, in order.
 M.checks = {

@@ -7,10 +7,7 @@ local M = {}
 M.kind = "cmek_rotation"
 
 --- What it may call, by service.
-M.actions = {
-  cloud = { "GetCMEKClusterInfo", "UpdateCMEKSpec", "GetCluster" },
-  iam = { "GetRole" }, kms = { "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus" },
-}
+M.actions = require("resource.actions").cmek_rotation
 
 --- The checks of verify, in order.
 M.checks = {

@@ -23,12 +23,7 @@ local M = {}
 M.kind = "key"
 
 --- What it may call, by service.
-M.actions = {
-  kms = { "ListAliases", "ListKeys", "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus",
-    "CreateKey", "CreateAlias", "PutKeyPolicy", "EnableKeyRotation", "TagResource", "UntagResource", "DisableKey", "ListGrants",
-    "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "DeleteAlias", "GetParametersForImport", "ImportKeyMaterial" },
-  tagging = { "GetResources" }, iam = { "GetRole" }, cloud = { "GetCMEKClusterInfo" },
-}
+M.actions = require("resource.actions").key
 
 --- The checks of verify, in order.
 M.checks = {

@@ -10,8 +10,7 @@ local M = {}
 M.kind = "material_rotation"
 
 --- What it may call, by service.
-M.actions = { kms = { "DescribeKey", "GetKeyPolicy", "ListResourceTags", "GetKeyRotationStatus", "ListKeyRotations", "RotateKeyOnDemand" },
-  cloud = { "GetCMEKClusterInfo" } }
+M.actions = require("resource.actions").material_rotation
 
 --- Verify asks nothing of it.
 M.checks = {}

@@ -16,8 +16,7 @@ M.kind = "replica"
 M.checked_as = "key"
 
 --- What it may call, by service.
-M.actions = { kms = { "ReplicateKey", table.unpack(key.actions.kms) }, tagging = key.actions.tagging, iam = key.actions.iam,
-  cloud = key.actions.cloud }
+M.actions = require("resource.actions").replica
 
 local TRIES_MAX <const> = 3   -- requests of one run for one replica, when it is not known what became of one
 

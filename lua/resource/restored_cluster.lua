@@ -12,7 +12,7 @@ M.own = true   -- verify: is it there, is it enabled again
 M.checks = { { id = "restored_cluster.exists", severity = "high" }, { id = "restored_cluster.as_wanted", severity = "high" } }
 
 --- What it may call, by service.
-M.actions = { cloud = { "GetCMEKClusterInfo" } }
+M.actions = require("resource.actions").restored_cluster
 
 ---@param want { cluster: table, keys: { arn: string, region: string, roles: string[] }[], roles: string[] }
 ---@param context engine.Context

@@ -16,7 +16,7 @@ M.checks = { { id = "restored_key.exists", severity = "high" }, { id = "restored
 local USE_SID <const> = require("policy.build").USE_SID
 
 --- What it may call, by service.
-M.actions = revocation.actions
+M.actions = require("resource.actions").restored_key
 
 ---@param want { cluster: table, region: string, arn: string, roles: string[], elsewhere: string[]? }  roles: those that are let in again;
 ---  elsewhere: keys that are left to the accounts that they are of

@@ -15,7 +15,7 @@ M.own = true   -- verify: is it there, is it revoked
 M.checks = { { id = "revoked_cluster.exists", severity = "high" }, { id = "revoked_cluster.as_wanted", severity = "high" } }
 
 --- What it may call, by service.
-M.actions = { cloud = { "GetCMEKClusterInfo", "UpdateCMEKStatus", "GetCluster", "ListClusters" }, kms = { "GetKeyPolicy" } }
+M.actions = require("resource.actions").revoked_cluster
 
 --- Why it cannot be taken back.
 M.irreversible = "the cluster restarts and cannot start: every node in every region stops, and with it all SQL, changefeeds, backups and "

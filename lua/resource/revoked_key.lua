@@ -13,7 +13,7 @@ M.own = true   -- verify: is it there, is it denied
 M.checks = { { id = "revoked_key.exists", severity = "high" }, { id = "revoked_key.as_wanted", severity = "high" } }
 
 --- What it may call, by service.
-M.actions = revocation.actions
+M.actions = require("resource.actions").revoked_key
 
 ---@param want { cluster: table, region: string, arn: string, roles: string[], elsewhere: string[]? }  roles: those that are kept out;
 ---  elsewhere: keys that are left to the accounts that they are of

@@ -16,9 +16,7 @@ local M = {}
 M.kind = "role"
 
 --- What it may call, by service.
-M.actions = { iam = { "GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "CreateRole", "UpdateAssumeRolePolicy",
-  "TagRole", "PutRolePermissionsBoundary", "GetPolicy", "GetPolicyVersion", "SimulatePrincipalPolicy", "ListInstanceProfilesForRole",
-  "DeleteRole" } }
+M.actions = require("resource.actions").role
 
 --- The checks of verify, in order.
 M.checks = {

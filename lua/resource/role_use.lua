@@ -11,7 +11,7 @@ local M = {}
 M.kind = "role_use"
 
 --- What it may call, by service.
-M.actions = { iam = { "GetRolePolicy", "PutRolePolicy", "DeleteRolePolicy" } }
+M.actions = require("resource.actions").role_use
 
 --- The checks of verify, in order.
 M.checks = {

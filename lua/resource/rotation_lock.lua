@@ -9,7 +9,7 @@ local M = {}
 M.kind = "rotation_lock"
 
 --- What it may call, by service.
-M.actions = { vault = { "KvReadLock", "KvReadMetadata", "KvWrite", "InspectMount", "ReadCapabilities" } }
+M.actions = require("resource.actions").rotation_lock
 
 --- Verify asks nothing of it.
 M.checks = {}

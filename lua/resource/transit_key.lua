@@ -7,8 +7,7 @@ local M = {}
 M.kind = "transit_key"
 
 --- What it may call, by service.
-M.actions = { vault = { "TransitReadKey", "TransitCreateKey", "TransitConfigureKey", "TransitRotateKey", "TransitListKeys", "TransitDeleteKey",
-  "TransitDeleteTemporaryKey" } }
+M.actions = require("resource.actions").transit_key
 
 --- The checks of verify, in order.
 M.checks = {

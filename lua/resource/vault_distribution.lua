@@ -14,10 +14,7 @@ local M = {}
 M.kind = "vault_distribution"
 
 --- What it may call, by service.
-M.actions = {
-  vault = { "KeymgmtReadDistribution", "KeymgmtDistribute", "KeymgmtListKeyProviders", "KeymgmtDeleteDistribution" },
-  kms = { "ListAliases", "ListKeys", "DescribeKey", "ListResourceTags" }, cloud = { "GetCMEKClusterInfo" },
-}
+M.actions = require("resource.actions").vault_distribution
 
 --- The checks of verify, in order.
 M.checks = {

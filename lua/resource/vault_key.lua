@@ -8,8 +8,7 @@ local M = {}
 M.kind = "vault_key"
 
 --- What it may call, by service.
-M.actions = { vault = { "KeymgmtReadKey", "KeymgmtWriteKey", "KeymgmtRotateKey", "KeymgmtListKeyProviders", "KeymgmtDeleteKey" },
-  kms = { "ListResourceTags" }, cloud = { "GetCMEKClusterInfo" } }
+M.actions = require("resource.actions").vault_key
 
 --- The checks of verify, in order.
 M.checks = {

@@ -8,8 +8,7 @@ local M = {}
 M.kind = "vault_mount"
 
 --- What it may call, by service.
-M.actions = { vault = { "InspectMount", "EnableMount", "DisableMount", "ReadCapabilities", "TransitListKeys", "KeymgmtListKeys",
-  "KeymgmtListProviders" } }
+M.actions = require("resource.actions").vault_mount
 
 --- The checks of verify, in order.
 M.checks = {

@@ -8,10 +8,7 @@ local M = {}
 M.kind = "vault_provider"
 
 --- What it may call, by service.
-M.actions = {
-  vault = { "KeymgmtReadProvider", "KeymgmtWriteProvider", "KeymgmtListKeyProviders", "KeymgmtDeleteProvider", "KeymgmtListDistributions" },
-  iam = { "GetRole" }, kms = { "ListResourceTags" }, cloud = { "GetCMEKClusterInfo" },
-}
+M.actions = require("resource.actions").vault_provider
 
 --- The checks of verify, in order.
 M.checks = {
