@@ -287,7 +287,7 @@ local function pending(self, plan)
   for _, step in ipairs(self.steps) do
     if step.pending then return true end
   end
-  return plan.summary.create + plan.summary.change + plan.summary.delete > 0
+  return plan.summary.create + plan.summary.change + plan.summary.delete > 0 or require("engine.leftovers").owes(self.context)
 end
 
 local function stopped(self)
@@ -298,6 +298,7 @@ end
 -- The report and exit status of a run that did not come to its end.
 local function unfinished(self, raised)
   local wrote = self.context.wrote
+  if wrote then require("engine.leftovers").tell_later(self.context, require("engine.mend").resume(self)) end
   local document = report.failure(failure.document(raised))
   document.made = report.made(self)
   if wrote and not (type(raised) == "table" and raised.other_arguments) then   -- a run that is resumed has those that it began with
@@ -325,6 +326,7 @@ local function do_pass(self)
   local ok, raised = pcall(function()
     prepare(self)
     pass(self, "do")
+    require("engine.leftovers").look_again(self.context, require("engine.mend").resume(self))
     self.context.tasks.check()
   end)
   if not ok then return unfinished(self, raised) end

@@ -211,7 +211,10 @@ test["a distribution that was refused is asked for again by resume at once: nobo
   fault(who, "error service=vault operation=keymgmt/WriteDistribution status=400 count=3 message=api error AccessDeniedException: no")
   test.equal(select(2, run(who)), 5)
   who.journal:sync()
-  local before = who.world.now
+  local before, claimed = who.world.now, 0
+  who.simulation.on_request = function(entry)   -- what may have been left is looked for when all is made
+    if entry.operation == "CreateAlias" then claimed = who.world.now - before end
+  end
   done(again(who), { entries = require("journal").read(who.disk.text) })
-  test.truthy(who.world.now - before < 60, who.world.now - before)
+  test.truthy(claimed > 0 and claimed < 60, claimed)
 end

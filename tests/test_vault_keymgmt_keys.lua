@@ -194,6 +194,48 @@ test["a resumed run tells what its first process has left, when the next distrib
   test.truthy(not told(other):find(used.Arn, 1, true))
 end
 
+-- A run that Vault's rights end in the middle, while KMS shows its region as it was before.
+local function unseen(operation)
+  local who, source = with_keys(PLACES.profile, HALF)
+  fault(who, "stale service=kms operation=" .. operation)
+  test.equal(select(2, run(who, one { arguments = { provider_credentials = source } })), 5)
+  who.journal:sync()
+  who.simulation.faults, who.simulation.state.vault._credentials = {}, {}   -- KMS has caught up, and somebody has mended Vault's rights
+  return who, keys_in(who, REGION)[1]
+end
+
+test["what KMS does not show at once, in its list or by itself, the resumed run looks for until KMS must show it"] = function()
+  for _, operation in ipairs { "ListKeys", "DescribeKey" } do
+    local who, left = unseen(operation)
+    test.truthy(not told(who):find(left.Arn, 1, true))
+    test.contains(told(who), "may have left a key that KMS does not show yet: cmek resume run-1")
+    test.contains(told(who), "aws kms list-keys --region us-east-1")
+    local other, failed_at = again(who), who.world.now
+    fault(other, ("stale service=kms operation=%s count=2"):format(operation))
+    local report, status = run(other, one { entries = require("journal").read(who.disk.text) })
+    test.equal({ status, report.error, other.world.now - failed_at > 250 }, { 0, nil, true })
+    local used = keys_in(who, REGION)[2]
+    test.contains(told(other), left.Arn .. " came while Vault distributed")
+    test.truthy(not told(other):find(used.Arn, 1, true))
+  end
+end
+
+test["so does a resumed run that finds everything done, by somebody else"] = function()
+  local who, left = unseen "ListKeys"
+  test.equal(select(2, run(again(who), one { run_id = "run-2" })), 0)
+  local other = again(who)
+  local report, status = run(other, one { entries = require("journal").read(who.disk.text) })
+  test.equal({ status, report.error, report.summary.create }, { 0, nil, 0 })
+  test.contains(told(other), left.Arn .. " came while Vault distributed")
+end
+
+test["where Vault was refused before it made a first key, nothing can be left, and nothing is looked for"] = function()
+  local who, source = with_keys(PLACES.profile, { (HALF[1]:gsub('"kms:CreateKey",', "")) })
+  run(who, one { arguments = { provider_credentials = source } })
+  test.equal(#keys_in(who, REGION), 0)
+  test.truthy(not told(who):find("may have left", 1, true), told(who))
+end
+
 test["keys that AWS does not know are told as Vault's"] = function()
   local who = open()
   vault_call(who, "POST", "sys/mounts/keymgmt", { type = "keymgmt" })

@@ -180,6 +180,13 @@ local function timeout(context, want)
   return math.max(settings.timeout or 0, BASE + EACH * (want.key.version or 1))
 end
 
+-- Whether a request may have left a key: not one that was done, or refused by Vault itself, or before a first key was made.
+local function may_leave(want, done, refused)
+  if done or not refused or refused.status == 403 then return false end
+  local first = (want.key.version or 1) == 1 and tostring(refused.message):find("operation error KMS: CreateKey,", 1, true)
+  return done == nil or not first
+end
+
 -- Asks for it. The refusal when it was definite; true when it was taken, nil when nobody knows.
 local function ask(context, want)
   local done, refused = context:try(function() return true end, function()
@@ -227,16 +234,16 @@ end
 function M.create(context, want)
   local what, open = "distributing " .. M.name(want), leftovers.open(context, want)
   local have, refused = open and wait(context, want, math.max(0, open.at + context.LAG - context.clock.now())) or nil, nil
+  if open then leftovers.finish(context, want, true) end
   if not have then
     leftovers.begin(context, want)
     local done
     done, refused = ask(context, want)
     have = wait(context, want, done == false and 0 or context.LAG)   -- somebody else may have been faster
-    if done == false then leftovers.finish(context, want) end        -- nobody works on it any more
+    if have or done == false then leftovers.finish(context, want, may_leave(want, done, refused)) end   -- nobody works on it any more
   end
   leftovers.tell(context, want, have)
   if have then
-    leftovers.finish(context, want)
     have.version = chosen(context, want, have.versions, have.latest)
     local wrong = M.refusal(context, want, have)
     if wrong then context:refuse { service = "vault", region = want.region, what = what, message = wrong } end

@@ -106,16 +106,16 @@ local function rotate_once(context, want, have)
     check = function()
       local seen = M.find(context, want)
       return seen and seen.latest > have.latest and seen or nil
-    end })
+    end }), lost
 end
 
 -- What a rotation that failed has left in KMS is told; of one that worked the distribution knows the keys, and tells.
 local function rotate(context, want, have)
   local place = { region = want.region, mount = want.mount, key = { name = want.name } }
   leftovers.begin(context, place)
-  local ok, seen = pcall(rotate_once, context, want, have)
+  local ok, seen, lost = pcall(rotate_once, context, want, have)
   if not ok and refusal.is(seen) then leftovers.tell(context, place) end
-  leftovers.finish(context, place)
+  leftovers.finish(context, place, lost ~= nil or not ok and not (refusal.is(seen) and seen.status == 403))
   if not ok then error(seen, 0) end
   return seen
 end
