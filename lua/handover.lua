@@ -194,15 +194,16 @@ function M.identity(file) return { account = file.account, arn = file.document.r
 --- The role or a region's key of a hand-over, as a recipe reads them.
 ---@param file carried.File
 ---@param kind "role"|"key"
----@param want { region: string? }
+---@param want { region: string?, name: string? }  of a role its name, or the ARN of the one that is meant
 ---@return table
 function M.thing(file, kind, want)
+  local meant = kind == "role" and tostring(want.name):find "^arn:" and want.name
   for _, spec in ipairs(file.document.region_specs) do
     local role = { arn = spec.key_spec.auth_principal, name = spec.key_spec.auth_principal:match "[^/]+$" }
-    if kind == "role" then return role end
-    if spec.region == want.region then return { region = spec.region, arn = spec.key_spec.uri, role = role } end
+    if kind == "role" and (not meant or role.arn == meant) then return role end
+    if kind == "key" and spec.region == want.region then return { region = spec.region, arn = spec.key_spec.uri, role = role } end
   end
-  failure.raise { code = "precondition", message = ("the hand-over '%s' has no key for %s"):format(file.path, tostring(want.region)) }
+  failure.raise { code = "precondition", message = ("the hand-over '%s' has no %s for %s"):format(file.path, kind, tostring(meant or want.region)) }
 end
 
 return M

@@ -24,10 +24,10 @@ return {
     local cluster = read("cluster", arg.cluster)
     preflight(cluster)
 
-    -- What the Cloud says is in use, and what comes after it. Policy, tags and kind of the keys move forward; the role stays.
+    -- What the Cloud says is in use, and what comes after it. Policy, tags and kind of the keys move forward; the roles stay.
     local due = read("rotation", { cluster = cluster, to = arg.to, only = arg.only, rewrap = arg.rewrap, on_demand = arg.on_demand,
       lock = arg.lock })
-    local role = read("role", { cluster = cluster, name = due.role })
+    local roles = due.roles(function(arn) return read("role", { cluster = cluster, name = arn }) end)
 
     if due.lock then
       ensure("rotation_lock", { cluster = cluster, mount = due.lock.mount, path = due.lock.path, take_over = arg.take_over })
@@ -35,7 +35,7 @@ return {
 
     -- A new key in each region. The one in use is neither changed nor disabled: what it has encrypted needs it.
     -- Where the material comes from Vault, it makes the next: version N of its key is that of generation N.
-    local keys = due.keys(function(key)
+    local keys = due.keys(roles, function(key)
       local material, of = key.material, key.kind == "key" and key.material and key.material.form   -- a replica has its primary's
       if arg.on_demand and key.kind == "key" then ensure("material_rotation", { cluster = cluster, region = key.region, arn = key.arn }) end
       if of == "exportable" then
@@ -53,7 +53,7 @@ return {
     end)
 
     -- "Only the regions to rotate" are listed: one request, then the Cloud works through them.
-    local specs = handover(cluster, role, keys)
+    local specs = handover(cluster, roles, keys)
     ensure("cmek_rotation", { cluster = cluster, region_specs = specs.region_specs, used = due.used, rewrap = arg.rewrap })
     if due.needed then say(due.needed) end
     return specs

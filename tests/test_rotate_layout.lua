@@ -106,6 +106,26 @@ test["replicas with material from transit: the next version is imported into eac
   test.equal(run(who, { mode = "verify" }).findings, require("json").array {})
 end
 
+test["regions that use roles of their own are rotated together, each with its own"] = function()
+  local path = test.directory() .. "/layout.lua"
+  assert(require("file").write(path, 'return { ["us-east-1"] = { role = "crdb-one" }, ["us-west-2"] = { key = "us-east-1", role = "crdb-two" }, '
+    .. '["eu-west-1"] = { } }'))
+  local who = open("console", path)
+  local function roles(report)
+    local map = {}
+    for _, spec in ipairs(report.handover.region_specs) do map[spec.region] = spec.key_spec.auth_principal:match "[^/]+$" end
+    return map
+  end
+  local wanted = { ["us-east-1"] = "crdb-one", ["us-west-2"] = "crdb-two", ["eu-west-1"] = names.role(operators.CLUSTER) }
+  local plan = run(who, { mode = "plan" })
+  test.equal({ plan.summary.create, plan.summary.change, plan.summary.refused }, { 2, 1, 0 })
+  local report = done(who)
+  test.equal({ roles(report), uris(report)["us-west-2"] }, { wanted, key_of(who, "us-east-1", 2).Arn })
+  for _, info in ipairs(who.simulation.state.cloud.clusters) do test.truthy(info.name ~= "orders" or info.cmek.status == "ENABLED") end
+  local verified, status = run(who, { mode = "verify" })
+  test.equal({ status, #verified.findings }, { 0, 0 })
+end
+
 test["the same keys anew: KMS rotates a primary once, and its replicas with it"] = function()
   local who = open("console", "replica")
   local log = operators.log(who)

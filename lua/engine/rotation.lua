@@ -363,17 +363,6 @@ local function judge(engine, cluster, found)
   return sound
 end
 
-local function one_role(cluster, regions)
-  local role = regions[1] and regions[1].role
-  for _, due in ipairs(regions) do
-    if due.role ~= role then
-      failure.raise { code = "precondition", what = ("rotating the keys of cluster %s"):format(cluster.name),
-        message = ("its regions use %s and %s: rotate region by region (--only)"):format(role, due.role) }
-    end
-  end
-  return role
-end
-
 -- Checks Vault before anything is made, for the regions whose next material is made there.
 local function check_vault(engine, cluster, regions)
   if engine.mode == "verify" then return end
@@ -400,7 +389,7 @@ local function of_this_run(options, engine, set_out)
       generation = set_out[spec.region] }
   end
   local lock = set_out.lock
-  return { groups = groups.of(options.cluster, regions, true), role = regions[1].role, regions = regions,
+  return { groups = groups.of(options.cluster, regions, true), regions = regions,
     lock = lock and { mount = lock.mount, path = lock.path } }
 end
 
@@ -449,14 +438,26 @@ local function read(engine, options)
   end
   local families = groups.of(cluster, regions, engine.mode == "verify")
   check_vault(engine, cluster, regions)
-  return { groups = families, role = one_role(cluster, regions), regions = regions, lock = lock_of(engine, options, regions) }
+  return { groups = families, regions = regions, lock = lock_of(engine, options, regions) }
+end
+
+-- Each role in use is looked at once; regions may have roles of their own.
+local function roles_of(regions, look)
+  local by_arn, by_region = {}, {}
+  for _, due in ipairs(regions) do
+    by_arn[due.role] = by_arn[due.role] or look(due.role)
+    by_region[due.region] = by_arn[due.role]
+  end
+  return by_region
 end
 
 --- What of a cluster's keys is due. Raises what is in the way, all of it at once.
 ---@param engine table
 ---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, on_demand: boolean?, lock: string? }
----@return { role: string, used: table<string, string>, keys: fun(make: fun(key: table): table): table[], lock: table?, needed: string? }
----  used: the keys in use, by region; keys: calls make for each key that shall be in use, and gives one for each region; needed: what is to
+---@return { used: table<string, string>, roles: fun(look: fun(arn: string): table): table<string, table>,
+---  keys: fun(roles: table<string, table>, make: fun(key: table): table): table[], lock: table?, needed: string? }
+---  used: the keys in use, by region; roles: looks at each role in use, once, and gives them by region;
+---  keys: calls make for each key that shall be in use, and gives one for each region; needed: what is to
 ---  be said of those that are left
 function M.read(engine, options)
   if engine.mode == "destroy" then
@@ -466,8 +467,9 @@ function M.read(engine, options)
   end
   local due = engine.context:once("rotation", function() return read(engine, options) end)
   if engine.phase == "do" and not engine.rehearsal then remember(engine, due) end
-  local result, left, seen = { role = due.role, used = {}, lock = due.lock }, {}, {}
-  function result.keys(make) return groups.make(engine, due.groups, make) end
+  local result, left, seen = { used = {}, lock = due.lock }, {}, {}
+  function result.roles(look) return roles_of(due.regions, look) end
+  function result.keys(roles, make) return groups.make(engine, due.groups, roles, make) end
   for _, region in ipairs(due.regions) do
     result.used[region.region] = region.arn
     if region.from and region.generation > region.from and not seen[region.arn] then

@@ -8,6 +8,7 @@
 ---@field of engine.rotation.Group?  a replica's primary
 local calls = require "engine.calls"
 local failure = require "engine.failure"
+local unknown = require "unknown"
 
 local M = {}
 
@@ -60,9 +61,10 @@ end
 --- Has each key made, primaries first.
 ---@param engine table
 ---@param groups engine.rotation.Group[]
+---@param roles table<string, table>  by region of the cluster
 ---@param make fun(key: table): table
 ---@return table[]  one for each region of the cluster
-function M.make(engine, groups, make)
+function M.make(engine, groups, roles, make)
   local map, made, list = calls.tasks(engine.context).map, {}, {}
   for _, kind in ipairs { "key", "replica" } do
     local some = {}
@@ -75,7 +77,9 @@ function M.make(engine, groups, make)
   for _, group in ipairs(groups) do
     for _, region in ipairs(group.regions) do
       local key = made[group]
-      list[#list + 1] = region == group.region and key or { region = region, arn = key.arn, key = key }
+      local own = region == group.region and not unknown.is(key)
+      if own then key.role = roles[region] end
+      list[#list + 1] = own and key or { region = region, arn = key.arn, role = roles[region], key = key }
     end
   end
   return list
