@@ -261,8 +261,10 @@ end
 -- Run --------------------------------------------------------------------------------------------------------------
 
 local function question(plan)
-  local summary = plan.summary
-  return ("Create %d, change %d, delete %d?"):format(summary.create, summary.change, summary.delete)
+  local summary, source = plan.summary, plan.run.source
+  local whose = source and (" with %s (sha256 %s, touches %s%s)"):format(plan.run.recipe, source.hash:sub(1, 12),
+    require("ui.plan").touched(source.touches), source.trusted and ", trusted" or "") or ""
+  return ("Create %d, change %d, delete %d%s?"):format(summary.create, summary.change, summary.delete, whose)
 end
 
 -- Asks for the right to write, and for what cannot be undone. nil when granted, else why not.

@@ -586,6 +586,9 @@ Writing a recipe
   with ensure; a failed run is run again. A write that it calls itself (iam.tag_role { … }) is a
   step of the plan, done at every run.
 
+  Plan and question show the file's path, its SHA-256 and what it touches. --trust lifts the sandbox: the recipe has file, process, json,
+  crypto, time, load, pcall and globals of its own; services it reaches as any other recipe does. The journal says so.
+
   resource { … } describes a kind of its own and gives the name that ensure takes: kind, actions ({ iam = { "TagRole" } },
   all that its functions call, of services that are touched), name(want), find(want), differences(want, have) (a list of
   { field =, have =, want = }), create(want); also update(want, have), delete(want, have), ready(have), region(want) and

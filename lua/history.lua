@@ -136,7 +136,7 @@ function M.of(run, journal, broken)
   end
   return {
     id = run.id, status = run.status, path = run.path, time = str(begin.time), ended = null(str(ended.time)), begun = beginnings(entries),
-    recipe = str(begin.recipe) or str(begin.script), script = str(begin.script) ~= nil, hash = null(str(begin.hash)),
+    recipe = str(begin.recipe) or str(begin.script), script = str(begin.script) ~= nil, hash = null(str(begin.hash)), trusted = begin.trusted == true,
     version = null(str(begin.version)),
     arguments = type(begin.arguments) == "table" and begin.arguments or nil, typed = table.concat(arguments_of(begin), " "),
     command = null(str(begin.command)),

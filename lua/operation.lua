@@ -79,7 +79,9 @@ function M.read(word, arguments, output)
     failure.usage(("cmek %s wants the name of a recipe: %s"):format(word, table.concat(recipes.names(), ", ")),
       "cmek recipes says what each is for")
   end
-  local recipe = recipes.load(name, { reserved = flags.reserved() })
+  local trust = false
+  for _, argument in ipairs(rest) do trust = trust or argument == "--trust" end   -- before its arguments are known
+  local recipe = recipes.load(name, { reserved = flags.reserved(), trust = trust })
   local common, typed = flags.parse(word, name, recipe.args, rest)
   if common.help then
     output:help(require("command.help").recipe(name, word) .. "\n")
@@ -240,7 +242,8 @@ function M.act(word, order, output, resumed)
   local lock = resumed and resumed.lock or runs.hold(directory, id)
   local door, session, progress = M.connect(order.common, id, journal, output)
   runs.begin(door, journal, directory, {
-    run = id, command = word, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash, arguments = order.given,
+    run = id, command = word, version = require "version", recipe = order.recipe.origin, hash = order.recipe.hash,
+    trusted = order.recipe.trusted or nil, arguments = order.given,
     profile = order.common.profile, region = order.common.region, vault_auth = order.common.vault_auth,
     vault_auth_mount = order.common.vault_auth_mount, resumed = resumed ~= nil, out = absolute(order.common.out),
     facts = files.facts and files.facts.document, spec = files.spec and files.spec.document,

@@ -4,6 +4,8 @@
 ---@field path string       what messages show: "recipes/console.lua"
 ---@field origin string     the name by which it is found again, wherever that is asked
 ---@field hash string       SHA-256 of its text
+---@field is_file boolean   it is the user's own, and shown before it runs
+---@field trusted boolean   it runs without the sandbox (--trust), and is journaled so
 ---@field summary string
 ---@field args recipe.Argument[]
 ---@field touches string[]  services it may call
@@ -106,11 +108,15 @@ end
 
 --- Loads a recipe and checks it; it can be told its arguments and run afterwards.
 ---@param name string  a stock recipe, or a file
----@param options { reserved: table<string, true>? }?  flags that are the command's own
+---@param options { reserved: table<string, true>?, trust: boolean? }?  flags that are the command's own; trust: the sandbox is lifted
 ---@return Recipe
 function M.load(name, options)
   local text, path = M.source(name)
-  local world = sandbox.new { path = path, is_file = M.is_file(name) }
+  local is_file, trusted = M.is_file(name), options ~= nil and options.trust or false
+  if trusted and not is_file then
+    failure.usage(("--trust is for a recipe in a file, and '%s' is one of cmek's own, which needs none"):format(name))
+  end
+  local world = sandbox.new { path = path, is_file = is_file, trusted = trusted }
   local chunk, message = load(text, "@" .. path, "t", world.environment)
   if not chunk then failure.usage(message) end
   local ok, definition = pcall(chunk)
@@ -126,7 +132,9 @@ function M.load(name, options)
   return setmetatable({
     name = name,
     path = path,
-    origin = M.is_file(name) and require("file").canonical(name) or name,
+    origin = is_file and require("file").canonical(name) or name,
+    is_file = is_file,
+    trusted = trusted,
     hash = require("crypto").hex(require("crypto").sha256(text)),
     summary = definition.summary,
     args = args,

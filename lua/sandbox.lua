@@ -77,8 +77,21 @@ function M.missing(names, name)
   return ("'%s' is unknown here%s"):format(tostring(name), near[1] and "; did you mean '" .. near[1] .. "'?" or "")
 end
 
+--- What a trusted recipe may use of the machine. The door is not among it, nor what could make another one: every exchange with a service
+--- goes the way of other recipes.
+local MACHINE <const> = { file = true, process = true, json = true, crypto = true, time = true }
+local LIFTED <const> = { "error", "getmetatable", "next", "pcall", "rawget", "rawset", "setmetatable", "xpcall" }
+
+-- Lifts the sandbox: all of Lua, globals of its own, and the machine's files and processes.
+local function lift(self, look)
+  for _, name in ipairs(LIFTED) do self.names[name] = _G[name] end
+  for name in pairs(MACHINE) do self.names[name] = M.read_only(require(name)) end   -- order cannot be seen
+  self.environment = setmetatable({}, { __index = look })
+  self.names.load = function(text, name, _, environment) return load(text, name, "t", environment or self.environment) end
+end
+
 --- A world with the safe part of Lua, the library's pure modules and a `require`.
----@param options { path: string, is_file: boolean }  the recipe; files are required from beside it
+---@param options { path: string, is_file: boolean, trusted: boolean? }  the recipe; files are required from beside it; trusted: --trust
 ---@return Sandbox
 function M.new(options)
   local sorted = require "sorted"
@@ -88,14 +101,15 @@ function M.new(options)
     policy = library "policy", names = library "names",
   }
   for _, name in ipairs(BASE) do names[name] = _G[name] end
-  local self = setmetatable({ names = names, loaded = {}, kinds = {}, is_file = options.is_file }, Sandbox)
+  local self = setmetatable({ names = names, loaded = {}, kinds = {}, is_file = options.is_file, trusted = options.trusted }, Sandbox)
   self.folder = options.path:match "^(.*/)" or ""
+  local function look(_, name)
+    local value = names[name]
+    if value == nil then error(M.missing(names, name), 2) end
+    return value
+  end
   self.environment = setmetatable({}, {
-    __index = function(_, name)
-      local value = names[name]
-      if value == nil then error(M.missing(names, name), 2) end
-      return value
-    end,
+    __index = look,
     __newindex = function(_, name) error(("'%s' would be global: write local %s"):format(tostring(name), tostring(name)), 2) end,
     __metatable = false,
   })
@@ -103,6 +117,7 @@ function M.new(options)
   ---@param name string  "regions" is regions.lua
   ---@return any  what its chunk returned; raises when there is none
   ---@example local console = require "console"
+  if options.trusted then lift(self, look) end
   names.require = function(name) return self:require(name) end
   --- Describes a kind of thing of the recipe's own, which ensure then takes (cmek help writing).
   ---@param definition { kind: string, actions: table<string, string[]>, name: function, find: function, differences: function, create: function,
@@ -146,7 +161,7 @@ function Sandbox:require(name)
   if type(name) ~= "string" or not name:find "^[%w_%-][%w_%-.]*$" or name:find("..", 1, true) then
     error(("require takes the name of a module, not '%s'"):format(tostring(name)), 3)
   end
-  if LIBRARY[name] then return M.read_only(require(name)) end
+  if LIBRARY[name] or self.trusted and MACHINE[name] then return M.read_only(require(name)) end
   if self.loaded[name] ~= nil then return self.loaded[name] end
   local text, path = find(self, name)
   if not text then error(("there is no module '%s' in the library or beside the recipe"):format(name), 3) end

@@ -100,7 +100,7 @@ function M.order(arguments, output)
   local path = common.plan
   local document = parse(path)
   check(path, document)
-  local recipe = require("recipe").load(document.recipe.origin, { reserved = require("flags").reserved() })
+  local recipe = require("recipe").load(document.recipe.origin, { reserved = require("flags").reserved(), trust = common.trust })
   if recipe.hash ~= document.recipe.hash then
     refuse(path, ("the recipe '%s' has changed since the plan was made on %s"):format(document.recipe.origin, document.made_at),
       again(path, document, recipe))

@@ -10,8 +10,11 @@ local M = {}
 local function order_of(run, common, output)
   local begin = run.begin
   if not begin.recipe then failure.usage(("run %s was the script '%s': run it again"):format(run.id, begin.script or "?")) end
-  local recipe = require("recipe").load(begin.recipe, { reserved = flags.reserved() })
-  if recipe.hash ~= begin.hash then
+  local recipe = require("recipe").load(begin.recipe, { reserved = flags.reserved(), trust = common.trust or begin.trusted })
+  if recipe.hash ~= begin.hash and begin.trusted and not common.trust then
+    failure.usage(("the recipe '%s' has changed since it was trusted with run %s"):format(begin.recipe, run.id),
+      ("cmek resume %s --trust"):format(run.id))
+  elseif recipe.hash ~= begin.hash then
     output:note(("the recipe '%s' has changed since run %s began\n"):format(begin.recipe, run.id))
   end
   local arguments, given = require("arguments").resolve(recipe.args, { { origin = "run " .. run.id, values = begin.arguments } })

@@ -56,6 +56,7 @@ function M.cmek(engine, word, recipe, only)
   for _, name in ipairs((recipe or engine.recipe.name) == engine.recipe.name and FILES or {}) do
     if engine.flags[name] then table.move({ "--" .. name, engine.flags[name] }, 1, 2, #words + 1, words) end
   end
+  if engine.recipe.trusted and (recipe or engine.recipe.name) == engine.recipe.name then words[#words + 1] = "--trust" end
   return join(words)
 end
 

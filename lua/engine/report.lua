@@ -63,11 +63,19 @@ function M.summary(engine)
   return summary
 end
 
+-- A recipe of the user's own: which text it is that runs, and what it may call.
+local function source(recipe)
+  if not recipe.is_file then return nil end
+  local touches = json.array {}
+  for i, service in ipairs(recipe.touches) do touches[i] = service end
+  return { path = recipe.origin, hash = recipe.hash, touches = touches, trusted = recipe.trusted }
+end
+
 -- Whose cluster, in which account.
 local function run(engine)
   local cluster, organization, identity = engine.cluster, engine.organization, engine.identity
   return {
-    recipe = engine.recipe.name,
+    recipe = engine.recipe.name, source = source(engine.recipe),
     cluster = cluster and { id = cluster.id, name = cluster.name } or json.null,
     organization = organization and { id = shown(organization.id), name = organization.name, label = organization.label } or json.null,
     aws = identity and { account_id = identity.account, arn = identity.arn } or json.null,

@@ -8,7 +8,9 @@ local write = s.object { time = text_or_null, service = text_or_null, operation 
 
 return s.document("cmek.journal/1", "What one run did, by its journal, and the journal line by line.", {
   id = s.text, status = s.one_of { "done", "unfinished", "failed", "declined", "stopped", "unreadable" }, path = s.text, ["time?"] = s.time,
-  ended = text_or_null, begun = s.list(s.text), ["recipe?"] = s.text, script = s.boolean, hash = text_or_null, version = text_or_null,
+  ended = text_or_null, begun = s.list(s.text), ["recipe?"] = s.text, script = s.boolean, hash = text_or_null,
+  trusted = s.boolean,
+  version = text_or_null,
   ["cluster?"] = s.text, aws = s.or_null(s.object { account_id = s.text, arn = s.text }), organization = text_or_null,
   typed = s.text, command = text_or_null,
   writes = s.list(write),

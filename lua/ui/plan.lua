@@ -12,12 +12,21 @@ local function present(value)
   return value ~= nil and value ~= require("json").null
 end
 
+--- The services that a recipe touches, in words.
+---@param touches string[]
+function M.touched(touches) return #touches > 0 and table.concat(touches, ", ") or "nothing" end
+
 --- The lines that say where a run works: AWS account, ARN, organization and cluster.
 ---@param run table  the `run` of a report
 ---@return string
 function M.head(run)
   local lines = {}
   if present(run.aws) then lines[1] = ("AWS account %s as %s\n"):format(run.aws.account_id, run.aws.arn) end
+  local source = run.source
+  if source then
+    lines[#lines + 1] = ("recipe %s, sha256 %s, touches %s%s\n"):format(source.path, source.hash, M.touched(source.touches),
+      source.trusted and "; trusted: without the sandbox" or "")
+  end
   local cluster, organization = present(run.cluster) and run.cluster, present(run.organization) and run.organization
   if organization then
     lines[#lines + 1] = ("organization %s (%s)"):format(organization.name or organization.label or "", organization.id)

@@ -99,7 +99,8 @@ function M.show(run)
   for i = 2, #run.begun do rows[#rows + 1] = { "", "taken up again " .. moment(run.begun[i]) } end
   rows[#rows + 1] = { run.script and "script" or "recipe", recipe_of(run) }
   local made_by = null(run.version) and "" or "by cmek " .. run.version
-  rows[#rows + 1] = { "", made_by .. (null(run.hash) and "" or ", recipe " .. run.hash:sub(1, 16)) }
+  local trusted = run.trusted and ", trusted: without the sandbox" or ""
+  rows[#rows + 1] = { "", made_by .. (null(run.hash) and "" or ", recipe " .. run.hash:sub(1, 16)) .. trusted }
   if run.typed ~= "" then rows[#rows + 1] = { "arguments", run.typed } end
   if run.cluster then rows[#rows + 1] = { "cluster", run.cluster } end
   if not null(run.aws) then rows[#rows + 1] = { "as", ("%s (account %s)"):format(run.aws.arn, run.aws.account_id) } end
