@@ -45,10 +45,27 @@ Files
   runs/                the journals, a file a run: what was sent, and what came of it. Without secrets
   clusters/            the names of the clusters that were last listed, for completion
   names/               the names of clusters, roles and aliases that the prompt has seen, by account, for completion
-  simulated-runs/, simulated-clusters/, simulated-names/  the same of simulated runs
+  prompt-history       what was typed at prompts, without lines in which something looks like a secret
+  simulated-…          the same of simulated services
   ~/.aws/config, ~/.aws/credentials  profiles, as the AWS SDKs read them
   ~/.aws/sso/cache/    sign-ins that aws sso login has left; one that cmek renews is written back
   /etc/ssl/certs       the authorities that are trusted, unless AWS_CA_BUNDLE or SSL_CERT_FILE names a file
+]],
+  prompt = [[
+The prompt
+  cmek repl opens a prompt with what recipes use at hand. An expression is printed, anything else is run; lines are read until a chunk
+  is complete, and a chunk may have globals. cmek sim -- cmek repl tries it without an account.
+
+    cloud.clusters()                              lists of records are printed as tables; what does not fit is cut: :page, :save FILE
+    kms.list_keys { region = "us-east-1" }        the operations of iam, kms, sts, tagging, cloud, vault; TAB completes them
+    read("cluster", "orders").regions             what recipes say: read, ensure, preflight, policy, names, task.map, wait, say, ask
+    plan("console", { cluster = "orders" })       what a recipe would do; of cmek repl RECIPE --ARG …: plan(), and its arguments in arg
+    _                                             the value before; _N is that of chunk N of :history
+
+  It reads only. :allow-writes asks at the terminal, once; from then on the prompt is red, ensure makes what is missing, and what is sent is in
+  a journal (cmek runs). It deletes nothing and does nothing that cannot be undone: that is for recipes.
+  ^C ends what the chunk does, never a write that is on its way; ^D leaves; ^R searches in what was typed before.
+  Through a pipe (cmek repl < FILE) lines are run as they are, and the first error ends it with exit status 1. :help lists the commands.
 ]],
   errors = [[
 Errors

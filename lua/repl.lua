@@ -28,14 +28,14 @@ local WHO <const> = 20    -- times 50 ms that the first chunk waits to know whos
 local LEAST <const> = 5   -- lines of a value that are shown even on the lowest terminal
 
 ---@param options { door: table, session: Session, progress: ui.Progress, output: ui.Output, common: table, interactive: boolean,
----  read: (fun(pending: string?): string?, string?), keep: (fun(text: string))? }
+---  read: (fun(pending: string?): string?, string?), keep: (fun(text: string))?, order: table? }
 ---  read: the next line, without its end, of the chunk whose earlier lines it is given; nil and why: "cancelled", or there are no more;
----  keep: told of each chunk, for the history
+---  keep: told of each chunk, for the history; order: the recipe and the arguments that were named, as operation.read has them
 ---@return Repl
 function M.new(options)
   local self = setmetatable({ door = options.door, session = options.session, progress = options.progress, output = options.output,
     common = options.common, interactive = options.interactive, read = options.read, keep_text = options.keep or function() end,
-    run_id = "", chunks = {}, failed = {}, line = 0 }, Repl)
+    order = options.order, run_id = "", chunks = {}, failed = {}, line = 0 }, Repl)
   self.name = self.interactive and "prompt" or "stdin"
   for _, part in ipairs(PARTS) do self:watch(part) end
   self:reload()
@@ -225,7 +225,7 @@ function Repl:run()
     if result == false and not self.interactive then return trouble.STATUS end
     ::continue::
   end
-  return failure.DONE
+  return failure.SIGNALS[self.door:stopping()] or failure.DONE
 end
 
 --- Ends what was begun: the journal of a prompt that was let write.
@@ -248,6 +248,12 @@ function Repl:allow_writes()
   self.door:record(journal)
   runs.begin(self.door, journal, directory, { run = self.run_id, version = require "version", script = "prompt" })
   self.journal = journal
+end
+
+--- What TAB can complete.
+---@return { names: table, environment: table, commands: table }
+function Repl:known()
+  return { names = self.names(), environment = self.environment, commands = require("repl.commands").known() }
 end
 
 --- Begins anew: globals and what was required are gone.

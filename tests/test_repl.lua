@@ -93,7 +93,8 @@ end
 -- The terminal -----------------------------------------------------------------------------------------------------
 
 test["TAB completes fields and commands, and lists what there is where several may follow"] = function()
-  local names = { kms = { describe_key = print, list_keys = print, list_aliases = print }, known = 1 }
+  local names = { names = { kms = { describe_key = print, list_keys = print, list_aliases = print }, known = 1 },
+    commands = require("repl.commands").known() }
   test.equal({ edited.tab("kms.desc", names, 80) }, { 8, "kms.describe_key" })
   test.equal({ edited.tab("x = kms.li", names, 80) }, { 6, "kms.list_" })
   local _, inserted, below = edited.tab("x = kms.list_", names, 80)
@@ -168,4 +169,60 @@ test["what was printed last can be saved, never over a file that is there"] = fu
   test.contains(result.errors, "out.txt' is there already")
   test.contains(result.output, ":allow-writes")
   test.equal(file.read(result.directory .. "/out.txt"), "2\n")
+end
+
+test["the prompt of a recipe has its arguments, and plan() is of it"] = function()
+  local result = outside.simulated [[printf "%s\n" arg.cluster "plan()" | $CMEK repl console --cluster orders-one]]
+  test.equal(result.status, 0)
+  test.contains(result.output, '"orders-one"\nAWS account')
+  test.contains(result.output, "Plan: 2 to create")
+end
+
+test["what was typed is saved as a recipe that can be planned"] = function()
+  local result = outside.simulated [[printf "%s\n" "c = read(\"cluster\", \"orders-one\")" "c.name" "for i = 1, 2 do" "  say(c.name .. i)" "end" \
+    ":save-recipe $D/mine.lua" | $CMEK repl && $CMEK plan $D/mine.lua]]
+  test.equal(result.status, 0)
+  test.contains(result.errors, "orders-one2")
+  test.contains(result.output, "Plan: 0 to create")
+end
+
+test[":time says how long a chunk took, :trace what was asked, without what was sent"] = function()
+  local result = piped ':trace on\n:time #kms.list_keys { region = "us-west-2" }.Keys\n:trace off\n#kms.list_keys { region = "us-west-2" }.Keys'
+  test.equal(result.output, "0\n0\n")
+  test.matches(result.errors, "^  aws kms ListKeys us%-west%-2: 200, %d+ ms\n%d+%.%d+ s\n$")
+end
+
+-- The program, at a terminal that moves no cursor ----------------------------------------------------------------------
+
+local function typed(lines)
+  if not os.execute "command -v script >/dev/null" then test.skip "no program `script`" end
+  local directory = test.directory()
+  assert(file.write(directory .. "/typed", lines .. "\n:quit\n"))
+  local result = outside.simulated([[TERM=dumb script -qec "$CMEK repl" /dev/null <$D/typed; $CMEK runs]], { directory = directory })
+  return (result.output:gsub("\r", "")), result
+end
+
+test["who declines at the terminal has a prompt that reads; who agrees has one that writes, makes what is missing and is journaled"] = function()
+  local ENSURE <const> = [[
+c = read("cluster", "orders-one")
+ensure("role", { cluster = c, trust = policy.cross_account { account_id = c.account_id, external_id = cloud.organization().id } }).name]]
+  local output, result = typed(":allow-writes\nn\n" .. ENSURE)
+  test.contains(output, "cmek: letting the prompt write: declined")
+  test.truthy(not output:find "write> ")
+  test.equal(calls(result, "CreateRole"), 0)
+  test.equal(result.status, 0)
+  output, result = typed(":allow-writes\ny\n" .. ENSURE .. "\nkms.schedule_key_deletion { region = 'us-east-1', KeyId = 'x' }")
+  test.equal(calls(result, "CreateRole"), 1)
+  test.contains(output, "us-east-1 write> ")
+  test.contains(output, "may only create and update")
+  test.matches(output, "prompt +done")
+  test.truthy(not output:find "\27", "a terminal that moves no cursor gets no sequence")
+end
+
+test["an error ends the chunk and not the prompt, and says what to type"] = function()
+  local output, result = typed 'kms.create_key { region = "us-east-1" }\n1 + nil\n1 + 1'
+  test.equal(result.status, 0)
+  test.contains(output, "may only read\nnext: :allow-writes lets this prompt write, once you agree")
+  test.contains(output, "attempt to perform arithmetic on a nil value\n  1 | 1 + nil\n      ^^^^^^^\n")
+  test.contains(output, "read> 2\n")
 end

@@ -1,4 +1,5 @@
---- `cmek repl`: a prompt with the services and what recipes use at hand. It reads only, until `:allow-writes` was agreed to.
+--- `cmek repl [RECIPE --ARG …]`: a prompt with the services and what recipes use at hand; `arg` and `plan()` are the recipe's.
+--- It reads only, until `:allow-writes` was agreed to.
 local flags = require "flags"
 
 local M = {}
@@ -24,7 +25,14 @@ end
 ---@param output ui.Output
 ---@return integer status  1 when lines of a pipe ended at an error
 function M.run(arguments, output)
-  local common = flags.parse("repl", nil, {}, arguments)
+  local order, common
+  if flags.first("repl", arguments) then
+    order = require("operation").read("repl", arguments, output)
+    if not order then return 0 end
+    common = order.common
+  else
+    common = flags.parse("repl", nil, {}, arguments)
+  end
   if common.help then
     output:help(require("command.help").command "repl")
     return 0
@@ -33,7 +41,8 @@ function M.run(arguments, output)
   local interactive = output.terminal.is_terminal "stdin"
   local reader = edited(output) or plain(output.terminal, interactive)
   local repl = require("repl").new { door = door, session = session, progress = progress, output = output, common = common,
-    interactive = interactive, read = function(pending) return reader:line(pending) end, keep = function(text) reader:keep(text) end }
+    interactive = interactive, read = function(pending) return reader:line(pending) end, keep = function(text) reader:keep(text) end,
+    order = order }
   reader.repl = repl
   local ok, status = pcall(repl.run, repl)
   repl:close()

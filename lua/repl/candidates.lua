@@ -19,23 +19,24 @@ local function simple(before, names)
   return start, list
 end
 
-local function commands(before)
+local function commands(before, known)
   local list = {}
-  for _, name in ipairs(require("repl.commands").names()) do
-    if name:sub(1, #before) == before then list[#list + 1] = { text = name } end
+  for _, command in ipairs(known) do
+    if command[1]:sub(1, #before) == before then list[#list + 1] = { text = command[1], hint = command.text } end
   end
   return 1, list
 end
 
 --- The place where the word at the cursor begins, and what it may become.
 ---@param before string  the line before the cursor
----@param names table    what is at hand, by name; services as tables of functions
+---@param world { names: table, environment: table?, commands: { [1]: string, text: string }[]? }
+---  names: what is at hand, services as tables of functions; environment: the globals of the chunks; commands: what begins with ":"
 ---@return integer start, { text: string, hint: string? }[]
-function M.of(before, names)
-  if before:find "^:[%w-]*$" then return commands(before) end
+function M.of(before, world)
+  if before:find "^:[%w-]*$" then return commands(before, world.commands or {}) end
   local known, complete = pcall(require, "repl.complete")
-  if known then return complete.candidates(before, #before + 1, names) end
-  return simple(before, names)
+  if known then return complete.candidates(before, #before + 1, world) end
+  return simple(before, world.names)
 end
 
 return M

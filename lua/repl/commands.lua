@@ -30,21 +30,22 @@ function M.list()
   return (require("ui.table").render(rows, "  "):gsub("\n$", ""))
 end
 
---- Their names, for completion.
----@return string[]
-function M.names()
-  local names = {}
-  for i, command in ipairs(COMMANDS) do names[i] = ":" .. command[1] end
-  return names
+--- They and what they do, for completion.
+---@return { [1]: string, text: string }[]
+function M.known()
+  local known = {}
+  for i, command in ipairs(COMMANDS) do known[i] = { ":" .. command[1], text = command.text } end
+  return known
 end
 
 local function find(word)
   for _, command in ipairs(COMMANDS) do
     if command[1] == word then return command end
   end
-  local near = require("ui.near").near(word, M.names())
-  local guess = require("ui.near").near(":" .. word, M.names())[1] or near[1]
-  failure.usage((":%s is no command of the prompt%s"):format(word, guess and "; did you mean " .. guess .. "?" or ""), ":help lists them")
+  local names = {}
+  for i, command in ipairs(COMMANDS) do names[i] = command[1] end
+  local near = require("ui.near").near(word, names)[1]
+  failure.usage((":%s is no command of the prompt%s"):format(word, near and "; did you mean :" .. near .. "?" or ""), ":help lists them")
 end
 
 --- Does a command. Returns whether it went well.
@@ -98,15 +99,27 @@ function M.history(repl)
   if #lines > 0 then repl:print(table.concat(lines, "\n")) end
 end
 
+-- A chunk as a part of a function: what was global is local, what was printed is looked at.
+local function statement(text, seen)
+  if not load(text, "=chunk", "t", {}) then return "local _ = " .. text end
+  local name = text:match "^%s*([%a_][%w_]*)%s*=[^=]"
+  if not name or seen[name] then return text end
+  seen[name] = true
+  return "local " .. text:match "^%s*(.*)$"
+end
+
 --- Writes the chunks that went well as a recipe.
 function M.save_recipe(repl, rest)
-  local path = path_of("save-recipe", rest)
-  local body = {}
+  local path, body, seen, touched = path_of("save-recipe", rest), {}, {}, {}
   for i, text in ipairs(repl.chunks) do
-    if not repl.failed[i] then body[#body + 1] = "    " .. text:gsub("\n", "\n    ") end
+    if not repl.failed[i] then body[#body + 1] = "    " .. statement(text, seen):gsub("\n", "\n    ") end
+  end
+  local whole = table.concat(body, "\n")
+  for _, service in ipairs(require("world").SERVICES) do
+    if (" " .. whole):find("[^%w_.]" .. service .. "%.") or service == "cloud" then touched[#touched + 1] = service end
   end
   write(path, ([[
---- Saved from a prompt: name what it takes in args, what it touches, and make its globals local.
+--- Saved from a prompt: name in args what it shall be told, and take out what was only looked at.
 return {
   api     = 1,
   summary = "Saved from a prompt",
@@ -117,7 +130,7 @@ return {
 %s
   end,
 }
-]]):format(table.concat(require("world").SERVICES, '", "'), table.concat(body, "\n")))
+]]):format(table.concat(touched, '", "'), whole))
 end
 
 return M

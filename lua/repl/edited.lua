@@ -45,12 +45,12 @@ end
 
 --- What TAB does to a line: characters to take away before the cursor, text to put there, text to show below.
 ---@param before string  the line before the cursor
----@param names table    what is at hand
+---@param world table    as lua/repl/candidates.lua has it
 ---@param width number
 ---@return integer away, string? insert, string? below
-function M.tab(before, names, width)
+function M.tab(before, world, width)
   if before:find "^%s*$" then return 0, "  " end
-  local start, list = require("repl.candidates").of(before, names)
+  local start, list = require("repl.candidates").of(before, world)
   if #list == 0 then return 0 end
   local typed, text = before:sub(start), common_start(list)
   local away = utf8.len(typed) or #typed
@@ -63,7 +63,7 @@ end
 ---@return string? line, string? why  "cancelled", or the end of input
 function Edited:line(pending)
   local prompt = self.repl:prompt(pending ~= nil)
-  local line, why = self.editor:line(prompt, function(before) return M.tab(before, self.repl.names(), self.output:width()) end)
+  local line, why = self.editor:line(prompt, function(before) return M.tab(before, self.repl:known(), self.output:width()) end)
   if not line and why ~= "cancelled" then self.output:note "\n" end
   return line, why
 end

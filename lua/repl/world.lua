@@ -67,7 +67,7 @@ end
 ---@return fun(): table<string, any> names  what is at hand, by name, for completion
 function M.new(repl)
   local environment, sandbox, services = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output,
-    arguments = {} }
+    arguments = repl.order and repl.order.arguments or {} }
   local engine, said
   local function current()
     if not engine then
@@ -77,7 +77,10 @@ function M.new(repl)
     return said
   end
   local names = {
-    plan = function(name, given) return M.plan(name, given, repl.common, repl.output) end,
+    plan = function(name, given)
+      local order = name == nil and repl.order
+      return M.plan(order and order.recipe.name or name, order and order.given or given, repl.common, repl.output)
+    end,
     ensure = function(kind, want)
       current()
       return ensure(repl, engine, said, kind, want)
