@@ -13,6 +13,7 @@
 ---@field failed table<integer, true>  numbers of those that raised something
 ---@field last string?          the whole of what was printed last
 ---@field traced boolean?       `:trace on`
+---@field live repl.NamesCache  names for TAB
 local Repl = { __name = "Repl" }
 Repl.__index = Repl
 
@@ -37,6 +38,7 @@ function M.new(options)
     common = options.common, interactive = options.interactive, read = options.read, keep_text = options.keep or function() end,
     order = options.order, run_id = "", chunks = {}, failed = {}, line = 0 }, Repl)
   self.name = self.interactive and "prompt" or "stdin"
+  self.live = self.interactive and require("repl.names_cache").open() or require("repl.names_cache").new()
   for _, part in ipairs(PARTS) do self:watch(part) end
   self:reload()
   return self
@@ -63,7 +65,9 @@ function Repl:look_who()
   self.session.tasks.daemon(function()
     local ok, identity = pcall(self.session.identity, self.session)
     self.account, self.asking = ok and identity.account or nil, false
+    self.live:belong(self.account)
   end)
+  self.live:read(self.session, { self.session.region })
 end
 
 -- What a request is, in words that hold no value that was sent.
@@ -230,6 +234,7 @@ end
 
 --- Ends what was begun: the journal of a prompt that was let write.
 function Repl:close()
+  self.live:save()
   if self.journal then require("runs").finish(self.door, self.journal, { status = "done" }) end
   self.journal = nil
 end
@@ -251,9 +256,9 @@ function Repl:allow_writes()
 end
 
 --- What TAB can complete.
----@return { names: table, environment: table, commands: table }
+---@return repl.World
 function Repl:known()
-  return { names = self.names(), environment = self.environment, commands = require("repl.commands").known() }
+  return { names = self.names, environment = self.environment, live = self.live, commands = require("repl.commands").known() }
 end
 
 --- Begins anew: globals and what was required are gone.

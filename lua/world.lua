@@ -26,11 +26,11 @@ local function opening(door, service, name)
   end })
 end
 
----@param options { path: string, door: table, session: table, output: ui.Output, arguments: string[]? }
----  path: of the script; files are required from beside it
+---@param options { path: string, door: table, session: table, output: ui.Output, arguments: string[]?,
+---  services: table<string, table>? }
+---  path: of the script; files are required from beside it; services: what stands for the session's
 ---@return table environment  _ENV of its chunks
 ---@return Sandbox sandbox    what its names can be added to
----@return table services     by name, as tables whose members can be listed
 function M.new(options)
   local session, output = options.session, options.output
   local sandbox = require("sandbox").new { path = options.path, is_file = true }
@@ -40,13 +40,12 @@ function M.new(options)
       for i = 1, words.n do words[i] = tostring(words[i]) end
       output:write(table.concat(words, "\t") .. "\n")
     end }
-  local services = {}
+  local services = options.services or session
   for _, service in ipairs(M.SERVICES) do
-    services[service] = session[service]
-    names[service] = opening(options.door, session[service], service)
+    names[service] = opening(options.door, services[service], service)
   end
   sandbox:bind(names)
-  return setmetatable({}, { __index = sandbox.environment }), sandbox, services
+  return setmetatable({}, { __index = sandbox.environment }), sandbox
 end
 
 return M

@@ -95,14 +95,16 @@ end
 test["TAB completes fields and commands, and lists what there is where several may follow"] = function()
   local names = { names = { kms = { describe_key = print, list_keys = print, list_aliases = print }, known = 1 },
     commands = require("repl.commands").known() }
-  test.equal({ edited.tab("kms.desc", names, 80) }, { 8, "kms.describe_key" })
-  test.equal({ edited.tab("x = kms.li", names, 80) }, { 6, "kms.list_" })
-  local _, inserted, below = edited.tab("x = kms.list_", names, 80)
+  test.equal({ edited.tab("kms.desc", names, 80) }, { 4, "describe_key" })
+  test.equal({ edited.tab("if x then\n  y = kms.li", names, 80) }, { 2, "list_" })
+  local _, inserted, below = edited.tab("x = kms.list_", names, 40)
   test.equal(inserted, "")
-  test.equal(below, "  kms.list_aliases\r\n  kms.list_keys\r\n")
+  test.matches(below, "^  list_aliases +kms.list_aliases[^\n]*…\r\n")
   test.equal({ edited.tab("nosuch.x", names, 80) }, { 0 })
   test.equal({ edited.tab(":allow", names, 80) }, { 6, ":allow-writes" })
   test.equal({ edited.tab("  ", names, 80) }, { 0, "  " })
+  _, _, below = edited.tab('kms.describe_key { KeyId = "x", ', names, 80)
+  test.contains(below, "kms.describe_key {")
 end
 
 test["the history is the owner's alone, an entry a chunk, and holds nothing that looks like a secret"] = function()

@@ -22,15 +22,6 @@ function M.new(output)
   return self
 end
 
--- The longest text that all begin with.
-local function common_start(list)
-  local start = list[1].text
-  for _, entry in ipairs(list) do
-    while entry.text:sub(1, #start) ~= start do start = start:sub(1, -2) end
-  end
-  return start
-end
-
 local function listing(list, width)
   local rows = {}
   for i, entry in ipairs(list) do
@@ -40,30 +31,34 @@ local function listing(list, width)
   local lines = {}
   for line in require("ui.table").render(rows, "  "):gmatch "[^\n]+" do lines[#lines + 1] = require("repl.show").fit(line, width, 1) end
   if #list > LIST_MAX then lines[#lines + 1] = ("  … %d more"):format(#list - LIST_MAX) end
-  return table.concat(lines, "\r\n") .. "\r\n"
+  return #lines > 0 and table.concat(lines, "\r\n") .. "\r\n" or ""
 end
 
 --- What TAB does to a line: characters to take away before the cursor, text to put there, text to show below.
----@param before string  the line before the cursor
----@param world table    as lua/repl/candidates.lua has it
+---@param chunk string   the lines of the chunk up to the cursor
+---@param world repl.World
 ---@param width number
 ---@return integer away, string? insert, string? below
-function M.tab(before, world, width)
+function M.tab(chunk, world, width)
+  local before = chunk:match "[^\n]*$"
   if before:find "^%s*$" then return 0, "  " end
-  local start, list = require("repl.candidates").of(before, world)
-  if #list == 0 then return 0 end
-  local typed, text = before:sub(start), common_start(list)
-  local away = utf8.len(typed) or #typed
-  if #list == 1 or #text > #typed then return away, text end
-  return 0, "", listing(list, width)
+  local complete = require "repl.complete"
+  local start, list = complete.candidates(chunk, #chunk, world)
+  local typed = chunk:sub(start)
+  local text = #list > 0 and complete.common(list) or ""
+  if #text > #typed or #list == 1 and text ~= typed then return utf8.len(typed) or #typed, text end
+  local signature = complete.signature(chunk, #chunk, world)
+  if #list == 0 and not signature then return 0 end
+  return 0, "", (signature and require("repl.show").fit(signature, width, 1) .. "\r\n" or "") .. listing(list, width)
 end
 
 --- The next line.
 ---@param pending string?  the lines of the chunk before it
 ---@return string? line, string? why  "cancelled", or the end of input
 function Edited:line(pending)
-  local prompt = self.repl:prompt(pending ~= nil)
-  local line, why = self.editor:line(prompt, function(before) return M.tab(before, self.repl:known(), self.output:width()) end)
+  local line, why = self.editor:line(self.repl:prompt(pending ~= nil), function(before)
+    return M.tab((pending and pending .. "\n" or "") .. before, self.repl:known(), self.output:width())
+  end)
   if not line and why ~= "cancelled" then self.output:note "\n" end
   return line, why
 end

@@ -14,7 +14,7 @@ _ is the value before, _N that of chunk N in :history.
 local function name_of(repl, fn)
   local name = require("world").name_of(fn)
   if name then return name end
-  for field, value in require("sorted")(repl.names()) do
+  for field, value in require("sorted")(repl.names) do
     if rawequal(value, fn) then return field end
   end
 end
@@ -46,7 +46,12 @@ function M.show(repl, what)
   if not text then
     failure.usage(("there is no help on %s"):format(name and "'" .. name .. "'" or tostring(what)), ":help lists what there is; cmek help the topics")
   end
-  repl:print((text:gsub("\n*$", "")))
+  local lines = {}
+  for line in text:gsub("\n*$", ""):gmatch "[^\n]*" do
+    local indent = line:match "^ *"
+    for _, part in ipairs(line == indent and { "" } or repl.output:wrap(line, indent)) do lines[#lines + 1] = part end
+  end
+  repl:print(table.concat(lines, "\n"))
 end
 
 return M

@@ -85,15 +85,22 @@ end
 
 -- The fields of records: what names them first.
 local function fields_of(list)
-  local seen, names = {}, {}
+  local seen, nested, names = {}, {}, {}
   for _, record in ipairs(list) do
     if not is_record(record) then return nil end
-    for name in next, record do seen[name] = true end
+    for name, value in next, record do
+      seen[name] = true
+      nested[name] = nested[name] or not scalar(value, plain) or nil
+    end
   end
   for _, name in ipairs(FIRST) do
     if seen[name] then names[#names + 1], seen[name] = name, nil end
   end
-  for name in require("sorted")(seen) do names[#names + 1] = name end
+  for _, inside in ipairs { false, true } do   -- those that hold tables last
+    for name in require("sorted")(seen) do
+      if (nested[name] or false) == inside then names[#names + 1] = name end
+    end
+  end
   return names
 end
 

@@ -64,10 +64,12 @@ end
 ---@param repl Repl
 ---@return table environment
 ---@return fun() begin
----@return fun(): table<string, any> names  what is at hand, by name, for completion
+---@return table<string, any> names  what is at hand, by name
 function M.new(repl)
-  local environment, sandbox, services = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output,
-    arguments = repl.order and repl.order.arguments or {} }
+  local services = {}
+  for _, service in ipairs(world.SERVICES) do services[service] = repl.live:watch(service, repl.session[service]) end
+  local environment, sandbox = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output,
+    services = services, arguments = repl.order and repl.order.arguments or {} }
   local engine, said
   local function current()
     if not engine then
@@ -90,19 +92,7 @@ function M.new(repl)
   }
   for _, name in ipairs(SAID) do names[name] = function(...) return current()[name](...) end end
   sandbox:bind(names)
-  local function known(_, name)   -- for completion: what can be listed of it, globals first
-    local own = rawget(environment, name)
-    if own ~= nil then return own end
-    return services[name] or sandbox.names[name]
-  end
-  local function list()
-    local all = {}
-    for _, source in ipairs { sandbox.names, environment } do
-      for name in next, source do all[name] = known(nil, name) end   -- order cannot be seen
-    end
-    return all
-  end
-  return environment, function() engine, said = nil, nil end, list
+  return environment, function() engine, said = nil, nil end, sandbox.names
 end
 
 return M
