@@ -256,6 +256,7 @@ test["keys that Vault makes in another account are told as that: KMS of ours doe
   local report, status = run(who, one())
   test.equal({ status, #keys_in(who, REGION) }, { 5, 0 })
   test.contains(report.error.message, "the credentials of Vault's provider " .. MINE .. " are of another account")
+  test.contains(json.encode(json.array(who.events)), "it never does where the credentials of Vault's provider " .. MINE)   -- while it waits
   report, status = run(again(who), one { mode = "plan", run_id = "" })
   test.equal({ status, report.summary.refused }, { 1, 1 })
 end

@@ -26,6 +26,12 @@ local function missing(context, want, id)
     want.material.provider)
 end
 
+-- What is waited for. A key of another account is never shown, which KMS does not tell from one that is new.
+local function shown(context, want, id)
+  return ("waiting until KMS of account %s shows key %s in %s, which Vault has made; it never does where the credentials of Vault's provider %s are "
+    .. "of another account"):format(context:identity().account, id, want.region, want.material.provider)
+end
+
 --- The key that Vault made and that has no alias yet; nil when it is still to be made.
 ---@param context engine.Context
 ---@param want table
@@ -34,8 +40,7 @@ function M.find(context, want)
   local id = id_of(want)
   if not id or context.mode == "verify" or context.mode == "destroy" then return nil end
   local key = context:poll {
-    reason = ("waiting until KMS shows key %s in %s, which Vault has made"):format(id, want.region),
-    bound = context.mode == "run" and claim.VISIBLE or 0,
+    reason = shown(context, want, id), bound = context.mode == "run" and claim.VISIBLE or 0,
     check = function() return keys.find(context, want.region, id) end,
   }
   if not key then return { refused = missing(context, want, id) } end
@@ -106,7 +111,7 @@ end
 ---@return engine.Key
 function M.again(context, want, id)
   local have = context:poll {
-    reason = ("waiting until KMS shows key %s in %s, which Vault has made"):format(id, want.region), bound = claim.VISIBLE,
+    reason = shown(context, want, id), bound = claim.VISIBLE,
     check = function() return keys.find(context, want.region, id) end,
   }
   if not have then
