@@ -228,3 +228,12 @@ test["an error ends the chunk and not the prompt, and says what to type"] = func
   test.contains(output, "attempt to perform arithmetic on a nil value\n  1 | 1 + nil\n      ^^^^^^^\n")
   test.contains(output, "read> 2\n")
 end
+
+test["help shows the source's own comments, a topic, or what the prompt knows"] = function()
+  local result = piped "help(kms.create_key)\n?policy.cmek\n:help rotating\n:help\nhelp(1)"
+  test.contains(result.output, "kms.create_key { region, ")
+  test.contains(result.output, "policy.cmek")
+  test.contains(result.output, "cmek run rotate --cluster X")
+  test.contains(result.output, ":save-recipe FILE")
+  test.contains(result.errors, "cmek: there is no help on 1\nnext: ")
+end

@@ -19,17 +19,6 @@ local function name_of(repl, fn)
   end
 end
 
-local function documented(name)
-  local ok, docs = pcall(require, "docs")
-  local found = ok and docs.of(name)
-  if not found then return nil end
-  local parts = { found.signature or found.name }
-  for _, field in ipairs { "text", "example" } do
-    if type(found[field]) == "string" and found[field] ~= "" then parts[#parts + 1] = found[field] end
-  end
-  return table.concat(parts, "\n")
-end
-
 ---@param repl Repl
 ---@param what any  nil: the prompt itself
 function M.show(repl, what)
@@ -38,18 +27,14 @@ function M.show(repl, what)
     return
   end
   local name = type(what) == "string" and what:gsub("^%?", ""):gsub("%(%)$", "") or name_of(repl, what)
-  local text = name and documented(name)
-  if not text and name then
-    local topic = require("help").TOPICS[name]
-    text = topic or require("command.help").command(name)
-  end
+  local text = name and (require("docs").help(name) or require("help").TOPICS[name] or require("command.help").command(name))
   if not text then
     failure.usage(("there is no help on %s"):format(name and "'" .. name .. "'" or tostring(what)), ":help lists what there is; cmek help the topics")
   end
-  local lines = {}
+  local lines, width = {}, repl.output:width()
   for line in text:gsub("\n*$", ""):gmatch "[^\n]*" do
-    local indent = line:match "^ *"
-    for _, part in ipairs(line == indent and { "" } or repl.output:wrap(line, indent)) do lines[#lines + 1] = part end
+    local fits = require("ui.table").width(line) <= width
+    for _, part in ipairs(fits and { line } or repl.output:wrap(line, line:match "^ *")) do lines[#lines + 1] = part end
   end
   repl:print(table.concat(lines, "\n"))
 end
