@@ -1,6 +1,6 @@
---- Vault's key management engine as the resources of it see it: reads that find nothing, writes whose outcome is looked up and never guessed.
+--- Vault's key management engine as the resources of it see it: what its keys and providers are called, their versions, and AWS's words in its own.
 local choice = require "engine.choice"
-local failure = require "engine.failure"
+local in_vault = require "engine.in_vault"
 local keys = require "engine.keys"
 local names = require "names"
 
@@ -9,53 +9,12 @@ local M = {}
 --- What makes and holds the keys that KMS gets.
 M.TYPE, M.PROVIDER = "aes256-gcm96", "awskms"
 
-local SETTLE <const> = 60   -- seconds until Vault shows what it has taken
-
 --- Whether Vault passes on what AWS has refused: that has an end, whatever Vault calls it.
 ---@param refused Refusal
 ---@return boolean
 function M.of_aws(refused)
   local words = tostring(refused.message)
   return refused.kind == "refused" and (words:find("api error ", 1, true) or words:find("Exception:", 1, true)) ~= nil
-end
-
--- Nothing is mounted there yet.
-local function no_engine(refused)
-  return refused.status == 404 and tostring(refused.message):find("no handler for route", 1, true) ~= nil
-end
-
---- What Vault has there; nil where there is nothing, or no engine yet.
----@param context engine.Context
----@param operation string  "keymgmt_read_key"
----@param parameters table
----@return table?
-function M.look(context, operation, parameters)
-  return context:try(no_engine, function() return context.session.vault[operation](parameters) or false end) or nil
-end
-
---- A write. What becomes of one whose answer was lost is for `settle` to say.
----@param context engine.Context
----@param operation string
----@param parameters table
----@return Refusal? lost  the answer did not come, or was no answer
-function M.write(context, operation, parameters)
-  local _, lost = context:try({ uncertain = true }, function()
-    return context:write(function() return context.session.vault[operation](parameters) end)
-  end)
-  return lost
-end
-
---- Waits until Vault shows a thing as it was made. Raises when it does not: the lost answer, if there is one.
----@param context engine.Context
----@param options { what: string, region: string?, lost: Refusal?, bound: number?, check: fun(): any }  what: "making keymgmt/key/NAME"
----@return any
-function M.settle(context, options)
-  local bound = options.bound or SETTLE
-  local have = context:poll { reason = ("waiting until Vault shows that it is done (%s)"):format(options.what), bound = bound, check = options.check }
-  if have then return have end
-  if options.lost then error(options.lost, 0) end
-  failure.raise { code = "not_ready", service = "vault", region = options.region, what = options.what,
-    message = ("Vault does not show it as it was made after %d s"):format(bound) }
 end
 
 -- Names --------------------------------------------------------------------------------------------------------------
@@ -89,7 +48,7 @@ function M.provider_name(context, want)
   local own, key = names.vault_key(want.cluster, want.region), M.key_name(context, want)
   if key == own then return own end
   return context:once(("provider in %s %s"):format(want.mount, want.region), function()
-    local answer = M.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = key })
+    local answer = in_vault.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = key })
     return answer and (answer.keys or {})[1] or own
   end)
 end

@@ -1,5 +1,6 @@
 --- A key of Vault's transit engine that is the material of a cluster's KMS keys in one region: its version N is that of generation N.
 --- It stays exportable, which transit does not take back, so that the same material can be imported again.
+local in_vault = require "engine.in_vault"
 local names = require "names"
 
 local M = {}
@@ -34,16 +35,12 @@ function M.name(want) return want.mount .. "/" .. want.name end
 function M.region(want) return want.region end
 function M.foresee() end
 
--- Nothing is mounted there yet.
-local function no_engine(refused) return refused.status == 404 and tostring(refused.message):find("no handler for route", 1, true) end
-
 --- The key as Vault shows it; nil when there is none.
 ---@param context engine.Context
 ---@param want table
 ---@return table?
 function M.find(context, want)
-  local have = context:try(no_engine, function() return context.session.vault.transit_read_key { mount = want.mount, name = want.name } or false end)
-  return have or nil
+  return in_vault.look(context, "transit_read_key", { mount = want.mount, name = want.name })
 end
 
 --- Why its material is none for KMS; nil when it is.
@@ -107,27 +104,17 @@ function M.result(want) return { form = "exportable", mount = want.mount, name =
 -- Changing -----------------------------------------------------------------------------------------------------------
 
 -- A write whose answer was lost is not repeated: what is there decides.
-local function settle(context, want, fits)
-  local have = context:poll {
-    reason = ("waiting until Vault shows %s as it was made"):format(M.name(want)), bound = 60,
-    check = function()
-      local seen = M.find(context, want)
-      return seen and fits(seen) and seen or nil
-    end,
-  }
-  if have then return have end
-  require("engine.failure").raise { code = "not_ready", service = "vault", region = want.region, what = "making " .. M.name(want),
-    message = "Vault does not show the key as it was made after 60 s" }
+local function settle(context, want, lost, fits)
+  return in_vault.settle(context, { what = "making " .. M.name(want), region = want.region, lost = lost, check = function()
+    local seen = M.find(context, want)
+    return seen and fits(seen) and seen or nil
+  end })
 end
 
 --- Makes the key. Transit leaves a key of that name as it is, so somebody who was faster has made the same one.
 function M.create(context, want)
-  context:try({ uncertain = true }, function()
-    return context:write(function()
-      return context.session.vault.transit_create_key { mount = want.mount, name = want.name, type = TYPE, exportable = true }
-    end)
-  end)
-  local have = settle(context, want, function() return true end)
+  local lost = in_vault.write(context, "transit_create_key", { mount = want.mount, name = want.name, type = TYPE, exportable = true })
+  local have = settle(context, want, lost, function() return true end)
   local wrong = M.refusal(context, want, have)
   if wrong then context:refuse { service = "vault", region = want.region, what = "making " .. M.name(want), message = wrong } end
   return #M.differences(want, have) > 0 and M.update(context, want, have) or have
@@ -138,11 +125,9 @@ end
 local function rotate(context, want, have)
   local before = latest(have)
   for _ = 1, ROTATIONS_MAX do
-    local done = context:try({ uncertain = true }, function()
-      return context:write(function() return context.session.vault.transit_rotate_key { mount = want.mount, name = want.name } end)
-    end)
+    local lost = in_vault.write(context, "transit_rotate_key", { mount = want.mount, name = want.name })
     local seen = context:poll {
-      reason = ("waiting until Vault shows version %d of %s"):format(before + 1, M.name(want)), bound = done and 60 or LOST,
+      reason = ("waiting until Vault shows version %d of %s"):format(before + 1, M.name(want)), bound = lost and LOST or 60,
       check = function()
         local now = M.find(context, want)
         return now and latest(now) > before and now or nil
@@ -159,10 +144,8 @@ function M.update(context, want, have)
   local wanted, differs = { mount = want.mount, name = want.name }, false
   for _, difference in ipairs(M.differences(want, have)) do wanted[difference.field], differs = difference.want, true end
   if not differs then return have end
-  context:try({ uncertain = true }, function()
-    return context:write(function() return context.session.vault.transit_configure_key(wanted) end)
-  end)
-  return settle(context, want, function(seen) return #M.differences(want, seen) == 0 end)
+  local lost = in_vault.write(context, "transit_configure_key", wanted)
+  return settle(context, want, lost, function(seen) return #M.differences(want, seen) == 0 end)
 end
 
 return M

@@ -3,6 +3,7 @@
 --- else of the newest.
 local choice = require "engine.choice"
 local failure = require "engine.failure"
+local in_vault = require "engine.in_vault"
 local keymgmt = require "engine.keymgmt"
 local leftovers = require "engine.leftovers"
 local names = require "names"
@@ -81,7 +82,7 @@ end
 
 -- The distribution as Vault shows it; nil when there is none.
 local function look(context, want)
-  local data = keymgmt.look(context, "keymgmt_read_distribution", { mount = want.mount, name = want.provider.name, key = want.key.name })
+  local data = in_vault.look(context, "keymgmt_read_distribution", { mount = want.mount, name = want.provider.name, key = want.key.name })
   if not data then return nil end
   local versions, latest = keymgmt.versions(data)
   return { name = data.name, purpose = purposes(data.purpose), protection = data.protection, versions = versions, latest = latest }
@@ -89,7 +90,7 @@ end
 
 -- Another provider that has the key, which may be in one alone.
 local function elsewhere(context, want)
-  local answer = keymgmt.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = want.key.name })
+  local answer = in_vault.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = want.key.name })
   for _, name in ipairs(answer and answer.keys or {}) do
     if name ~= want.provider.name then return name end
   end

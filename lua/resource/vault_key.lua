@@ -1,4 +1,5 @@
 --- A key of Vault's key management engine, one a region: its material is born in Vault, and its version N is that of generation N.
+local in_vault = require "engine.in_vault"
 local keymgmt = require "engine.keymgmt"
 local leftovers = require "engine.leftovers"
 local refusal = require "refusal"
@@ -37,7 +38,7 @@ function M.foresee() end
 ---@param want table
 ---@return table?  with `latest`, its newest version
 function M.find(context, want)
-  local have = keymgmt.look(context, "keymgmt_read_key", { mount = want.mount, name = want.name })
+  local have = in_vault.look(context, "keymgmt_read_key", { mount = want.mount, name = want.name })
   if not have then return nil end
   local _, latest = keymgmt.versions(have)
   have.latest = math.tointeger(tonumber(have.latest_version)) or latest
@@ -83,13 +84,13 @@ end
 local function write(context, want, more)
   local parameters = { mount = want.mount, name = want.name, type = want.type }
   for name, value in pairs(more or {}) do parameters[name] = value end   -- order cannot be seen
-  return keymgmt.write(context, "keymgmt_write_key", parameters)
+  return in_vault.write(context, "keymgmt_write_key", parameters)
 end
 
 --- Makes the key. A key of that name and type is left as it is, so somebody who was faster has made the same one.
 function M.create(context, want)
   local what = "making " .. M.name(want)
-  local have = keymgmt.settle(context, { what = what, region = want.region, lost = write(context, want),
+  local have = in_vault.settle(context, { what = what, region = want.region, lost = write(context, want),
     check = function() return M.find(context, want) end })
   local wrong = M.refusal(context, want, have)
   if wrong then context:refuse { service = "vault", region = want.region, what = what, message = wrong } end
@@ -100,9 +101,9 @@ end
 -- long as Vault may work on it; it is not sent again by the same run, since each makes a key.
 local function rotate_once(context, want, have)
   local settings = (context.session.vault_client or {}).settings or {}
-  local lost = keymgmt.write(context, "keymgmt_rotate_key", { mount = want.mount, name = want.name,
+  local lost = in_vault.write(context, "keymgmt_rotate_key", { mount = want.mount, name = want.name,
     timeout = math.max(settings.timeout or 0, ROTATING) })
-  return keymgmt.settle(context, { what = "rotating " .. M.name(want), region = want.region, lost = lost, bound = lost and context.LAG or nil,
+  return in_vault.settle(context, { what = "rotating " .. M.name(want), region = want.region, lost = lost, bound = lost and context.LAG or nil,
     check = function()
       local seen = M.find(context, want)
       return seen and seen.latest > have.latest and seen or nil
@@ -123,7 +124,7 @@ end
 function M.update(context, want, have)
   while is_behind(want, have) do have = rotate(context, want, have) end
   if #M.differences(want, have) == 0 then return have end
-  return keymgmt.settle(context, { what = "changing " .. M.name(want), region = want.region,
+  return in_vault.settle(context, { what = "changing " .. M.name(want), region = want.region,
     lost = write(context, want, { deletion_allowed = false }), check = function()
       local seen = M.find(context, want)
       return seen and #M.differences(want, seen) == 0 and seen or nil

@@ -1,6 +1,7 @@
 --- A KMS provider of Vault's key management engine: the way from Vault to AWS KMS in one region, with credentials that Vault never shows again.
 local aws_keys = require "vault.aws_keys"
 local failure = require "engine.failure"
+local in_vault = require "engine.in_vault"
 local keymgmt = require "engine.keymgmt"
 
 local M = {}
@@ -78,7 +79,7 @@ local UNSEEN <const> = "Vault shows no credentials of its providers, so whether 
 ---@return table?
 function M.find(context, want)
   want.of = principal(context, want)
-  local have = keymgmt.look(context, "keymgmt_read_provider", { mount = want.mount, name = want.name })
+  local have = in_vault.look(context, "keymgmt_read_provider", { mount = want.mount, name = want.name })
   if have and not want.update and (context.mode == "plan" or context.mode == "run") then context:warn(UNSEEN) end
   return have
 end
@@ -122,9 +123,9 @@ end
 --- Makes it. Somebody who was faster has made the same; what is there decides.
 function M.create(context, want)
   local what = "making " .. M.name(want)
-  local lost = keymgmt.write(context, "keymgmt_write_provider", body(context, want))
-  local have = keymgmt.settle(context, { what = what, region = want.region, lost = lost, check = function()
-    return keymgmt.look(context, "keymgmt_read_provider", { mount = want.mount, name = want.name })
+  local lost = in_vault.write(context, "keymgmt_write_provider", body(context, want))
+  local have = in_vault.settle(context, { what = what, region = want.region, lost = lost, check = function()
+    return in_vault.look(context, "keymgmt_read_provider", { mount = want.mount, name = want.name })
   end })
   local wrong = M.refusal(context, want, have)
   if wrong then context:refuse { service = "vault", region = want.region, what = what, message = wrong } end
@@ -133,7 +134,7 @@ end
 
 --- Sends the credentials again. Nothing that could be read tells whether they have arrived.
 function M.update(context, want, have)
-  local lost = keymgmt.write(context, "keymgmt_write_provider", body(context, want))
+  local lost = in_vault.write(context, "keymgmt_write_provider", body(context, want))
   if not lost then return have end
   failure.raise { code = "not_ready", service = "vault", region = want.region, what = "sending credentials to " .. M.name(want),
     message = ("whether Vault has taken them is not known (%s), and Vault does not show them"):format(require("refusal").line(lost)),

@@ -2,6 +2,7 @@
 --- its end, the copy stays, and a later destroying deletes it. Keys that were to last as long as an import go at once.
 local failure = require "engine.failure"
 local holders = require "engine.holders"
+local in_vault = require "engine.in_vault"
 local key = require "resource.transit_key"
 local mend = require "engine.mend"
 local names = require "names"
@@ -107,11 +108,7 @@ end
 -- Deleting -----------------------------------------------------------------------------------------------------------
 
 local function configure(context, want, allowed)
-  context:try({ uncertain = true }, function()
-    return context:write(function()
-      return context.session.vault.transit_configure_key { mount = want.mount, name = want.name, deletion_allowed = allowed }
-    end)
-  end)
+  in_vault.write(context, "transit_configure_key", { mount = want.mount, name = want.name, deletion_allowed = allowed })
 end
 
 local function not_ready(want, message)

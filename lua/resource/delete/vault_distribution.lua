@@ -2,6 +2,7 @@
 --- about those that have no alias of cmek's. Before Vault is asked cmek has scheduled them itself, with the longest window: until then nothing
 --- is lost, and a cluster that began to use one meanwhile gets it back while Vault still has it.
 local key_deletion = require "resource.delete.key"
+local in_vault = require "engine.in_vault"
 local keymgmt = require "engine.keymgmt"
 local keys = require "engine.keys"
 local refusal = require "refusal"
@@ -96,16 +97,13 @@ end
 
 local BASE <const>, EACH <const> = 60, 30   -- seconds that Vault may take, and for each version
 
-local function look(context, want) return keymgmt.look(context, "keymgmt_read_distribution", place(want)) end
-
--- What AWS refused has an end, whatever Vault calls it.
-local function by_aws(refused) return refused.kind == "refused" and tostring(refused.message):find("api error", 1, true) end
+local function look(context, want) return in_vault.look(context, "keymgmt_read_distribution", place(want)) end
 
 -- Has Vault take it out; the refusal when it refuses.
 local function delete(context, want, have, guard)
   local parameters = place(want)
   parameters.timeout = BASE + EACH * #have.keys
-  return vault_side.delete(context, { name = thing.name(want), region = want.region, bound = context.LAG, guard = guard, definite = by_aws,
+  return vault_side.delete(context, { name = thing.name(want), region = want.region, bound = context.LAG, guard = guard, definite = keymgmt.of_aws,
     find = function() return look(context, want) end,
     ask = function() return context.session.vault.keymgmt_delete_distribution(parameters) end })
 end

@@ -1,6 +1,6 @@
 --- Taking a key of Vault's key management engine back, once no provider has it: its KMS keys wait for their end by then, with material of their own,
 --- so that Vault's is of no use to them any more.
-local keymgmt = require "engine.keymgmt"
+local in_vault = require "engine.in_vault"
 local thing = require "resource.vault_key"
 local vault_side = require "engine.vault_side"
 
@@ -13,7 +13,7 @@ M.irreversible = "Vault gives the material of such a key to nobody, so none of i
 function M.collect(context, want)
   local have = vault_side.read(context, want, thing.name(want), function()
     local key = thing.find(context, want)
-    local answer = key and keymgmt.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = want.name })
+    local answer = key and in_vault.look(context, "keymgmt_list_key_providers", { mount = want.mount, name = want.name })
     if key then key.providers = answer and answer.keys or {} end
     return key
   end)
@@ -45,11 +45,11 @@ function M.capabilities(want) return { { path = M.path(want), "read", "update", 
 -- Lets Vault delete it; what was lost on the way is sent again, since it does no more than once. False when there is no such key any more.
 local function allow(context, want)
   local there
-  keymgmt.settle(context, { what = "allowing the deletion of " .. thing.name(want), region = want.region, check = function()
+  in_vault.settle(context, { what = "allowing the deletion of " .. thing.name(want), region = want.region, check = function()
     local now = thing.find(context, want)
     there = now ~= nil
     if not there or now.deletion_allowed == true then return true end
-    keymgmt.write(context, "keymgmt_write_key", { mount = want.mount, name = want.name, type = want.type, deletion_allowed = true })
+    in_vault.write(context, "keymgmt_write_key", { mount = want.mount, name = want.name, type = want.type, deletion_allowed = true })
     local seen = thing.find(context, want)
     return seen and seen.deletion_allowed == true or nil
   end })

@@ -1,5 +1,5 @@
 --- Taking back the way from Vault to KMS in a region, once it leads to no key any more. Vault forgets the credentials with it.
-local keymgmt = require "engine.keymgmt"
+local in_vault = require "engine.in_vault"
 local thing = require "resource.vault_provider"
 local vault_side = require "engine.vault_side"
 
@@ -9,7 +9,7 @@ local M = { name = thing.name, region = thing.region }
 function M.collect(context, want)
   local have = vault_side.read(context, want, thing.name(want), function()
     local provider = thing.find(context, want)
-    local answer = provider and keymgmt.look(context, "keymgmt_list_distributions", { mount = want.mount, name = want.name })
+    local answer = provider and in_vault.look(context, "keymgmt_list_distributions", { mount = want.mount, name = want.name })
     if provider then provider.keys = answer and answer.keys or {} end
     return provider
   end)
