@@ -21,6 +21,7 @@ int luaopen_secret(lua_State *L);
 int luaopen_server(lua_State *L);
 int luaopen_sigv4(lua_State *L);
 int luaopen_terminal(lua_State *L);
+int luaopen_trace(lua_State *L);
 int luaopen_xml(lua_State *L);
 
 /* What this process may ever do, fixed by its command line before any Lua runs. A door starts reading only

@@ -49,6 +49,7 @@ static const luaL_Reg modules[] = {
   {"server",   luaopen_server},
   {"sigv4",    luaopen_sigv4},
   {"terminal", luaopen_terminal},
+  {"trace",    luaopen_trace},
   {"xml",      luaopen_xml},
   {NULL, NULL}
 };

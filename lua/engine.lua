@@ -48,7 +48,7 @@ local RESOURCES <const> = {   -- the service that each is a thing of
 M.RESOURCES = RESOURCES
 
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  given = true, flags = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,
+  given = true, flags = true, traceback = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,
   confirm_deletion = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
@@ -72,6 +72,7 @@ end
 ---  run_id: string?,
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
 ---  spec: carried.File?,           a hand-over, which stands for AWS
+---  traceback: boolean?,           the calls that led to an error of the recipe's are told
 ---  requests: boolean?,            a plan lists the requests that run would send
 ---  accept: (fun(engine: Engine, plan: table): table?)?,   why a run does not do its plan, as the `error` of its report
 ---  listener: (fun(event: table))?,
@@ -91,7 +92,7 @@ function M.new(options)
     listener = options.listener or function() end, spec = options.spec,
   }, Engine)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
-  self.context.spec = options.spec
+  self.context.spec, self.context.located = options.spec, { traceback = options.traceback, path = options.recipe.path }
   self.context.console = function() return require("engine.mend").cmek(self, "run", "console", require("engine.mend").CHAIN) end
   self.context.attempts = attempts.new(self.context, options.entries)
   remember(self, options.entries or {})
@@ -188,7 +189,7 @@ local function pass(self, name)
   if self.recipe.bind then self.recipe:bind(require("engine.environment").of(self)) end
   local arguments = {}
   for key, value in pairs(self.arguments) do arguments[key] = value end   -- order cannot be seen
-  return self.recipe.run(arguments)
+  return require("located").call(self.context.located, self.recipe.run, arguments)
 end
 
 --- One check of preflight or verify, with its result.

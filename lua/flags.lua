@@ -20,6 +20,7 @@ local COMMON <const> = {
   { "plan",      "do exactly the plan in this file, or refuse; there is no RECIPE then", value = "FILE", words = "run" },
   { "requests",  "also the requests that run would send, in full", words = "plan" },
   { "trust",     "let the recipe of a file use files, processes and all of Lua", words = "plan run verify resume destroy" },
+  { "traceback", "tell of an error in a recipe which calls led to it", words = "plan run verify resume destroy" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify destroy" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
   { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },

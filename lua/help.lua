@@ -606,6 +606,8 @@ Writing a recipe
   Plan and question show the file's path, its SHA-256 and what it touches. --trust lifts the sandbox: the recipe has file, process, json,
   crypto, time, load, pcall and globals of its own; services it reaches as any other recipe does. The journal says so.
 
+  What goes wrong in it is told by its line, with what may have been meant; --traceback adds the calls that led there.
+
   resource { … } describes a kind of its own and gives the name that ensure takes: kind, actions ({ iam = { "TagRole" } },
   all that its functions call, of services that are touched), name(want), find(want), differences(want, have) (a list of
   { field =, have =, want = }), create(want); also update(want, have), delete(want, have), ready(have), region(want) and

@@ -166,7 +166,7 @@ end
 local function engine_for(word, order, session, progress, extra)
   local options = {
     session = session, recipe = order.recipe, arguments = order.arguments, given = order.given, flags = repeated(order.common),
-    mode = word, spec = order.common.files and order.common.files.spec or nil,
+    mode = word, traceback = order.common.traceback, spec = order.common.files and order.common.files.spec or nil,
     listener = function(event) progress:tell(event) end,
   }
   for name, value in pairs(extra) do options[name] = value end   -- order cannot be seen

@@ -119,10 +119,13 @@ function M.load(name, options)
   local world = sandbox.new { path = path, is_file = is_file, trusted = trusted }
   local chunk, message = load(text, "@" .. path, "t", world.environment)
   if not chunk then failure.usage(message) end
-  local ok, definition = pcall(chunk)
+  local located = require "located"
+  local ok, definition = pcall(located.call, nil, chunk)
   if not ok then
-    if type(definition) ~= "string" then error(definition, 0) end
-    failure.usage(definition, "cmek help writing")
+    if type(definition) == "table" and definition.at then
+      failure.usage(definition.message .. located.excerpt(definition.at), "cmek help writing")
+    end
+    error(definition, 0)
   end
   check_fields(path, definition)
   check_touches(path, definition.touches)

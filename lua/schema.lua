@@ -98,7 +98,8 @@ M.step_done = M.step { arn = M.or_null(M.text), result = M.one_of { "done", "fai
 M.failure = M.object {
   message = M.text, ["what?"] = M.text, ["service?"] = M.text, ["operation?"] = M.text, ["region?"] = M.text, ["code?"] = M.text,
   ["request_id?"] = M.text, ["next?"] = M.text, ["situation?"] = M.text, ["cause?"] = M.text, ["evidence?"] = M.text, ["advice?"] = M.text,
-  ["commands?"] = M.list(M.text),
+  ["commands?"] = M.list(M.text), ["traceback?"] = M.text,
+  ["at?"] = M.object { file = M.text, line = M.integer, text = M.text, from = M.integer, to = M.integer },   -- of a recipe
 }
 
 M.warnings = M.list(M.object { text = M.text, region = M.or_null(M.text) })

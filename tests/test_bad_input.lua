@@ -247,7 +247,7 @@ test["a recipe that does not load, and arguments that are unknown, missing or mi
   }
   local result = simulated(broken .. "--cluster orders --days 3 --yes")   -- its author's own words, with the line
   test.equal({ result.status, result:writes() }, { 1, 0 })
-  test.contains(result.errors, "/broken.lua:4: attempt to index a nil value (local 'x')")
+  test.contains(result.errors, "/broken.lua:4: local 'x' is nil here, and has no fields")
   test.equal(simulated(taking .. "--cluster orders --days 3 --yes").status, 0)
 end
 

@@ -183,8 +183,9 @@ function M.tasks(context)
   local tasks = context.tasks
   local function inherited(fn)
     local scope = M.scope(context)
-    if not scope then return fn end
-    return function(...) return M.within(context, scope, fn, ...) end
+    local function located(...) return require("located").call(context.located, fn, ...) end
+    if not scope then return located end
+    return function(...) return M.within(context, scope, located, ...) end
   end
   return {
     map = function(list, fn) return tasks.map(list, inherited(fn)) end,

@@ -16,7 +16,7 @@ end
 local M = {}
 
 local FIELDS <const> = { "what", "service", "operation", "region", "code", "message", "request_id", "situation", "cause", "evidence", "advice",
-  "commands", "next" }
+  "commands", "next", "at", "traceback" }
 
 --- Raises a failure.
 ---@param fields { message: string, code: string, what: string?, next: string?, region: string?, service: string? }

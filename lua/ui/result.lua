@@ -48,8 +48,9 @@ function M.failure(failure)
   if failure.service and failure.code and not message:find(failure.code, 1, true) then message = failure.code .. ": " .. message end
   if failure.operation and not message:find(place, 1, true) then message = place .. ": " .. message end
   if failure.what then message = failure.what .. ": " .. message end
-  local lines = { message }
+  local lines = { message .. require("located").excerpt(failure.at) }
   if failure.request_id then lines[#lines + 1] = "request ID " .. failure.request_id end
+  if failure.traceback then lines[#lines + 1] = failure.traceback end
   return table.concat(lines, "\n") .. require("explain").text(failure) .. "\n"
 end
 

@@ -1,0 +1,103 @@
+-- What goes wrong in a recipe is told by its line, with a marker, what may have been meant, and its calls with --traceback alone.
+local file = require "file"
+local json = require "json"
+local outside = dofile "tests/outside.lua"
+
+-- Plans (or does what `command` says with) a recipe $D/mine.lua, whose run has this body from line 2 on.
+local function with(body, command, more)
+  local directory = test.directory()
+  assert(file.write(directory .. "/mine.lua", 'return { api = 1, summary = "x", args = { { "cluster", "which" } }, '
+    .. 'touches = { "cloud", "iam", "kms" }, run = function(arg)\n' .. body .. "\nend }\n"))
+  if more then assert(file.write(directory .. "/part.lua", more)) end
+  return outside.simulated("cd $D; " .. (command or "$CMEK plan ./mine.lua --cluster orders"), { directory = directory })
+end
+
+local function told(body, expected, more)
+  local result = with(body, nil, more)
+  test.equal(result.status, 1)
+  test.equal(result.errors, expected)
+  outside.plain(result.text)
+end
+
+test["an unknown field is told by the recipe's line, with a marker below it and what was meant"] = function()
+  told('  local a = 1\n  return policy.cmek { role = "x", admin5 = a }', [[
+cmek: ./mine.lua:3: policy.cmek has no field 'admin5'; did you mean 'admins'?
+  3 |   return policy.cmek { role = "x", admin5 = a }
+    |                                    ^^^^^^
+]])
+end
+
+test["so are unknown globals, kinds and operations"] = function()
+  told("  ensrue('key', {})", "cmek: ./mine.lua:2: 'ensrue' is unknown here; did you mean 'ensure'?\n  2 |   ensrue('key', {})\n    |   ^^^^^^\n")
+  told("  ensure('kye', {})", "cmek: ./mine.lua:2: there is no kind 'kye'; did you mean 'key'?\n  2 |   ensure('kye', {})\n    |          ^^^^^\n")
+  told("  kms.list_kesy { region = 'us-east-1' }", [[
+cmek: ./mine.lua:2: kms has no 'list_kesy'; did you mean 'list_keys'?
+  2 |   kms.list_kesy { region = 'us-east-1' }
+    |       ^^^^^^^^^
+]])
+  told("  kms.list_keys { rgion = 'us-east-1', region = 'us-east-1' }", [[
+cmek: ./mine.lua:2: kms.list_keys has no field 'rgion'; did you mean 'region'?
+  2 |   kms.list_keys { rgion = 'us-east-1', region = 'us-east-1' }
+    |                   ^^^^^
+]])
+end
+
+test["what Lua says of nil comes in words, with the name marked"] = function()
+  told("  local cluster = read('cluster', arg.cluster)\n\n\treturn cluster.acc.id", [[
+cmek: ./mine.lua:4: field 'acc' is nil here, and has no fields
+  4 | 	return cluster.acc.id
+    | 	               ^^^
+]])
+  told("  return 'x' .. arg.nothing", [[
+cmek: ./mine.lua:2: args has no 'nothing'
+  2 |   return 'x' .. arg.nothing
+    |                     ^^^^^^^
+]])
+end
+
+test["the line is the recipe's also in a task, in a module beside it, and in a kind's own function"] = function()
+  test.contains(with("  task.map({ 1 }, function(n)\n    return n.x\n  end)").errors,
+    "./mine.lua:3: local 'n' is a number here, and has no fields\n  3 |     return n.x\n    |            ^\n")
+  test.contains(with("  return require('part').f()", nil, "local M = {}\nfunction M.f()\n  return M.a.b\nend\nreturn M").errors,
+    "cmek: ./part.lua:3: field 'a' is nil here, and has no fields\n  3 |   return M.a.b\n")
+  local kind = "  local kind = resource { kind = 'topic', actions = {}, name = function(want)\n    return want.a.b end, find = function() end,\n"
+    .. "    differences = function() return {} end, create = function() end }\n  ensure(kind, { b = 1 })"
+  test.contains(with(kind).errors, "cmek: ./mine.lua:3: field 'a' is nil here")
+end
+
+test["a mistake while the recipe is loaded is told alike, with exit status 2"] = function()
+  local result = with("end, args = { polcy.x },\n  more = function()")
+  test.equal(result.status, 2)
+  test.contains(result.errors,
+    "cmek: ./mine.lua:2: 'polcy' is unknown here; did you mean 'policy'?\n  2 | end, args = { polcy.x },\n    |               ^^^^^\n")
+end
+
+test["the calls that led there are told with --traceback alone"] = function()
+  local body = "  local function inner() error 'the pail leaks' end\n  local function outer() inner() end\n  outer()"
+  local short = with(body)
+  test.contains(short.errors, "cmek: ./mine.lua:2: the pail leaks\n")
+  test.truthy(not short.errors:find("traceback", 1, true))
+  local long = with(body, "$CMEK plan ./mine.lua --cluster orders --traceback")
+  test.contains(long.errors, "stack traceback:\n")
+  test.matches(long.errors, "%./mine%.lua:2: in .-inner.-%./mine%.lua:3: in .-outer")
+end
+
+test["a run that had begun to make something tells it as well, and --json has the place as fields"] = function()
+  local body = [[
+  local cluster = read("cluster", arg.cluster)
+  local role = ensure("role", { cluster = cluster, trust = policy.cross_account { account_id = cluster.account_id, external_id = "x" } })
+  if type(role.arn) == "string" then return role.name.first.second end]]
+  local result = with(body, "$CMEK run ./mine.lua --cluster orders --yes --json >run.json")
+  test.equal(result.status, 5)
+  local wrong = json.decode(file.read(result.directory .. "/run.json")).error
+  test.equal({ wrong.at.file, wrong.at.line, wrong.at.text:sub(wrong.at.from, wrong.at.to), wrong.traceback }, { "./mine.lua", 4, "first" })
+  test.contains(wrong.next, "cmek resume ")
+  result = with(body, "$CMEK run ./mine.lua --cluster orders --yes")
+  test.matches(result.errors, "%./mine%.lua:4: field 'first' is nil here, and has no fields\n  4 | .-\n    | +%^%^%^%^%^\n")
+end
+
+test["what a service refuses is told as ever, without a line of the recipe"] = function()
+  local result = with("  read('cluster', 'nowhere')")
+  test.contains(result.errors, "nowhere")
+  test.truthy(not result.errors:find("mine.lua", 1, true))
+end
