@@ -211,11 +211,14 @@ end
 ---@return integer status
 function Repl:run()
   local pending, first = nil, 1
-  self:go_on()
   while not self.leaving do
+    self:go_on()
     local line, why = self.read(pending)
     if not line then
-      if why == "cancelled" then pending = nil goto continue end
+      if why == "cancelled" or self.interactive and self.door:stopping() == "SIGINT" then
+        pending = nil
+        goto continue
+      end
       if pending and not self.interactive then
         self:tell(("stdin:%d: the chunk that begins here is not complete"):format(first), pending, first)
         return trouble.STATUS

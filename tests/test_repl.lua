@@ -196,11 +196,12 @@ end
 
 -- The program, at a terminal that moves no cursor ----------------------------------------------------------------------
 
-local function typed(lines)
+local function typed(lines, environment)
   if not os.execute "command -v script >/dev/null" then test.skip "no program `script`" end
   local directory = test.directory()
   assert(file.write(directory .. "/typed", lines .. "\n:quit\n"))
-  local result = outside.simulated([[TERM=dumb script -qec "$CMEK repl" /dev/null <$D/typed; $CMEK runs]], { directory = directory })
+  local result = outside.simulated([[TERM=dumb script -qec "$CMEK repl" /dev/null <$D/typed; $CMEK runs]],
+    { directory = directory, environment = environment })
   return (result.output:gsub("\r", "")), result
 end
 
@@ -236,4 +237,18 @@ test["help shows the source's own comments, a topic, or what the prompt knows"] 
   test.contains(result.output, "cmek run rotate --cluster X")
   test.contains(result.output, ":save-recipe FILE")
   test.contains(result.errors, "cmek: there is no help on 1\nnext: ")
+end
+
+test["what computes without an end is ended, each time, and the prompt goes on"] = function()
+  local output, result = typed("while true do end\npcall(function() while true do end end)\n#plan(\"console\", { cluster = \"orders-one\" }).steps",
+    { CMEK_COMPUTING_MAX = "0.4" })
+  test.equal(result.status, 0)
+  test.equal(select(2, output:gsub("it computed for 0.4 s", "")), 2)
+  test.contains(output, "read> 2\n")
+end
+
+test["a prompt has no --json"] = function()
+  local result = outside.simulated "$CMEK repl --json </dev/null"
+  test.equal(result.status, 2)
+  test.contains(result.errors, "a prompt has no --json")
 end

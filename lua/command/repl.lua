@@ -25,6 +25,7 @@ end
 ---@param output ui.Output
 ---@return integer status  1 when lines of a pipe ended at an error
 function M.run(arguments, output)
+  if output.json then require("ui.failure").usage("a prompt has no --json: json.encode(…) writes a value", "cmek exec FILE runs a script") end
   local order, common
   if flags.first("repl", arguments) then
     order = require("operation").read("repl", arguments, output)
