@@ -116,7 +116,7 @@ local function judge(engine, uses)
   for _, step in ipairs(engine.steps) do
     local use = step.kind ~= "cluster_cmek" and not step.stays and by(step, uses)
     used = used or use
-    if use then step.used, step.action, step.irreversible, step.reason = use, "refuse", nil, IN_USE:format(use, step.kind) end
+    if use then step.used, step.action, step.irreversible, step.reason = use, "refuse", nil, IN_USE:format(use, (step.kind:gsub("^vault_", ""))) end
   end
   for _, step in ipairs(used and engine.steps or {}) do
     if step.deletion.retired and step.deletion.retired(step.have) then

@@ -168,6 +168,6 @@ return {
   { id = "aws.trouble", title = "AWS has trouble of its own",
     fits = { services = "iam sts kms tagging", status_from = 500, not_html = true },
     cause = "the request was well-formed and the service failed to do it",
-    evidence = "{service} {operation} answers {status}, {attempts} times",
+    evidence = "{service} {operation} answers {status} (requests: {attempts})",
     next = "run this again; https://health.aws.amazon.com tells of outages" },
 }

@@ -36,7 +36,7 @@ return {
   { id = "cloud.trouble", title = "the Cloud has trouble of its own",
     fits = { service = "cloud", status_from = 500, not_html = true },
     cause = "the request was well-formed and the Cloud failed to do it",
-    evidence = "{operation} answers {status}, {attempts} times",
+    evidence = "{operation} answers {status} (requests: {attempts})",
     next = "run this again; https://status.cockroachlabs.cloud tells of outages, and support wants the cluster's ID and the organization's" },
 
   { id = "cloud.lost", title = "a change was asked for, and its answer was lost",

@@ -71,7 +71,7 @@ return {
   { id = "vault.sealed", title = "Vault is sealed",
     fits = { service = "vault", status = 503, message = "sealed" },
     cause = "a Vault that was started or sealed anew answers nobody before it is unsealed",
-    evidence = "{address} answers '{words}', {attempts} times",
+    evidence = "{address} answers '{words}' (requests: {attempts})",
     next = "have it unsealed (vault operator unseal), then run this again" },
 
   { id = "vault.uninitialised", title = "Vault is not initialised",
@@ -85,7 +85,7 @@ return {
   { id = "vault.behind", title = "this node has not caught up",
     fits = { service = "vault", status = 412 },
     cause = "a node of a cluster was asked for what another one has written, and does not have it yet",
-    evidence = "{address} answers '{words}', {attempts} times",
+    evidence = "{address} answers '{words}' (requests: {attempts})",
     next = "run this again; where it stays, name the active node: export VAULT_ADDR=https://…" },
 
   { id = "vault.performance-standby", title = "this node is a performance standby",
@@ -205,7 +205,7 @@ return {
   { id = "vault.trouble", title = "Vault has trouble of its own",
     fits = { service = "vault", status_from = 500, not_html = true },
     cause = "the request was well-formed and Vault failed to do it",
-    evidence = "{operation} answers {status}, {attempts} times: {words}",
+    evidence = "{operation} answers {status} (requests: {attempts}): {words}",
     next = "run this again; the server's log tells more" },
 
   { id = "vault.plain", title = "HTTP where TLS is spoken",
