@@ -17,6 +17,13 @@ function M.of_aws(refused)
   return refused.kind == "refused" and (words:find("api error ", 1, true) or words:find("Exception:", 1, true)) ~= nil
 end
 
+--- Whether a refused request may have left a KMS key without its material, or without its alias: not one that Vault refused by itself.
+---@param refused Refusal
+---@return boolean
+function M.may_leave(refused)
+  return refused.kind ~= "refused" or (refused.status or 0) >= 500 or M.of_aws(refused) or tostring(refused.message):find("KMS", 1, true) ~= nil
+end
+
 -- Names --------------------------------------------------------------------------------------------------------------
 
 -- The Vault key that is the material of the key in use, as a tag of that tells: an adopted one has a name of its own.

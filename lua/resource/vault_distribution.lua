@@ -181,11 +181,11 @@ local function timeout(context, want)
   return math.max(settings.timeout or 0, BASE + EACH * (want.key.version or 1))
 end
 
--- Whether a request may have left a key: not one that was done, or refused by Vault itself, or before a first key was made.
+-- Whether a request may have left a key: not one that was done, or refused before a first key was made.
 local function may_leave(want, done, refused)
-  if done or not refused or refused.status == 403 then return false end
+  if done or not refused then return false end
   local first = (want.key.version or 1) == 1 and tostring(refused.message):find("operation error KMS: CreateKey,", 1, true)
-  return done == nil or not first
+  return done == nil or not first and keymgmt.may_leave(refused)
 end
 
 -- Asks for it. The refusal when it was definite; true when it was taken, nil when nobody knows.

@@ -116,7 +116,7 @@ local function rotate(context, want, have)
   leftovers.begin(context, place)
   local ok, seen, lost = pcall(rotate_once, context, want, have)
   if not ok and refusal.is(seen) then leftovers.tell(context, place) end
-  leftovers.finish(context, place, lost ~= nil or not ok and not (refusal.is(seen) and seen.status == 403))
+  leftovers.finish(context, place, lost ~= nil or not ok and (not refusal.is(seen) or keymgmt.may_leave(seen)))
   if not ok then error(seen, 0) end
   return seen
 end
