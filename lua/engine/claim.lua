@@ -144,12 +144,12 @@ local function disable(context, attempt)
   change(context, attempt, function() return context.session.kms.disable_key { region = attempt.region, KeyId = attempt.key } end)
 end
 
---- Sets the key of an own attempt aside, because another key has its alias: tags it, disables it, says so.
+--- Sets the key of an own attempt aside, because it will not have the alias: tags it, disables it, says so.
 ---@param context engine.Context
 ---@param cluster table
 ---@param attempt engine.Attempt  its key is known
----@param holder string           ID of the key that has the alias
-function M.set_aside(context, cluster, attempt, holder)
+---@param why string              "which key … already has", after the alias
+function M.set_aside(context, cluster, attempt, why)
   local region, key, kms = attempt.region, attempt.key, context.session.kms
   if not prove(context, attempt) then
     failure.raise { code = "not_ready", service = "kms", region = region, what = ("setting key %s aside"):format(key),
@@ -158,7 +158,7 @@ function M.set_aside(context, cluster, attempt, holder)
   local used = named(context, cluster, key)
   if used then
     context.attempts:settle(attempt, "named")
-    context:warn(("%s lost %s to key %s, but the cluster names it: it is left as it is"):format(key, attempt.alias, holder), region)
+    context:warn(("%s was made for %s, %s, but the cluster names it: it is left as it is"):format(key, attempt.alias, why), region)
     return
   end
   change(context, attempt, function()
@@ -166,15 +166,15 @@ function M.set_aside(context, cluster, attempt, holder)
   end)
   if used == nil then
     context.attempts:settle(attempt, "tagged")
-    context:warn(("%s was made for %s, which key %s already has: it is tagged %s=%s, and not disabled, since --facts does not tell whether "
-      .. "the cluster uses it; cmek orphans, with the Cloud's API key, finds it"):format(key, attempt.alias, holder, names.TAG_STATE,
+    context:warn(("%s was made for %s, %s: it is tagged %s=%s, and not disabled, since --facts does not tell whether "
+      .. "the cluster uses it; cmek orphans, with the Cloud's API key, finds it"):format(key, attempt.alias, why, names.TAG_STATE,
       names.LOST_RACE), region)
     return
   end
   disable(context, attempt)
   context.attempts:settle(attempt, "lost-race")
-  context:warn(("%s was made for %s, which key %s already has: it is tagged %s=%s and disabled; it is used by nothing"):format(
-    key, attempt.alias, holder, names.TAG_STATE, names.LOST_RACE), region)
+  context:warn(("%s was made for %s, %s: it is tagged %s=%s and disabled; it is used by nothing"):format(
+    key, attempt.alias, why, names.TAG_STATE, names.LOST_RACE), region)
 end
 
 return M

@@ -236,6 +236,64 @@ local function import(context, want, id)
   return done ~= nil, refused
 end
 
+-- When Vault made the version of the transit key that is the material; nil when it has none, and whether the key may be deleted.
+local function copy_of(context, want)
+  local mount, name = want.material.mount, want.material.name
+  local have = context:try(function(refused) return refused.status == 404 end, function()
+    return context.session.vault.transit_read_key { mount = mount, name = name } or false
+  end)
+  if not have then return nil end
+  return (have.keys or {})[tostring(version(want))], have.deletion_allowed == true
+end
+
+-- Vault's answer is waited for: a deletion that begins after it is refused, or looks at KMS so late that it sees the key that was made.
+local function protect(context, want)
+  context:try({ uncertain = true }, function()
+    return context:write(function()
+      return context.session.vault.transit_configure_key { mount = want.material.mount, name = want.material.name, deletion_allowed = false }
+    end)
+  end)
+end
+
+local function gone(want)
+  return ("whose material Vault has no more: %s was deleted, or made anew, in the same moment"):format(M.source(want))
+end
+
+-- Whether Vault keeps the copy of what was imported, the same that it had before. Somebody who destroys allows the deletion of the transit
+-- key, waits until KMS shows every key that was made before, looks, and then deletes: from here on that is refused.
+local function is_kept(context, want, before)
+  return context:poll {
+    reason = ("waiting until Vault protects %s from deletion again"):format(M.source(want)), bound = claim.VISIBLE,
+    check = function()
+      local made, deletable = copy_of(context, want)
+      if made == nil or made ~= before then return false end
+      if not deletable then return true end
+      protect(context, want)
+    end,
+  }
+end
+
+--- Gives the key of an own attempt its material, and sees to it that Vault's copy of that stays until the key's alias shows that it is used.
+--- A key that an earlier process has filled is given the same once more: KMS takes no other, so that tells whether Vault still has it.
+---@param context engine.Context
+---@param want table
+---@param id string    the key's ID or ARN
+---@param made boolean  by this process, and so without material
+---@return string? lost  why the key cannot be used: Vault's copy is gone
+function M.fill_new(context, want, id, made)
+  if want.material.form ~= "exportable" or unknown.has(id) then return M.fill(context, want, id) end
+  local before = copy_of(context, want)
+  if before == nil then return gone(want) end
+  if not made and is_filled(look(context, want, id)) then
+    local _, refused = import(context, want, id)
+    if refused and refused.code == "IncorrectKeyMaterialException" then return gone(want) end
+  end
+  M.fill(context, want, id)
+  local kept = is_kept(context, want, before)
+  if kept == nil then not_done(want, id, ("Vault does not keep %s from deletion after %d s"):format(M.source(want), claim.VISIBLE)) end
+  return not kept and gone(want) or nil
+end
+
 --- Gives a key its material, unless it has it. What an import whose answer was lost has done is looked up before the next one.
 ---@param context engine.Context
 ---@param want table

@@ -458,7 +458,7 @@ local function end_attempts(context, want, holder)
     if arn and arn:sub(-#holder) == holder then
       context.attempts:settle(attempt, "claimed")
     elseif arn and not ended(context, attempt) then
-      claim.set_aside(context, want.cluster, attempt, holder)
+      claim.set_aside(context, want.cluster, attempt, ("which key %s already has"):format(holder))
     end
   end
 end
@@ -490,6 +490,17 @@ local function take_over(context, want, id)
   if #M.tag_differences(want, now) > 0 then tag(context, want, now) end
 end
 
+-- Material comes before the alias is claimed: who has the alias can be used. A key whose copy in Vault went meanwhile is set aside.
+local function fill(context, want, attempt)
+  local lost = material.fill_new(context, want, attempt.key:match "[^/]+$", attempt.description ~= nil)
+  attempt.description = nil
+  if not lost then return end
+  claim.set_aside(context, want.cluster, attempt, lost)
+  failure.raise { code = "not_ready", service = "vault", region = want.region, what = ("making a key for %s in %s"):format(want.alias, want.region),
+    message = ("%s was made, %s; somebody destroys what this run makes: the key is set aside, and another one is made with Vault's new key"):format(
+      attempt.key, lost) }
+end
+
 --- Makes the key: an own attempt's key claims the alias, or gives way to the key that was faster.
 function M.create(context, want, step)
   if distributed.is(want) then return M.update(context, want, distributed.again(context, want, want.material.id), step) end
@@ -500,10 +511,7 @@ function M.create(context, want, step)
   local attempt = own_attempt(context, want)
   local id, seen, rotated = attempt.key:match "[^/]+$", nil, want.rotation == nil
   step.arn = attempt.key
-  if want.material then   -- before the alias is claimed: who has the alias can be used
-    material.fill(context, want, id)
-    attempt.description = nil
-  end
+  if want.material then fill(context, want, attempt) end
   local function switch_rotation_on()
     if not rotated then rotate(context, want, id) end
     rotated = true

@@ -175,14 +175,24 @@ local function each_key(self, fn)
   end
 end
 
--- A transit key went: no KMS key may have its material, be it one that waits for its end. Key management keeps nothing for these.
+local function is_named(self, key)
+  for _, entry in ipairs(self.scene.simulation.state.aws[self.scene.account].kms[key.Arn:match "^arn:aws:kms:([^:]+)"].aliases) do
+    if entry.TargetKeyId == key.KeyId then return true end
+  end
+  return false
+end
+
+-- A transit key went: no KMS key may have its material, be it one that waits for its end. Key management keeps nothing for these. One that
+-- was made in the same moment and has no name yet must not get one: that is judged in the end.
 local function see_deleted(self, name)
   each_key(self, function(key)
     for _, tag in ipairs(key.Tags or {}) do
       local source = tag.TagKey == names.TAG_MATERIAL and tag.TagValue:match "^[^/]*/(.*):%d+$"
       local needed = self.engine.type == "transit" or key.KeyState ~= "PendingDeletion"
       if source == name and needed and self.scene.world.now < (key.DeletionDate or math.huge) then
-        table.insert(self.lost, ("%s went, and %s is %s"):format(name, key.Arn, key.KeyState))
+        local words = ("%s went, and %s is %s"):format(name, key.Arn, key.KeyState)
+        local young = self.scene.world.now - key.CreationDate < 400 and not is_named(self, key)
+        table.insert(young and self.doubtful or self.lost, young and { key = key, words = words } or words)
       end
     end
   end)
@@ -208,6 +218,17 @@ function Vault:store_another()
     auto_rotate_period = 0, deletion_allowed = false, exportable = false, min_enabled_version = 1,
     versions = { ["1"] = { id = ("4"):rep(32), creation_time = 0 } } }
   self.another = true
+end
+
+-- Whether a transit key has what a KMS key holds.
+local function has_copy(rest, key)
+  local material = key.KeyMaterials and key.KeyMaterials[1]
+  for _, one in sorted(rest.keys) do
+    for _, bytes in sorted(one.versions) do
+      if material and bytes == material._bytes then return true end
+    end
+  end
+  return false
 end
 
 -- In the end -----------------------------------------------------------------------------------------------------------------
@@ -247,6 +268,9 @@ function Vault:rest()
       for _, id in sorted(distribution.versions) do rest.distributed[id] = true end
     end
   end
+  for _, doubt in ipairs(self.doubtful) do
+    if doubt.key.KeyState == "Enabled" and is_named(self, doubt.key) and not has_copy(rest, doubt.key) then table.insert(rest.lost, doubt.words) end
+  end
   each_key(self, function(key)
     local material = key.KeyMaterials and key.KeyMaterials[1]
     rest.bytes[key.Arn] = material and material._bytes
@@ -274,7 +298,7 @@ end
 function M.open(scene)
   local turn = scene.turn
   local self = setmetatable({ scene = scene, engine = ENGINES[scene.recipe], chance = require "sim.random".new(turn:bits()), ends = {},
-    secrets = {}, lost = {}, mounted = turn:chance(0.75), locks = turn:chance(0.5) }, Vault)
+    secrets = {}, lost = {}, doubtful = {}, mounted = turn:chance(0.75), locks = turn:chance(0.5) }, Vault)
   self.form = "distributed"
   if self.engine.type == "transit" then
     self.form = turn:chance(0.5) and "wrapped" or "exportable"

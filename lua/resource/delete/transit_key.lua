@@ -133,11 +133,16 @@ local function allow(context, want)
   return not gone
 end
 
--- A KMS key may have got this material since the plan was made: then the copy stays.
+-- A KMS key may have got this material since the plan was made: then the copy stays. Whoever imports it from now on forbids the deletion again,
+-- and finds out when that came too late; what was made before is seen when KMS has caught up. True when the key is gone.
 local function look_again(context, want)
-  if is_temporary(want) then return end
+  if is_temporary(want) then return false end
+  context:wait(("waiting until KMS shows every key that may have the material of %s"):format(key.name(want)), context.LAG)
   local reason = in_use(want, holders.read(context, want.cluster))
+  local now = key.find(context, want)
+  if not reason and now and not now.deletion_allowed then reason = "a run protects it from deletion again, and so makes use of it" end
   if reason then context:refuse { service = "kms", region = want.region, what = "deleting " .. key.name(want), message = reason } end
+  return now == nil
 end
 
 --- Deletes it. What forbids that at the last moment leaves it as protected as it was.
@@ -147,14 +152,16 @@ end
 ---@param guard fun()  called right before: raises what forbids it
 function M.delete(context, want, have, guard)
   if not allow(context, want) then return have end
-  local ok, raised = pcall(function()
-    look_again(context, want)
+  local ok, gone = pcall(function()
+    local nothing = look_again(context, want)
     guard()
+    return nothing
   end)
   if not ok then
     pcall(configure, context, want, false)
-    error(raised, 0)
+    error(gone, 0)
   end
+  if gone then return have end
   local vault = context.session.vault
   local operation = is_temporary(want) and vault.transit_delete_temporary_key or vault.transit_delete_key
   local refused = vault_side.delete(context, { name = key.name(want), region = want.region, guard = guard,
