@@ -16,6 +16,7 @@ local claim = require "engine.claim"
 local distributed = require "engine.distributed"
 local failure = require "engine.failure"
 local host = require "material"
+local in_vault = require "engine.in_vault"
 local names = require "names"
 local temporary = require "engine.temporary"
 local unknown = require "unknown"
@@ -239,16 +240,14 @@ end
 -- When Vault made the version of the transit key that is the material; nil when it has none, and whether the key may be deleted.
 local function copy_of(context, want)
   local mount, name = want.material.mount, want.material.name
-  local have = context:try(function(refused) return refused.status == 404 end, function()
-    return context.session.vault.transit_read_key { mount = mount, name = name } or false
-  end)
+  local have = in_vault.look(context, "transit_read_key", { mount = mount, name = name })
   if not have then return nil end
   return (have.keys or {})[tostring(version(want))], have.deletion_allowed == true
 end
 
--- Vault's answer is waited for: a deletion that begins after it is refused, or looks at KMS so late that it sees the key that was made.
+-- A deletion that is under way is refused from here on. One that was faster shows when the key is read next.
 local function protect(context, want)
-  context:try({ uncertain = true }, function()
+  context:try(function(refused) return refused.status == 400 or refused.status == 404 or context.uncertain(refused) end, function()
     return context:write(function()
       return context.session.vault.transit_configure_key { mount = want.material.mount, name = want.material.name, deletion_allowed = false }
     end)
