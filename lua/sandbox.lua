@@ -32,13 +32,15 @@ local ABSENT <const> = {
 --- Metamethods that would run code at a moment nobody chose, or hide a table from the library's checks.
 local HOOKS <const> = { "__gc", "__close", "__metatable", "__mode" }
 
+-- The metatable is copied: a hook that is put into it later is none.
 local function safe_setmetatable(value, metatable)
-  if type(metatable) == "table" then
-    for _, hook in ipairs(HOOKS) do
-      if rawget(metatable, hook) ~= nil then error("a recipe's metatable has no " .. hook, 2) end
-    end
+  if type(metatable) ~= "table" then return setmetatable(value, metatable) end
+  local copied = {}
+  for name, member in next, metatable do copied[name] = member end   -- order cannot be seen
+  for _, hook in ipairs(HOOKS) do
+    if copied[hook] ~= nil then error("a recipe's metatable has no " .. hook, 2) end
   end
-  return setmetatable(value, metatable)
+  return setmetatable(value, copied)
 end
 
 local function copy(library, ...)
