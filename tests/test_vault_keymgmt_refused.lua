@@ -159,6 +159,13 @@ test["nor does vault lead away from the recipe that made a key with transit"] = 
   test.equal(last.told.commands, { "cmek run vault-transit --cluster orders-one --vault-mount transit --form wrapped" })
 end
 
+test["a check whose text has several lines, as a policy's, is one row of what verify prints"] = function()
+  local report = { run = {}, findings = json.array {}, checked = {
+    { id = "vault_mount.exists", result = "unknown", text = "add to it:\npath 1\npath 2" }, { id = "vault.open", result = "ok" } } }
+  local shown = require("ui.verify").render(report, { paint = function(_, _, line) return line end })
+  test.contains(shown, "add to it: path 1 path 2\n ok ")
+end
+
 -- Preflight --------------------------------------------------------------------------------------------------------------------
 
 test["a token with the policy that cmek prints does all of it; one without is told the lines, before anything is made"] = function()

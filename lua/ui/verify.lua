@@ -40,7 +40,8 @@ end
 function M.render(report, output)
   local rows = {}
   for i, check in ipairs(report.checked) do
-    rows[i] = { MARKS[check.result], check.id, text(check.region), text(check.object), text(check.text) }
+    local one_line = tostring(text(check.text)):gsub("%s*\n%s*", " ")   -- lines of a policy stand with the finding
+    rows[i] = { MARKS[check.result], check.id, text(check.region), text(check.object), one_line }
   end
   local parts, at = { plan.head(report.run), "\n" }, 0
   for line in columns.render(rows, " "):gmatch "[^\n]+" do
