@@ -8,7 +8,8 @@ local M = {}
 ---@type table<string, { [1]: string, [2]: string }[]>
 local TABLES <const> = {
   cloud = { { "lua/cloud.lua", "Client" } }, iam = { { "lua/aws/iam.lua", "iam" } }, kms = { { "lua/aws/kms.lua", "kms" } }, sts = {}, tagging = {},
-  vault = {}, task = { { "lua/task.lua", "field" } }, names = { { "lua/names.lua", "M" } }, json = { { "lua/meta/json.lua", "json" } },
+  vault = { { "lua/vault/operations.lua", "functions" } },
+  task = { { "lua/task.lua", "field" } }, names = { { "lua/names.lua", "M" } }, json = { { "lua/meta/json.lua", "json" } },
   policy = { { "lua/policy/document.lua", "M" }, { "lua/policy/build.lua", "M" }, { "lua/policy/compare.lua", "M" },
     { "lua/policy/evaluate.lua", "M" }, { "lua/policy/condition.lua", "M" } },
 }

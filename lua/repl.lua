@@ -84,11 +84,11 @@ end
 function Repl:watch(part)
   local functions, clock = self.door[part], self.door.clock
   local send = functions.request
-  functions.request = function(request)
+  functions.request = function(request, ...)
     self:look_who()
-    if not self.traced then return send(request) end
+    if not self.traced then return send(request, ...) end
     local began = clock.now()
-    local answer, message, code = send(request)
+    local answer, message, code = send(request, ...)
     local status = type(answer) == "table" and answer.status or message
     self.output:note(self.output:paint("dim", ("  %s: %s, %.0f ms"):format(title(part, request), tostring(status),
       (clock.now() - began) * 1000)) .. "\n")

@@ -49,7 +49,8 @@ end
 -- Printing ---------------------------------------------------------------------------------------------------------
 
 test["tables are sorted and indented, small ones stand in one line"] = function()
-  test.equal(show.render { b = 2, a = { 1, "two" }, ["not a name"] = true }, '{ a = { 1, "two" }, b = 2, ["not a name"] = true }')
+  test.equal(show.render { b = 2, a = { 1, "two" }, ["not a name"] = true, ["end"] = 1 },
+    '{ a = { 1, "two" }, b = 2, ["end"] = 1, ["not a name"] = true }')
   local long = ("x"):rep(50)
   test.equal(show.render { b = long, a = { long } }, ('{\n  a = { "%s" },\n  b = "%s",\n}'):format(long, long))
 end
@@ -251,4 +252,11 @@ test["a prompt has no --json"] = function()
   local result = outside.simulated "$CMEK repl --json </dev/null"
   test.equal(result.status, 2)
   test.contains(result.errors, "a prompt has no --json")
+end
+
+test["Vault is read by path, as its own command line does it"] = function()
+  local result = piped ':trace on\nvault.read("sys/mounts")["sys/"].type\nvault.read "transit/export/encryption-key/x"'
+  test.equal(result.output, '"system"\n')
+  test.contains(result.errors, "vault GET sys mounts: 200")
+  test.contains(result.errors, "may only read")
 end

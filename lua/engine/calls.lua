@@ -14,6 +14,7 @@ local OPERATIONS <const> = {
     revoke_cmek = { "UpdateCMEKStatus" }, update_cmek = { "UpdateCMEKSpec" } },
   iam = { find_role = { "GetRole" } },
   kms = { find_alias = { "ListAliases" }, find_key = { "DescribeKey" } },
+  vault = { read = { "ReadMount" } },   -- of any path: the door judges each
 }
 local STRENGTH <const> = { read = 0, session = 1, write = 2, deletion = 3, irreversible = 4 }
 local REASONS <const> = {

@@ -8,6 +8,10 @@ local M = {}
 local DEPTH <const> = 12          -- tables within tables that are shown
 local CELL <const> = 60           -- characters of a cell
 local LINE <const> = 72           -- characters of a table that stands in one line
+local RESERVED <const> = {}
+for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true until while]]):gmatch "%a+" do
+  RESERVED[word] = true
+end
 local COLOURS <const> = { string = "green", number = "yellow", boolean = "cyan", ["nil"] = "dim" }
 
 -- Fields that tell one record from another; where not all fit, these stay.
@@ -129,7 +133,7 @@ local render
 
 local function label(key, list)
   if list then return "" end
-  if type(key) == "string" then return (key:find "^[%a_][%w_]*$" and key or "[" .. quoted(key) .. "]") .. " = " end
+  if type(key) == "string" then return (key:find "^[%a_][%w_]*$" and not RESERVED[key] and key or "[" .. quoted(key) .. "]") .. " = " end
   return ("[%s] = "):format(scalar(key, plain) or "table")
 end
 

@@ -130,6 +130,15 @@ function M.functions(call)
   for operation in sorted(M.LIST) do
     functions[function_name(operation)] = function(given) return call(M.request(operation, given)) end
   end
+
+  --- What stands at a path, as `vault read` shows it. The door knows which paths only read; any other counts as a write.
+  ---@param path string  "sys/mounts"
+  ---@return table? data  nil where nothing is there
+  function functions.read(path)
+    local mount, rest = tostring(path):match "^/?([^/]+)/(.+)$"
+    if not mount then error(("bad argument #1 to 'read' (a path below a mount, such as \"sys/mounts\", not '%s')"):format(tostring(path)), 0) end
+    return call { operation = "Read", method = "GET", safe = true, mount = mount, path = rest }
+  end
   return functions
 end
 
