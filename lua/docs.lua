@@ -110,7 +110,10 @@ end
 ---@return string[]
 function M.kinds()
   local list = {}
-  for _, path in ipairs(require("embedded").list "lua/resource/") do list[#list + 1] = path:match "^lua/resource/([%w_]+)%.lua$" end
+  for _, path in ipairs(require("embedded").list "lua/resource/") do
+    local name = path:match "^lua/resource/([%w_]+)%.lua$"
+    if name and require("embedded").source(path):find 'kind *= "' then list[#list + 1] = name end   -- beside them stands what they share
+  end
   return list
 end
 
