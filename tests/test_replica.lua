@@ -181,7 +181,7 @@ test["keys of their own do not become replicas: that is a rotation, and it is sa
   local report, status = run(who)
   test.equal({ status, report.summary.refused, report.summary.create }, { 1, 3, 0 })
   test.contains(step(report, PRIMARY).reason, "is a single-Region key")
-  test.contains(step(report, "us-east-1").reason, "is no replica of the key in eu-west-1")
+  test.contains(step(report, "us-east-1").reason, "there is no usable key in eu-west-1 yet")
   test.equal(step(report, "us-east-1").told.situation, "kms.no-replica")
   report = run(who, { mode = "verify" })
   local found = {}

@@ -67,6 +67,10 @@ function M.belongs(want, have) return have.id == id_of(want) end
 
 local function stranger(want, have)
   if M.belongs(want, have) then return nil end
+  if unknown.has(want.primary.arn) then   -- refused itself, or not made yet: whose replica this is cannot be said
+    return ("%s has the alias %s, and there is no usable key in %s yet that it could be a replica of: that one comes first"):format(have.arn,
+      want.alias, want.primary.region)
+  end
   return ("%s has the alias %s, and it is no replica of the key in %s (%s): another key is a rotation, or name the layout that the cluster has "
     .. "(--layout)"):format(have.arn, want.alias, want.primary.region, unknown.show(want.primary.arn))
 end
