@@ -216,6 +216,12 @@ test["check ends with 6 when something is wrong, and 0 when nothing is"] = funct
   test.equal({ document.schema, document.findings[1].line }, { "cmek.recipe_check/1", 40 })
 end
 
+test["a layout is no recipe, and check says what looks at it"] = function()
+  local result = run "$CMEK recipes eject layouts/residency ./map.lua; $CMEK recipes check map.lua"
+  test.equal(result.status, 2)
+  test.contains(result.errors, "cmek plan console --cluster NAME --layout ./map.lua")
+end
+
 -- new and test ---------------------------------------------------------------------------------------------------------------
 
 test["a new recipe runs, has nothing that check finds, and its sentences hold"] = function()

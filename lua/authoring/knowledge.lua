@@ -6,8 +6,6 @@ local sorted = require "sorted"
 
 local M = {}
 
-local SERVICES <const> = { "cloud", "iam", "kms", "sts", "tagging", "vault" }
-
 -- Services whose functions are never called here: they have no door.
 local function services()
   return {
@@ -24,7 +22,7 @@ function M.world()
   if known then return known end
   local session = services()
   local sandbox = require("sandbox").new { path = "", is_file = false }
-  local engine = { recipe = { touches = SERVICES }, session = session, context = {} }
+  local engine = { recipe = { touches = require("recipe").services() }, session = session, context = {} }
   sandbox:bind(require("engine.environment").of(engine))
   known = sandbox.names
   return known
@@ -32,12 +30,7 @@ end
 
 --- Whether this is a service, which a recipe has to touch.
 ---@param name string
-function M.is_service(name)
-  for _, service in ipairs(SERVICES) do
-    if service == name then return true end
-  end
-  return false
-end
+function M.is_service(name) return require("recipe").is_service(name) end
 
 local function keys(value)
   local list = {}

@@ -97,6 +97,11 @@ end
 
 --- What is wrong with a recipe, without running it.
 local function check(arguments, output)
+  local origin = require("authoring.origin").read((recipe.source(file_of(arguments, "check"))))
+  if origin and origin.name:find "^layouts/" then
+    failure.usage(("%s is a layout, which a recipe reads and looks at"):format(arguments[1]),
+      "cmek plan console --cluster NAME --layout " .. shown(arguments[1]))
+  end
   local findings, path = require("authoring.check").check(file_of(arguments, "check"))
   local lines = {}
   for i, finding in ipairs(findings) do lines[i] = ("%s:%d: %s\n"):format(finding.file, finding.line, finding.text) end
