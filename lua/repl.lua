@@ -65,6 +65,7 @@ function Repl:look_who()
   self.session.tasks.daemon(function()
     local ok, identity = pcall(self.session.identity, self.session)
     self.account, self.asking = ok and identity.account or nil, false
+    self.looked = ok or self.door:stopping() == nil   -- after ^C it is asked again
     self.live:belong(self.account)
   end)
   self.live:read(self.session, { self.session.region })
