@@ -287,7 +287,7 @@ end
 ---@param line string      of a chunk of several lines, all of them up to here
 ---@param position integer  bytes before the cursor
 ---@param world repl.World
----@return integer start, repl.Candidate[] list  sorted; names that were kept: the first hundred, and the last
+---@return integer start, repl.Candidate[] list  sorted; names that were kept: the first thirty, and the last
 function M.candidates(line, position, world)
   line = line:sub(1, position)
   if line:find "^%s*:" then

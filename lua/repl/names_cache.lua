@@ -19,6 +19,7 @@ local M = {}
 
 local FILE_MAX <const> = 8 << 20   -- bytes of the file
 local KEPT_MAX <const> = 20000     -- names of a kind in a region
+local LISTED_MAX <const> = 30      -- names that are offered, and the last one
 
 -- Learning -----------------------------------------------------------------------------------------------------------
 
@@ -177,19 +178,19 @@ end
 ---@param kind string
 ---@param prefix string
 ---@param region string?  nil: of all regions
----@param limit integer?  100 without
+---@param limit integer?  30 without
 ---@return string[]
 function Cache:find(kind, prefix, region, limit)
   local list, by_kind = {}, self.accounts[self.account]
   local by_region = by_kind and by_kind[kind] or {}
   if region and by_region[region] then
-    collect(by_region[region], prefix, limit or 100, list)
+    collect(by_region[region], prefix, limit or LISTED_MAX, list)
     return list
   end
   local regions = 0
   for _, names in sorted(by_region) do
     regions = regions + 1
-    collect(names, prefix, limit or 100, list)
+    collect(names, prefix, limit or LISTED_MAX, list)
   end
   if regions < 2 then return list end
   table.sort(list)
