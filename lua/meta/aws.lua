@@ -1,0 +1,11 @@
+---@meta aws
+-- host/aws.c: requests to AWS: the operation and its body are written here, so that what is signed is what was judged.
+local aws = {}
+
+--- Sends a signed request to a service of AWS.
+---@param options table  {service=, region=, operation=, parameters=, credentials=, ...}
+---@return table?  response | nil, message, kind
+---@return string? message
+function aws.request(options) end
+
+return aws

@@ -1,0 +1,86 @@
+---@meta door
+-- host/door.c: the door: what may pass, where to, and that it is written down first.
+local door = {}
+
+--- A door; the last three are of simulation alone.
+---@param options table  {user_agent=, world=, yes=, confirm=}
+---@return any  door
+function door.new(options) end
+
+--- What an operation does.
+---@param service string
+---@param operation string
+---@return string  "read" | "session" | "write" | "deletion" | "irreversible"
+function door.effect(service, operation) end
+
+---@class door.Door
+local Door = {}
+
+--- Before seal.
+---@param service string
+---@param url string
+---@param options table?  {signing_region=, transport={...}
+function Door:endpoint(service, url, options) end
+
+--- Opens that region's own hosts.
+---@param name string
+function Door:region(name) end
+
+--- No endpoint can be added from here on.
+function Door:seal() end
+
+--- Only these from here on; it can only shrink.
+---@param options table  {"kms", "iam.GetRole"}
+function Door:touches(options) end
+
+--- Where writes are written down.
+---@param journal any
+function Door:record(journal) end
+
+--- A line of the caller's own, with the time.
+---@param table table
+function Door:note(table) end
+
+--- Once, to the credential code.
+---@return any  key | nil
+function Door:session_key() end
+
+--- Asks for the right to write.
+---@param question string
+---@return boolean?  true | nil, reason
+---@return string? message
+function Door:permit_writes(question) end
+
+--- Asks whether what cannot be undone may be done.
+---@param text string
+---@param name string
+---@return boolean?  true | nil, reason
+---@return string? message
+function Door:permit_irreversible(text, name) end
+
+--- Asks whether something may be deleted.
+---@param text string
+---@param name string
+---@param whose string
+---@return boolean?  true | nil, reason
+---@return string? message
+function Door:permit_deletion(text, name, whose) end
+
+--- Gives up every right to write, for good.
+function Door:read_only() end
+
+--- Certificates to trust; before seal.
+---@param path string
+function Door:ca_bundle(path) end
+
+--- The signal that asks the process to stop, if one has come.
+---@return string?  "SIGINT" | "SIGTERM" | "SIGHUP" | nil
+function Door:stopping() end
+
+--- A prompt: what SIGINT stopped is over, and the next one may begin.
+function Door:go_on() end
+
+--- Nothing passes any more.
+function Door:shut() end
+
+return door

@@ -1,0 +1,27 @@
+---@meta edit
+-- host/edit.c: lines that are edited at the terminal, by libedit where it is there.
+local edit = {}
+
+--- An editor for the terminal; nil where there is no libedit, or no terminal for it.
+---@return edit.Edit?
+---@return string? message
+function edit.new() end
+
+---@class edit.Edit
+local Edit = {}
+
+--- A line; nil when ^C ended it, or the input.
+---@param prompt string
+---@param complete function  what may stand at a place of the line
+---@return string?
+---@return string? message  "cancelled", or that the input has ended
+function Edit:line(prompt, complete) end
+
+--- Adds what can be called back.
+---@param text string
+function Edit:add(text) end
+
+--- Gives the terminal back.
+function Edit:close() end
+
+return edit
