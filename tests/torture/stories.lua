@@ -179,6 +179,18 @@ local function race(scene)
   scene:judge(invariants.enabled_after_all)
 end
 
+-- What verify has to find of versions that Vault has too many of: without an entry in KV nothing keeps two from rotating in the same moment.
+local function surplus(scene, count)
+  if count < 2 or not scene.vault or scene.vault.form ~= "distributed" or scene.vault.locks then return "" end
+  local list, rest = {}, scene.vault:rest()
+  for _, region in ipairs(scene.regions) do
+    local key = rest.keys[names.vault_key(scene.cluster, region)]
+    if key.versions[tostring(scene.generation + 1)] then list[#list + 1] = "vault_distribution.version " .. region end
+  end
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
 -- The next keys, by up to four who do not know of each other.
 local function rotate(scene)
   scene:recover(runners(scene, 1, ENABLE))
@@ -198,7 +210,7 @@ local function rotate(scene)
   scene:let_cloud_work()
   scene:judge(invariants.rotated)
   scene.world.now = scene.world.now + 400
-  verify(scene, "", "verify finds nothing where all is well")
+  verify(scene, surplus(scene, #operators), "verify finds nothing where all is well")
 end
 
 local NEW <const> = { "ap-southeast-2", "sa-east-1" }
