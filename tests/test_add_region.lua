@@ -212,6 +212,14 @@ test["new keys are of the form of the others: multi-Region, one that all share, 
   test.equal(operator.key(who, "ap-southeast-2").KeyId, first)
 end
 
+test["a primary, or a key that all share, is not built on when it is to be deleted"] = function()
+  for layout, state in require("sorted") { replica = "PendingReplicaDeletion", shared = "PendingDeletion" } do
+    local who = enabled { layout = layout }
+    operator.key(who, "eu-west-1").KeyState = state   -- where both layouts have the one that the others hang on
+    test.raises(function() add(who, { mode = "plan" }) end, ("%s: "):format(state))
+  end
+end
+
 test["where the keys' material is Vault's the new region's is too, from a transit key of its own"] = function()
   local transit = dofile "tests/transit.lua"
   local crypto, pair = require "crypto", nil

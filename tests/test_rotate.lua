@@ -137,6 +137,15 @@ test["policy, tags, rotation and kind of the key in use move forward, statements
   test.truthy(not key_of(who, "us-west-2", 2).Policy:find("Audit", 1, true))   -- which its key in use does not have
 end
 
+test["what somebody took out of the role's statement does not move forward: the next key has it whole"] = function()
+  local who = open()
+  local old = operators.key(who, "us-east-1")
+  old.Policy = old.Policy:gsub('"kms:ReEncrypt%*"', '"kms:DescribeKey"')
+  done(who)
+  test.contains(key_of(who, "us-east-1", 2).Policy, '"kms:ReEncrypt*"')
+  test.truthy(not operators.key(who, "us-east-1").Policy:find("ReEncrypt", 1, true))   -- that of the key in use is left as it is
+end
+
 test["a policy that is not cmek's, of a key that was taken over, is taken as it is"] = function()
   local who = open()
   local old = operators.key(who, "us-east-1")

@@ -155,9 +155,20 @@ local function mixed(cluster, used, forms)
     next = "make a key in each new region by hand and name it: --key ARN" })
 end
 
+-- A key that has to go on for the new regions, and is disabled or to be deleted.
+local function refuse_unusable(context, cluster, arn, what)
+  local ok, key = pcall(keys.find, context, arn:match "^arn:[^:]*:kms:([^:]*):", arn)
+  if not ok and not refusal.is(key) then error(key, 0) end
+  local reason = ok and key and keys.unusable(key)
+  if not reason then return end
+  failure.raise { code = "precondition", service = "kms", what = "looking at the keys of cluster " .. cluster.name,
+    message = what:format(reason), next = "or give each new region a key of its own that is there: --key ARN" }
+end
+
 -- The primary that a family of replicas has, as the replicas' own resource takes it.
 local function primary_of(context, cluster, form, material)
   local region = form.primary:match "^arn:[^:]*:kms:([^:]*):"
+  refuse_unusable(context, cluster, form.primary, "the new regions are to have replicas of the primary that the others have, and %s")
   local alias = require("engine.choice").alias_of(cluster, context:aliases(region), form.primary)
   return { arn = form.primary, region = region, generation = alias and names.generation(cluster, alias.AliasName) or 1,
     material = material and { form = material.form, mount = material.mount, name = form.name } or nil }
@@ -180,6 +191,7 @@ local function same_form(engine, growth, cluster, used)
   local context = engine.context
   if #used == 1 and #used[1].serves > 1 then
     growth.key = used[1].arn
+    if engine.phase ~= "do" then refuse_unusable(context, cluster, growth.key, "all regions share one key, and %s") end
     return
   end
   local forms = context.tasks.map(used, function(key) return form_of(context, key) end)

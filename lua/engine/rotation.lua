@@ -112,11 +112,25 @@ end
 
 local build = require "policy.build"
 
+-- The statement that lets the role use the key, as cmek makes it: what somebody took out of the key's in use does not move forward.
+local function whole(statement)
+  if statement.Sid ~= build.USE_SID then return statement end
+  return build.use(statement.Principal)
+end
+
+-- The policy of a key in use, as the next key is to have it.
+local function parsed(key)
+  local document = policies.parse(key.policy)
+  local statements = document.Statement.Effect and { document.Statement } or document.Statement
+  for i, statement in ipairs(statements) do statements[i] = whole(statement) end
+  document.Statement = statements
+  return document
+end
+
 -- cmek's own statements of the policy, and the policy whose others are kept; a policy that is not cmek's is taken as it is.
 local function policy_of(key)
-  local document, own = policies.parse(key.policy), {}
-  local statements = document.Statement.Effect and { document.Statement } or document.Statement
-  for _, statement in ipairs(statements) do
+  local document, own = parsed(key), {}
+  for _, statement in ipairs(document.Statement) do
     if build.OWN_SIDS[statement.Sid or ""] then own[#own + 1] = statement end
   end
   if document.Id ~= build.KEY_POLICY_ID or #own < 2 then return document end
@@ -203,7 +217,7 @@ local function describe(context, cluster, info, region)
   local policy, inherits = policy_of(key)
   local replica, primary = keys.is_replica(key)
   if material and material.form == "distributed" or replica then   -- which is made without a policy of cmek's, or takes one as a whole
-    policy, inherits = policies.parse(key.policy), nil
+    policy, inherits = parsed(key), nil
   end
   guard.outside(context, now.auth_principal)
   return { region = region, place = place, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, place, from),

@@ -90,18 +90,21 @@ local function of_vault(options)
     Action = json.array(table.move(M.VAULT_ACTIONS, 1, #M.VAULT_ACTIONS, 1, {})), Resource = "*" }
 end
 
+--- The statement of the page by which the role uses the key.
+---@param principal table  as the policy language has it: { AWS = … }
+---@return table statement
+function M.use(principal)
+  return { Sid = M.USE_SID, Effect = "Allow", Principal = principal, Action = json.array(table.move(M.USE_ACTIONS, 1, #M.USE_ACTIONS, 1, {})),
+    Resource = "*" }
+end
+
 --- The key policy of the page's appendix: the role uses the key, the account or the admins administer it.
 ---@param options { role: string|string[], account: string?, admins: string[]|string?, partition: string?, vault: string? }  account is needed
 ---  without admins; vault: who made the key and keeps its rights to it where admins alone administer
 ---@return table document
 function M.cmek(options)
   only(options, { role = true, account = true, admins = true, partition = true, vault = true }, "cmek")
-  local use = {
-    Sid = M.USE_SID, Effect = "Allow",
-    Principal = { AWS = users(options) },
-    Action = json.array(table.move(M.USE_ACTIONS, 1, #M.USE_ACTIONS, 1, {})),
-    Resource = "*",
-  }
+  local use = M.use { AWS = users(options) }
   return { Version = "2012-10-17", Id = M.KEY_POLICY_ID, Statement = json.array { use, administration(options), of_vault(options) } }
 end
 
