@@ -75,7 +75,7 @@ test["in some histories operators adopt what was made by hand, and in some a mac
 end
 
 test["in some histories a cluster begins to use what is being destroyed, and keeps it"] = function()
-  local _, text = finish(start "--story race --seed 7 --runs 1 --tell all")
+  local _, text = finish(start "--story race --seed 13 --runs 1 --tell all")
   for _, line in ipairs { "the story: race", "ScheduleKeyDeletion", "CancelKeyDeletion", "1 runs, 0 failed" } do test.contains(text, line) end
 end
 
@@ -87,7 +87,8 @@ local function caught(name)
     local calm, text = finish(start(("--fault %s --calm all --runs 1"):format(file)))
     test.truthy(calm, text)
   end
-  local _, told = finish(start(("--fault %s --runs %d --until '%s'"):format(file, SEEDS, table.concat(expected, "|"))))
+  local wanted = require("quote")(table.concat(expected, "|"))
+  local _, told = finish(start(("--fault %s --runs %d --until %s"):format(file, SEEDS, wanted)))
   test.contains(told, "CAUGHT")
 end
 

@@ -129,8 +129,9 @@ local function says(answer, words)
 end
 
 -- Whether Vault knows a token that may not look at itself: what is mounted it tells to each token that it knows, or says that this one's
--- policies do not reach there.
-local function is_known(self, request)
+-- policies do not reach there. Of one that it does not know Vault says so, and OpenBao only that it is denied.
+local function is_known(self, request, outcome)
+  if tostring(outcome.message):find("invalid token", 1, true) then return false end
   local status, answer = probe(self, { method = "GET", mount = "sys", path = "internal/ui/mounts/" .. request.mount:match "^[^/]+",
     token = request.used })
   return status == 200 or status == 403 and says(answer, "preflight capability check")
@@ -144,7 +145,7 @@ local function diagnose(self, request, outcome)
   end
   if outcome.status ~= 403 or outcome.foreign or not request.used or request.situation then return {} end
   local status = probe(self, { method = "GET", mount = "auth/token", path = "lookup-self", token = request.used })
-  if status == 403 then return is_known(self, request) and { blind = true } or { bad_token = true } end
+  if status == 403 then return is_known(self, request, outcome) and { blind = true } or { bad_token = true } end
   local path = request.mount .. "/" .. request.path
   local ok, answer = probe(self, { method = "POST", mount = "sys", path = "capabilities-self", token = request.used,
     namespace = request.namespace, body = { paths = json.array { path } } })

@@ -124,6 +124,12 @@ local function perform(operator, word)
   return status, report
 end
 
+-- A rotation whose run nobody can resume is given up, as its refusal says: the next command goes on in its place.
+local function heed(operator, text)
+  local run = text:match "%-%-take%-over '?([%w-]+)"
+  if operator.scene.lost_runs[run or ""] then operator.arguments.take_over = run end
+end
+
 --- Runs one command to its end, inside the world.
 ---@param operator torture.Operator
 ---@param word string  one of the commands above
@@ -135,6 +141,7 @@ function M.command(operator, word)
   operator.adopted = operator.recipe == "adopt" and word ~= "plan" and status == 0
   if operator.adopted then operator.recipe = operator.scene.recipe end
   local error_text = report and report.error and (" " .. tostring(report.error.message)) or ""
+  heed(operator, error_text)
   operator.scene:say("%s: %s ends with %d%s", operator.name, word, status, error_text)
   return status
 end
@@ -169,6 +176,7 @@ end
 --- The machine is gone, and with it the journals: whoever goes on has none.
 function M.lose(operator)
   operator.scene:say("%s: the machine is lost", operator.name)
+  for number = 1, operator.runs do operator.scene.lost_runs[("%s-%d"):format(operator.name, number)] = true end
   table.move(operator.disks, 1, #operator.disks, #operator.lost + 1, operator.lost)
   operator.disks = {}
 end

@@ -324,7 +324,7 @@ end
 ---  makes the keys, console; story: of stories.lua, one by chance
 function M.new(options)
   local self = setmetatable({ history = {}, foreign = {}, wrongly_enabled = {}, operators = {}, cluster_name = CLUSTER, account = ACCOUNT,
-    recipe = options.recipe or "console", arguments = {}, generation = 1, wanted_story = options.story }, Scene)
+    recipe = options.recipe or "console", arguments = {}, generation = 1, lost_runs = {}, wanted_story = options.story }, Scene)
   self.chance = random.new(options.seed)
   self.calm = options.calm
   self.turn = random.new(options.seed ~ 0xAD07)   -- what kind of history it is, apart from the chance of its events
