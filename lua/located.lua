@@ -113,7 +113,7 @@ end
 ---@param options { traceback: boolean?, path: string? }?  path: of the recipe
 ---@return any
 function M.of(raised, options)
-  if type(raised) ~= "string" then return raised end
+  if type(raised) ~= "string" or raised:find "^stopped by SIG" then return raised end   -- a signal comes from no line
   local path, line, words = place(raised, trace.calls())
   path = path or options and options.path   -- a function that was called last of all has left no line: return policy.cmek { … }
   local text = path and read(path)

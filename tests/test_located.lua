@@ -72,6 +72,11 @@ test["a mistake while the recipe is loaded is told alike, with exit status 2"] =
     "cmek: ./mine.lua:2: 'polcy' is unknown here; did you mean 'policy'?\n  2 | end, args = { polcy.x },\n    |               ^^^^^\n")
 end
 
+test["a signal comes from no line, and is told as what it is"] = function()
+  local stopped = "stopped by SIGINT"
+  test.equal(require("located").of(stopped, { path = "recipes/console.lua" }), stopped)
+end
+
 test["the calls that led there are told with --traceback alone"] = function()
   local body = "  local function inner() error 'the pail leaks' end\n  local function outer() inner() end\n  outer()"
   local short = with(body)

@@ -70,7 +70,9 @@ def commands():
     plan = os.path.join(SCRATCH, "plan.json")
     for line, schema in (("version", "version"), ("version --licenses", "version"), ("help", "help"), ("help console", "help"), ("help json", "help"),
                          ("plan --help", "help"), ("recipes", "recipes"), ("recipes show enable", "recipe"), ("whoami", "whoami"), ("runs", "runs"),
-                         (f"recipes eject console {SCRATCH}/mine.lua", "recipe"), ("status", "status"), ("status --cluster orders", "status"),
+                         (f"recipes eject console {SCRATCH}/mine.lua", "recipe"), (f"recipes check {SCRATCH}/mine.lua", "recipe_check"),
+                         (f"recipes diff {SCRATCH}/mine.lua", "recipe_diff"), (f"recipes new {SCRATCH}/fresh.lua", "recipe"),
+                         (f"recipes test {SCRATCH}/fresh.lua", "recipe_test"), ("status", "status"), ("status --cluster orders", "status"),
                          ("plan console --cluster orders --explain-args", "arguments"), ("orphans", "orphans"),
                          ("plan console --cluster orders", "plan"), ("plan console --cluster orders --enable --requests", "plan"),
                          (f"plan console --cluster orders --out {plan}", "plan")):
