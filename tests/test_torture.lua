@@ -6,7 +6,7 @@ local faults = dofile "tests/torture/fault.lua"
 local SEEDS <const> = math.tointeger(tonumber(os.getenv "TORTURE_SEEDS" or 2000))
 local FAULTS <const> = { "create_key_retried", "journaled_after_sending", "unlisted_is_free", "alias_not_read_back",
   "open_attempts_forgotten", "policy_replaced", "deny_ignored", "destroy_unasked", "enabled_keys_only", "role_before_keys", "alias_before_schedule",
-  "key_state_unseen", "map_from_plan",
+  "key_state_unseen", "map_from_plan", "replica_alone",
   -- of keys whose material is from Vault
   "alias_before_material", "import_believed", "latest_exported", "material_expires", "data_key_kept", "copy_kept", "temporary_forgotten",
   "copy_deleted_early", "engine_not_empty", "leftovers_untold",
@@ -52,6 +52,12 @@ end
 
 test["and histories of a cluster that grows, by operators who may want different regions"] = function()
   local ok, text = finish(start(("--story add-region --runs %d"):format(math.max(1, SEEDS // 20))))
+  test.matches(text, "%d+ runs, 0 failed\n$")
+  test.truthy(ok)
+end
+
+test["and histories of one key with replicas, made by up to four or taken back"] = function()
+  local ok, text = finish(start(("--story replica --runs %d"):format(math.max(1, SEEDS // 20))))
   test.matches(text, "%d+ runs, 0 failed\n$")
   test.truthy(ok)
 end

@@ -49,6 +49,8 @@ end
 -- Of no use to anybody: disabled, or without material.
 local function is_off(key) return key.KeyState == "Disabled" or key.KeyState == "PendingImport" end
 
+local function is_scheduled(key) return key.KeyState:find "^Pending.*Deletion$" ~= nil end   -- a primary waits for its replicas
+
 -- As its maker left it: usable, not yet usable, or set aside by itself, perhaps not to the end.
 local function untouched(key, tags)
   return key.KeyState == "Enabled" or key.KeyState == "PendingImport" or key.KeyState == "Disabled" and tags[names.TAG_STATE] == names.LOST_RACE
@@ -162,6 +164,18 @@ known["CMEK enabled with those keys"] = function(rest)
   end
 end
 
+known["one family of keys: a primary and its replicas"] = function(rest)
+  local ids, primaries = {}, 0
+  for _, region in ipairs(rest.regions) do
+    local place = rest.aws.kms[region]
+    local key = key_by_id(place, claimed(place, alias_of(rest))[1])
+    ids[key.KeyId] = true
+    if key.MultiRegionConfiguration.MultiRegionKeyType == "PRIMARY" then primaries = primaries + 1 end
+  end
+  local id = next(ids)
+  if next(ids, id) or primaries ~= 1 then return ("%d primaries; %s and others"):format(primaries, id) end
+end
+
 known["nothing that is denied is enabled"] = function(rest)
   return rest.wrongly_enabled[1]
 end
@@ -175,7 +189,7 @@ known["every other key is quarantined and named in a journal"] = function(rest)
     for _, key in ipairs(place.keys) do
       local tags = tags_of(key.Tags, "TagKey", "TagValue")
       local left = lost:find(tags[names.TAG_ATTEMPT] or "?", 1, true)   -- its maker is gone: nobody else touches it
-      local gone = key.KeyState == "PendingDeletion"
+      local gone = is_scheduled(key)
       if left and not holders[key.KeyId] and not gone and not untouched(key, tags) then
         return ("%s: %s was left, and is %s, %s"):format(region, key.KeyId, key.KeyState, tostring(tags[names.TAG_STATE]))
       end
@@ -192,7 +206,7 @@ end
 known["nothing is scheduled for deletion"] = function(rest)
   for _, region in ipairs(rest.regions) do
     for _, key in ipairs(rest.aws.kms[region].keys) do
-      if key.KeyState == "PendingDeletion" then return key.KeyId end
+      if is_scheduled(key) then return key.KeyId end
     end
   end
 end
@@ -218,7 +232,7 @@ known["the chain is gone"] = function(rest)
     for _, key in ipairs(place.keys) do
       local tags = tags_of(key.Tags, "TagKey", "TagValue")
       local marked = tags[names.TAG_STATE] == names.RETIRED
-      if key.KeyState == "PendingDeletion" and not marked then return ("%s: %s is not marked"):format(region, key.KeyId) end
+      if is_scheduled(key) and not marked then return ("%s: %s is not marked"):format(region, key.KeyId) end
     end
   end
 end
@@ -228,7 +242,7 @@ known["nothing that is named is left scheduled"] = function(rest)
   for arn in require("sorted")(rest.witness:named()) do
     local region = arn:match "^arn:aws:kms:([^:]+):"
     local key = region and key_by_id(rest.aws.kms[region], arn:match "[^/]+$")
-    if key and key.KeyState == "PendingDeletion" then return arn end
+    if key and is_scheduled(key) then return arn end
   end
 end
 
@@ -349,6 +363,11 @@ end
 M.enabled = with_always({ "one role", "one claimed live key per region and generation", "the wanted policies", "statements of others survive",
   "CMEK enabled with those keys", "nothing that is denied is enabled", "every other key is quarantined and named in a journal",
   "nothing is scheduled for deletion" }, MATERIAL)
+
+--- One whose keys are replicas of one.
+M.replicated = with_always({ "one role", "one claimed live key per region and generation", "one family of keys: a primary and its replicas",
+  "the wanted policies", "statements of others survive", "CMEK enabled with those keys", "nothing that is denied is enabled",
+  "every other key is quarantined and named in a journal", "nothing is scheduled for deletion" }, MATERIAL)
 
 --- One that uses the keys of its next generation.
 M.rotated = with_always({ "one role", "one claimed live key per region and generation", "the keys from before a rotation stay enabled",

@@ -191,6 +191,29 @@ local function surplus(scene, count)
   return table.concat(list, ", ")
 end
 
+-- One key for all regions, with replicas: made by up to four who do not know of each other, then kept from whoever would destroy it; or
+-- taken back, before the cluster uses it.
+local function replicate(scene)
+  scene.arguments.layout = "replica"
+  if scene.turn:chance(0.3) then
+    scene:recover(runners(scene, 1))
+    scene.world.now = scene.world.now + 400
+    destroying(scene)
+    return scene:judge(invariants.destroyed)
+  end
+  scene:bad_luck()
+  scene:colleagues()
+  local operators = runners(scene, scene.chance:below(4), ENABLE)
+  scene:live(operators, 60)
+  scene:good_luck()
+  scene:recover(operators)
+  scene:drain()
+  scene:judge(invariants.replicated)
+  scene.world.now = scene.world.now + 400
+  verify(scene, "", "verify finds nothing where all is well")
+  try_to_destroy(scene)
+end
+
 -- The next keys, by up to four who do not know of each other.
 local function rotate(scene)
   scene:recover(runners(scene, 1, ENABLE))
@@ -258,6 +281,7 @@ local STORIES <const> = {
   { name = "race", weight = 2, play = race },
   { name = "rotate", weight = 2, play = rotate },
   { name = "add-region", weight = 0, play = add_region },   -- told when it is named
+  { name = "replica", weight = 0, play = replicate },
   { name = "revoke", weight = 0, play = revoke },
 }
 
