@@ -23,7 +23,7 @@ local function checks(engine)
   end
   if named then
     list[#list + 1] = { id = "cluster.others", object = cluster.name, result = "ok",
-      text = ("%d clusters were asked: no other one names these keys or the role"):format(named.wait().asked) }
+      text = ("clusters asked: %d; no other one names these keys or the role"):format(named.wait().asked) }
   end
   for _, check in ipairs(engine.checked) do
     list[#list + 1] = { id = check.id, object = check.object, region = check.region, result = check.result, text = check.text }

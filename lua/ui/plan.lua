@@ -172,6 +172,7 @@ end
 ---@param summary table
 ---@return string
 function M.calm(summary)
+  if summary.unchanged == 1 then return "Nothing to do: it is as wanted.\n" end
   return summary.unchanged > 0 and ("Nothing to do: all %d are as wanted.\n"):format(summary.unchanged) or "Nothing to do.\n"
 end
 

@@ -183,7 +183,8 @@ end
 local function keys_text(cluster)
   local keys = cluster.keys
   if not keys then return "" end
-  local lines = { "\n", paragraph(("%d clusters were asked which keys they name."):format(keys.clusters_asked), "", 0) }
+  local lines = { "\n", paragraph((keys.clusters_asked == 1 and "one cluster was asked which keys it names."
+    or ("%d clusters were asked which keys they name."):format(keys.clusters_asked)), "", 0) }
   for _, one in ipairs(keys.clusters_silent) do
     lines[#lines + 1] = paragraph(("%s does not say, and may name any of them: %s"):format(one.name, one.said), "- ", 2)
   end
