@@ -3,34 +3,12 @@ local explain = require "explain"
 local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
+local rotating = dofile "tests/rotating.lua"
 local outside = dofile "tests/outside.lua"
 
-local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
-local DAY <const> = 86400
+local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
+local run, done, tags, place, key_of = rotating.run, rotating.done, rotating.tags, rotating.place, rotating.key_of
 
-local function run(who, options) return operators.run(who, "rotate", options) end
-
-local function done(who, options)
-  local report, status = run(who, options)
-  test.equal({ status, report.error }, { 0 })
-  return report
-end
-
-local function tags(key)
-  local map = {}
-  for _, tag in ipairs(key.Tags) do map[tag.TagKey] = tag.TagValue end
-  return map
-end
-
-local function place(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region] end
-
-local function key_of(who, region, generation)
-  for _, alias in ipairs(place(who, region).aliases) do
-    for _, key in ipairs(place(who, region).keys) do
-      if alias.AliasName == names.alias(operators.CLUSTER, generation) and key.KeyId == alias.TargetKeyId then return key end
-    end
-  end
-end
 
 --- An operator of a cluster with CMEK, long ago.
 local function open(options, arguments)

@@ -1,18 +1,13 @@
 -- The recipe rotate, where Vault's key management engine makes the KMS keys: Vault rotates, and the key that it made is taken over.
-local crypto = require "crypto"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
+local rotating = dofile "tests/rotating.lua"
 local vault_state = require "sim.vault.state"
 
-local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
-local DAY <const> = 86400
+local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
+local run, done, tags, place = rotating.run, rotating.done, rotating.tags, rotating.place
+local key_of, rsa_generate = rotating.key_of, rotating.rsa_generate
 local ENVIRONMENT <const> = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN }
-
-local pairs_of = {}   -- RSA keys take long to make, and are as good a second time
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
 
 local function open(arguments)
   local who = operators.open { sim = { rsa_generate = rsa_generate }, environment = ENVIRONMENT }
@@ -29,32 +24,9 @@ local function again(who, token)
     VAULT_TOKEN = token or ENVIRONMENT.VAULT_TOKEN } })
 end
 
-local function run(who, options) return operators.run(who, "rotate", options) end
-
-local function done(who, options)
-  local report, status = run(who, options)
-  test.equal({ status, report.error }, { 0 })
-  return report
-end
-
-local function tags(key)
-  local map = {}
-  for _, tag in ipairs(key.Tags) do map[tag.TagKey] = tag.TagValue end
-  return map
-end
-
-local function place(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region] end
 local function engine(who) return who.simulation.state.vault.namespaces[""].mounts["keymgmt/"].data end
 local function name(region) return names.vault_key(operators.CLUSTER, region) end
 local function fault(who, text) table.insert(who.simulation.faults, require("sim.faults").read(text)) end
-
-local function key_of(who, region, generation)
-  for _, alias in ipairs(place(who, region).aliases) do
-    for _, key in ipairs(place(who, region).keys) do
-      if alias.AliasName == names.alias(operators.CLUSTER, generation) and key.KeyId == alias.TargetKeyId then return key end
-    end
-  end
-end
 
 local function account(who, region)
   for _, cluster in ipairs(who.simulation.state.cloud.clusters) do

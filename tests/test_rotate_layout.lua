@@ -1,17 +1,11 @@
 -- The recipe rotate, where one key serves several regions, or a multi-Region key has replicas.
-local crypto = require "crypto"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
+local rotating = dofile "tests/rotating.lua"
 local transit = dofile "tests/transit.lua"
 
-local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
-local DAY <const> = 86400
-
-local pairs_of = {}
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
+local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
+local run, done, key_of, rsa_generate = rotating.run, rotating.done, rotating.key_of, rotating.rsa_generate
 
 local function open(recipe, layout)
   local who = operators.open { sim = { rsa_generate = rsa_generate } }
@@ -23,23 +17,7 @@ local function open(recipe, layout)
   return who
 end
 
-local function run(who, options) return operators.run(who, "rotate", options) end
-
-local function done(who, options)
-  local report, status = run(who, options)
-  test.equal({ status, report.error }, { 0 })
-  return report
-end
-
 local function place(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region] or { keys = {}, aliases = {} } end
-
-local function key_of(who, region, generation)
-  for _, alias in ipairs(place(who, region).aliases) do
-    for _, key in ipairs(place(who, region).keys) do
-      if alias.AliasName == names.alias(operators.CLUSTER, generation) and key.KeyId == alias.TargetKeyId then return key end
-    end
-  end
-end
 
 local function uris(report)
   local map = {}

@@ -2,17 +2,13 @@
 local crypto = require "crypto"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
+local rotating = dofile "tests/rotating.lua"
 local transit = dofile "tests/transit.lua"
 
-local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
-local DAY <const> = 86400
+local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
+local run, done, tags, place = rotating.run, rotating.done, rotating.tags, rotating.place
+local key_of, rsa_generate = rotating.key_of, rotating.rsa_generate
 local WRAPPED <const> = { form = "wrapped", enable = "true" }
-
-local pairs_of = {}   -- RSA keys take long to make, and are as good a second time
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
 
 local function open(arguments)
   local who = operators.open { sim = { rsa_generate = rsa_generate } }
@@ -30,29 +26,6 @@ local function again(who)
   return other
 end
 
-local function run(who, options) return operators.run(who, "rotate", options) end
-
-local function done(who, options)
-  local report, status = run(who, options)
-  test.equal({ status, report.error }, { 0 })
-  return report
-end
-
-local function tags(key)
-  local map = {}
-  for _, tag in ipairs(key.Tags) do map[tag.TagKey] = tag.TagValue end
-  return map
-end
-
-local function place(who, region) return who.simulation.state.aws[operators.ACCOUNT].kms[region] end
-
-local function key_of(who, region, generation)
-  for _, alias in ipairs(place(who, region).aliases) do
-    for _, key in ipairs(place(who, region).keys) do
-      if alias.AliasName == names.alias(operators.CLUSTER, generation) and key.KeyId == alias.TargetKeyId then return key end
-    end
-  end
-end
 
 local function material(key) return key.KeyMaterials[1] and key.KeyMaterials[1]._bytes end
 local function vault_key(who, region) return who.vault.keys["transit/" .. names.vault_key(operators.CLUSTER, region)] end
@@ -165,11 +138,13 @@ end
 
 -- Through the real door and client, to the simulated Vault ---------------------------------------------------------------------
 
+local real_pairs = {}   -- of the size that is asked for: the simulated Vault holds them against it
+
 local function simulated()
   local vault = require "sim.vault.state"
   local who = operators.open { sim = { rsa_generate = function(bits)
-    pairs_of["real " .. bits] = pairs_of["real " .. bits] or crypto.rsa_generate(bits)
-    return pairs_of["real " .. bits]
+    real_pairs[bits] = real_pairs[bits] or crypto.rsa_generate(bits)
+    return real_pairs[bits]
   end }, environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
   who.simulation.state.vault.namespaces[""].mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32))
   local report, status = operators.run(who, "vault-transit", { arguments = { enable = "true" } })
