@@ -321,6 +321,20 @@ test["keys of KMS are rotated with a lock where one is named, and else Vault is 
   test.equal(entry(who).state, "free")
 end
 
+test["a version that somebody has made between plan and run is the one that is wanted: Vault is not rotated once more"] = function()
+  local who, rotations = simulated(), 0
+  local keys = who.simulation.state.vault.namespaces[""].mounts["transit/"].data.keys
+  who.simulation.on_request = function(request)
+    if request.operation == "transit/WriteRotate" then rotations = rotations + 1 end
+    local key = keys[names.vault_key(operators.CLUSTER, "us-east-1")]
+    if request.operation ~= "kv/WriteData" or key.latest_version > 1 then return end   -- the lock, which is taken after the plan
+    key.versions["2"] = { id = ("5"):rep(32), creation_time = math.floor(who.world.now) }
+    key.latest_version = 2
+  end
+  done(who)
+  test.equal({ rotations, keys[names.vault_key(operators.CLUSTER, "us-east-1")].latest_version }, { 2, 2 })   -- of the two other regions
+end
+
 test["four processes at once: one rotates, the others are told whose the lock is, or that it is done; Vault is rotated once"] = function()
   local outside = dofile "tests/outside.lua"
   local result = outside.simulated([[

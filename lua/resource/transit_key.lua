@@ -140,6 +140,7 @@ local function rotate(context, want, have)
 end
 
 function M.update(context, want, have)
+  if M.is_behind(want, have) then have = M.find(context, want) or have end   -- somebody may have rotated it since the plan
   while M.is_behind(want, have) do have = rotate(context, want, have) end
   local wanted, differs = { mount = want.mount, name = want.name }, false
   for _, difference in ipairs(M.differences(want, have)) do wanted[difference.field], differs = difference.want, true end

@@ -122,6 +122,7 @@ local function rotate(context, want, have)
 end
 
 function M.update(context, want, have)
+  if is_behind(want, have) then have = M.find(context, want) or have end   -- somebody may have rotated it since the plan
   while is_behind(want, have) do have = rotate(context, want, have) end
   if #M.differences(want, have) == 0 then return have end
   return in_vault.settle(context, { what = "changing " .. M.name(want), region = want.region,
