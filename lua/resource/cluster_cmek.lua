@@ -24,6 +24,8 @@ M.irreversible = "CMEK stays enabled for the life of the cluster, and managed ba
 --- The Cloud works for hours, and needs no credentials of AWS meanwhile.
 M.in_cloud = true
 
+local FRESH <const> = 60   -- seconds for which the Cloud's word on the regions holds; it refuses other ones itself
+
 ---@param want { cluster: table, region_specs: table[] }
 function M.defaults(want)
   if type(want.region_specs) ~= "table" then error("cluster_cmek: field 'region_specs' must be the list that handover gives", 0) end
@@ -126,11 +128,25 @@ function M.result(want) return { cluster = want.cluster.id, region_specs = want.
 
 -- Enabling ---------------------------------------------------------------------------------------------------------
 
+local function read_cluster(context, want) return { at = context.clock.now(), cluster = context.session.cloud.cluster(want.cluster.id) } end
+
+--- Starts what is read before the Cloud is asked, while role and keys are made.
+function M.prepare(context, want)
+  context:begin("regions " .. want.cluster.id, function() return read_cluster(context, want) end)
+end
+
+-- The cluster as it is after the question, however long somebody thought.
+local function cluster_now(context, want)
+  local seen = context:once("regions " .. want.cluster.id, function() return read_cluster(context, want) end)
+  if context.clock.now() - seen.at > FRESH then seen = read_cluster(context, want) end
+  return seen.cluster
+end
+
 -- Raises when the cluster has other regions by now than the plan knew: then nothing is sent.
 local function check_regions(context, want)
   local before, now, changed = {}, {}, {}
   for _, region in ipairs(want.cluster.regions or {}) do before[region.name] = true end
-  for _, region in ipairs(context.session.cloud.cluster(want.cluster.id).regions or {}) do
+  for _, region in ipairs(cluster_now(context, want).regions or {}) do
     now[region.name] = true
     if not before[region.name] then changed[#changed + 1] = region.name .. " is new" end
   end
