@@ -27,19 +27,30 @@ function M.foresee() end
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 
--- The entry as it is now: its version, and who holds it. An entry that somebody deleted is free, and keeps its count.
+-- Who holds the entry, and its version; nil when nothing is kept there.
+local function kept(context, want)
+  local answer = context.session.vault.kv_read_lock { mount = want.mount, path = want.path }
+  local data = answer and answer.data
+  if not data then return nil end
+  return { version = math.tointeger((answer.metadata or {}).version) or 0,
+    holder = data.state == HELD and { run = data.run, operator = data.operator, since = data.since } or nil }
+end
+
+-- How often an entry was written that is not kept, or was deleted; 0 for one that may not be looked at.
+local function writings(context, want)
+  local known = context:try(function(refused) return refused.status == 403 end, function()
+    return context.session.vault.kv_read_metadata { mount = want.mount, path = want.path } or false
+  end)
+  return known and math.tointeger(known.current_version) or 0
+end
+
+-- The entry as it is now: its version, and who holds it. An entry that somebody deleted is free, and keeps its count; one that was
+-- written between two reads is neither: so a count is believed when nothing is kept there after it was read.
 local function look(context, want)
-  local vault = context.session.vault
-  local answer = vault.kv_read_lock { mount = want.mount, path = want.path }
-  local kept = answer and answer.data
-  if not kept then
-    local known = context:try(function(refused) return refused.status == 403 end, function()
-      return vault.kv_read_metadata { mount = want.mount, path = want.path } or false
-    end)
-    return { version = known and math.tointeger(known.current_version) or 0 }
-  end
-  local version = math.tointeger((answer.metadata or {}).version) or 0
-  return { version = version, holder = kept.state == HELD and { run = kept.run, operator = kept.operator, since = kept.since } or nil }
+  local now = kept(context, want)
+  if now then return now end
+  local version = writings(context, want)
+  return version > 0 and kept(context, want) or { version = version }
 end
 
 --- Who holds it; nil when it is free. A run that goes on at the Cloud alone holds it since before.
