@@ -245,9 +245,12 @@ static int door_index(lua_State *L)
 
 /* ---- effects ---- */
 
+/* By the whole name: one that goes on behind a NUL is none of the table's. */
 static int door_effect(lua_State *L)
 {
-  lua_pushstring(L, effect_name(effects_named(luaL_checkstring(L, 1), luaL_checkstring(L, 2))->effect));
+  size_t length;
+  const char *service = luaL_checkstring(L, 1), *operation = luaL_checklstring(L, 2, &length);
+  lua_pushstring(L, effect_name(effects_named(service, strlen(operation) == length ? operation : "")->effect));
   return 1;
 }
 

@@ -244,6 +244,7 @@ test["an effect can be asked for by name; what the table does not know is a writ
     effect("cloud", "UpdateCluster"), effect("kms", "ScheduleKeyDeletion") }, { "read", "write", "session", "irreversible", "irreversible",
     "deletion" })
   test.equal({ effect("kms", "ListEverything"), effect("ec2", "DescribeInstances") }, { "write", "write" })
+  for _, nearly in ipairs { "listkeys", "ListKeys ", " ListKeys", "ListKeys\0", "ListKeys\n", "" } do test.equal(effect("kms", nearly), "write") end
 end
 
 -- ---- destination ----
