@@ -1,5 +1,4 @@
 -- Operators beside a simulated Vault with its key management engine, for sentences about the recipe vault.
-local crypto = require "crypto"
 local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
@@ -7,17 +6,8 @@ local vault_state = require "sim.vault.state"
 
 local RECIPE <const> = "vault"
 
--- RSA keys take long to make, and are as good a second time.
-local pairs_of = {}
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
-
 local function open(options)
   options = options or {}
-  options.sim = options.sim or {}
-  options.sim.rsa_generate = rsa_generate
   options.environment = options.environment or {}
   options.environment.VAULT_ADDR, options.environment.VAULT_TOKEN = "http://127.0.0.1:8200", options.token or vault_state.ROOT_TOKEN
   return operators.open(options)

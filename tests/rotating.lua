@@ -1,17 +1,8 @@
 -- What the sentences about rotation share: the recipe run by an operator, and what stands in the simulated services afterwards.
-local crypto = require "crypto"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
 
 local M = { REGIONS = { "us-east-1", "us-west-2", "eu-west-1" }, DAY = 86400 }
-
-local pairs_of = {}   -- RSA keys take long to make, and are as good a second time
-
---- Makes an RSA key for the simulated KMS, of each size once.
-function M.rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
 
 function M.run(who, options) return operators.run(who, "rotate", options) end
 

@@ -222,11 +222,7 @@ end
 
 test["where the keys' material is Vault's the new region's is too, from a transit key of its own"] = function()
   local transit = dofile "tests/transit.lua"
-  local crypto, pair = require "crypto", nil
-  local who = operator.open { sim = { rsa_generate = function()
-    pair = pair or crypto.rsa_generate(2048)
-    return pair
-  end } }
+  local who = operator.open()
   who.vault = transit.new(function(count) return who.world:random(count) end)
   who.session.vault = transit.functions(who.vault)
   local report, status = operator.run(who, "vault-transit", { arguments = { enable = true } })
@@ -238,12 +234,7 @@ test["where the keys' material is Vault's the new region's is too, from a transi
 end
 
 test["where Vault's key management makes the keys it makes the new region's too, through a provider of its own"] = function()
-  local crypto, pair = require "crypto", nil
-  local who = operator.open { environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = require("sim.vault.state").ROOT_TOKEN },
-    sim = { rsa_generate = function()
-      pair = pair or crypto.rsa_generate(2048)
-      return pair
-    end } }
+  local who = operator.open { environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = require("sim.vault.state").ROOT_TOKEN } }
   local report, status = operator.run(who, "vault", { arguments = { enable = true } })
   test.equal({ status, report.error }, { 0 })
   report = added(who)

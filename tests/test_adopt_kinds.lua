@@ -8,13 +8,8 @@ local vault_state = require "sim.vault.state"
 
 local ACCOUNT <const>, CLUSTER <const> = operators.ACCOUNT, operators.CLUSTER
 
-local pair
 local function open(with_vault)
-  local who = operators.open { sim = { rsa_generate = function()
-    pair = pair or crypto.rsa_generate(2048)
-    return pair
-  end }, environment = with_vault and { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN } or nil }
-  return who
+  return operators.open { environment = with_vault and { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN } or nil }
 end
 
 -- A chain that is in use, by hand: make(session, region, policy) gives the key that a region uses.

@@ -10,16 +10,9 @@ local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
 local RECIPE <const> = "vault-transit"
 local DAY <const> = 86400
 
--- RSA keys take long to make, and are as good a second time.
-local pairs_of = {}
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(bits)
-  return pairs_of[bits]
-end
-
 local function open(options)
   options = options or {}
-  options.sim = { rsa_generate = rsa_generate }
+  options.sim = { rsa_generate = operators.rsa_of_size }
   options.environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN }
   return operators.open(options)
 end
@@ -51,6 +44,7 @@ end
 
 local function destroy(who, options)
   options = options or {}
+  options.sim = { rsa_generate = operators.rsa_of_size }
   options.mode, options.run_id = "destroy", options.run_id or "run-2"
   return operators.run(who, options.recipe or RECIPE, options)
 end
@@ -157,7 +151,7 @@ local function leave_temporary(who, name)
   who.session.tasks.run(function()
     who.door:permit_writes "?"
     who.session.vault.transit_import_key { mount = "transit", name = name, type = "rsa-2048",
-      public_key = require("material").pem(crypto.base64(crypto.rsa_public(rsa_generate(2048)))) }
+      public_key = require("material").pem(crypto.base64(crypto.rsa_public(operators.rsa_of_size(2048)))) }
   end)
 end
 
@@ -416,6 +410,7 @@ local function vault_key(region) return names.vault_key(operators.CLUSTER, regio
 
 local function destroy_vault(who, options)
   options = options or {}
+  options.sim = { rsa_generate = operators.rsa_of_size }
   options.recipe = "vault"
   return destroy(who, options)
 end

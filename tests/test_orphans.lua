@@ -117,13 +117,9 @@ end
 
 -- Keys from Vault ----------------------------------------------------------------------------------------------------------
 
-local pairs_of = {}
 local function open_with_vault()
   return operators.open { environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = require("sim.vault.state").ROOT_TOKEN },
-    sim = { rsa_generate = function(bits)
-      pairs_of[bits] = pairs_of[bits] or require("crypto").rsa_generate(bits)
-      return pairs_of[bits]
-    end } }
+    sim = { rsa_generate = operators.rsa_of_size } }
 end
 
 test["a chain with keys from Vault is told with where its material is from, and taken back by its own recipe"] = function()

@@ -7,14 +7,7 @@ local transit = dofile "tests/transit.lua"
 local PRIMARY <const>, REPLICAS <const> = "eu-west-1", { "us-east-1", "us-west-2" }
 local REPLICA <const> = { layout = "replica" }
 
-local pair
 local function open(options)
-  options = options or {}
-  options.sim = options.sim or {}
-  options.sim.rsa_generate = function(bits)
-    pair = pair or crypto.rsa_generate(bits and 2048)
-    return pair
-  end
   local who = operators.open(options)
   who.vault = transit.new(function(count) return who.world:random(count) end)
   who.session.vault = transit.functions(who.vault)

@@ -372,8 +372,8 @@ for _, case in ipairs {
       Resource = "*" })
   end },
   { "a policy that the caller could not change again", "could not change it again", function(who)
-    revoking.with_statement(keys_of(who)[1], { Sid = "Locked", Effect = "Deny", Principal = { AWS = ("arn:aws:iam::%s:user/operator"):format(ACCOUNT) },
-      Action = "kms:PutKeyPolicy", Resource = "*" })
+    revoking.with_statement(keys_of(who)[1], { Sid = "Locked", Effect = "Deny", Action = "kms:PutKeyPolicy", Resource = "*",
+      Principal = { AWS = ("arn:aws:iam::%s:user/operator"):format(ACCOUNT) } })
   end },
 } do
   test["refused before anything is changed, by a drill as by a run: " .. case[1]] = function()

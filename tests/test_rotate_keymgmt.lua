@@ -6,11 +6,11 @@ local vault_state = require "sim.vault.state"
 
 local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
 local run, done, tags, place = rotating.run, rotating.done, rotating.tags, rotating.place
-local key_of, rsa_generate = rotating.key_of, rotating.rsa_generate
+local key_of = rotating.key_of
 local ENVIRONMENT <const> = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN }
 
 local function open(arguments)
-  local who = operators.open { sim = { rsa_generate = rsa_generate }, environment = ENVIRONMENT }
+  local who = operators.open { environment = ENVIRONMENT }
   local values = { enable = "true" }
   for name, value in pairs(arguments or {}) do values[name] = value end
   local report, status = operators.run(who, "vault", { arguments = values })

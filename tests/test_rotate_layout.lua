@@ -5,10 +5,10 @@ local rotating = dofile "tests/rotating.lua"
 local transit = dofile "tests/transit.lua"
 
 local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
-local run, done, key_of, rsa_generate = rotating.run, rotating.done, rotating.key_of, rotating.rsa_generate
+local run, done, key_of = rotating.run, rotating.done, rotating.key_of
 
 local function open(recipe, layout)
-  local who = operators.open { sim = { rsa_generate = rsa_generate } }
+  local who = operators.open()
   who.vault = transit.new(function(count) return who.world:random(count) end)
   who.session.vault = transit.functions(who.vault)
   local report, status = operators.run(who, recipe, { arguments = { enable = "true", layout = layout } })

@@ -7,11 +7,11 @@ local transit = dofile "tests/transit.lua"
 
 local REGIONS <const>, DAY <const> = rotating.REGIONS, rotating.DAY
 local run, done, tags, place = rotating.run, rotating.done, rotating.tags, rotating.place
-local key_of, rsa_generate = rotating.key_of, rotating.rsa_generate
+local key_of = rotating.key_of
 local WRAPPED <const> = { form = "wrapped", enable = "true" }
 
 local function open(arguments)
-  local who = operators.open { sim = { rsa_generate = rsa_generate } }
+  local who = operators.open()
   who.vault = transit.new(function(count) return who.world:random(count) end)
   who.session.vault = transit.functions(who.vault)
   local report, status = operators.run(who, "vault-transit", { arguments = arguments or { enable = "true" } })
@@ -138,14 +138,10 @@ end
 
 -- Through the real door and client, to the simulated Vault ---------------------------------------------------------------------
 
-local real_pairs = {}   -- of the size that is asked for: the simulated Vault holds them against it
-
 local function simulated()
   local vault = require "sim.vault.state"
-  local who = operators.open { sim = { rsa_generate = function(bits)
-    real_pairs[bits] = real_pairs[bits] or crypto.rsa_generate(bits)
-    return real_pairs[bits]
-  end }, environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
+  local who = operators.open { sim = { rsa_generate = operators.rsa_of_size },
+    environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
   who.simulation.state.vault.namespaces[""].mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32))
   local report, status = operators.run(who, "vault-transit", { arguments = { enable = "true" } })
   test.equal({ status, report.error }, { 0 })

@@ -10,16 +10,9 @@ local ONE <const> = { name = "orders-one", id = "5e0c94f3-27ab-4d18-8c66-91d3b7a
 local REGION <const> = "us-east-1"
 local MINE <const> = names.vault_key(ONE, REGION)
 
--- RSA keys take long to make, and are as good a second time.
-local pairs_of = {}
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
-
 local ENVIRONMENT <const> = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault_state.ROOT_TOKEN }
 
-local function open() return operators.open { sim = { rsa_generate = rsa_generate }, environment = ENVIRONMENT, confirm = ONE.name } end
+local function open() return operators.open { environment = ENVIRONMENT, confirm = ONE.name } end
 local function again(who)
   return operators.beside(who, { who = who.simulation.accounts[1], environment = ENVIRONMENT, confirm = ONE.name })
 end

@@ -8,17 +8,7 @@ local REGIONS <const> = { "us-east-1", "us-west-2", "eu-west-1" }
 local RECIPE <const> = "vault-transit"
 local WRAPPED <const> = { form = "wrapped" }
 
--- RSA keys take long to make, and are as good a second time.
-local pairs_of = {}
-local function rsa_generate(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(2048)
-  return pairs_of[bits]
-end
-
 local function open(options)
-  options = options or {}
-  options.sim = options.sim or {}
-  options.sim.rsa_generate = rsa_generate
   local who = operators.open(options)
   who.vault = transit.new(function(count) return who.world:random(count) end)
   who.session.vault = transit.functions(who.vault)
@@ -461,10 +451,8 @@ end
 
 local function simulated(change)
   local vault = require "sim.vault.state"
-  local who = operators.open { sim = { rsa_generate = function(bits)
-    pairs_of["real " .. bits] = pairs_of["real " .. bits] or crypto.rsa_generate(bits)
-    return pairs_of["real " .. bits]
-  end }, environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
+  local who = operators.open { sim = { rsa_generate = operators.rsa_of_size },
+    environment = { VAULT_ADDR = "http://127.0.0.1:8200", VAULT_TOKEN = vault.ROOT_TOKEN } }
   local root = who.simulation.state.vault.namespaces[""]
   if not change then root.mounts["transit/"] = vault.mount("transit", {}, ("7"):rep(32)) end
   return who
