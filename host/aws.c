@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "door.h"
+#include "field.h"
 #include "form.h"
 #include "json.h"
 #include "secret.h"

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "door.h"
+#include "field.h"
 
 /* A region as it may stand in a host name: a DNS label. */
 static bool is_label(const char *text)

@@ -1,6 +1,7 @@
 /* door.c -- the door: what may pass, where to, and that it is written down first.
  * A door is a value: one process can hold several. Its guards are effect, destination, journal and silence; http.c stands below. */
 #include "door.h"
+#include "field.h"
 
 #include <math.h>
 #include <signal.h>
@@ -55,45 +56,6 @@ static const luaL_Reg methods[] = {
 };
 
 /* ---- arguments ---- */
-
-void field_check_names(lua_State *L, int index, const char *function, const char *const *names)
-{
-  luaL_checktype(L, index, LUA_TTABLE);
-  lua_pushnil(L);
-  while (lua_next(L, index) != 0) {
-    lua_pop(L, 1);
-    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    size_t i = 0;
-    while (name != NULL && names[i] != NULL && strcmp(names[i], name) != 0)
-      i++;
-    if (name == NULL || names[i] == NULL)
-      luaL_error(L, "bad argument #1 to '%s' (unknown field '%s')", function, luaL_tolstring(L, -1, NULL));
-  }
-}
-
-const char *field_string(lua_State *L, int index, const char *name, const char *fallback)
-{
-  int type = lua_getfield(L, index, name);
-  if (type == LUA_TNIL)
-    return fallback;
-  size_t length;
-  const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
-  if (text == NULL)
-    luaL_error(L, "bad argument #1 (field '%s' must be a string, got %s)", name, luaL_typename(L, -1));
-  else if (strlen(text) != length)
-    luaL_error(L, "bad argument #1 (field '%s' holds a NUL)", name);
-  return text;
-}
-
-double field_number(lua_State *L, int index, const char *name, double fallback)
-{
-  int type = lua_getfield(L, index, name);
-  double number = type == LUA_TNIL ? fallback : lua_tonumber(L, -1);
-  if (type != LUA_TNIL && type != LUA_TNUMBER)
-    luaL_error(L, "bad argument #1 (field '%s' must be a number, got %s)", name, luaL_typename(L, -1));
-  lua_pop(L, 1);
-  return number;
-}
 
 void door_copy_text(lua_State *L, char *to, size_t size, const char *from, const char *what)
 {

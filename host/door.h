@@ -162,9 +162,4 @@ struct message {
  * The buffers that the message was made of are freed here (each may be NULL): the call does not come back. */
 int http_send(lua_State *L, struct door *door, int door_index, const struct message *m, struct bytes *made, struct bytes *also);
 
-/* Reading the fields of an argument table. Each raises and names the field. */
-void field_check_names(lua_State *L, int index, const char *function, const char *const *names);
-const char *field_string(lua_State *L, int index, const char *name, const char *fallback);   /* leaves the value on the stack */
-double field_number(lua_State *L, int index, const char *name, double fallback);
-
 #endif

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "door.h"
+#include "field.h"
 #include "journal.h"
 #include "transfer.h"
 

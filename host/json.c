@@ -513,16 +513,10 @@ bool json_write(lua_State *L, int index, struct bytes *out, bool reveal, const c
 
 static int json_decode(lua_State *L)
 {
-  static const char *const names[] = {"secrets", "audience", NULL};
-  size_t length, count;
-  const char *text = luaL_checklstring(L, 1, &length), *audience = NULL;
-  const char *const *secrets = NULL;
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length), *audience;
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2)) {
-    field_check_names(L, 2, "decode", names);
-    audience = field_string(L, 2, "audience", NULL);
-    secrets = (const char *const *)field_list(L, 2, "secrets", &count);
-  }
+  const char *const *secrets = field_secrets(L, 2, &audience);
   if (json_push(L, text, length, secrets, audience))
     return 1;
   luaL_pushfail(L);

@@ -28,6 +28,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "field.h"
 #include "host.h"
 
 #define SERVER "server"            /* the name that error messages show */
@@ -244,21 +245,6 @@ static void fill_headers(lua_State *L, int response, struct evkeyvalq *headers)
   lua_pop(L, 2);
 }
 
-static lua_Number number_field(lua_State *L, int table, const char *name, lua_Number otherwise)
-{
-  lua_Number n = lua_getfield(L, table, name) == LUA_TNIL ? otherwise : luaL_checknumber(L, -1);
-  lua_pop(L, 1);
-  return n;
-}
-
-static bool flag_field(lua_State *L, int table, const char *name)
-{
-  lua_getfield(L, table, name);
-  bool set = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return set;
-}
-
 static void announce_more(struct evkeyvalq *headers, size_t length)
 {
   char text[32];
@@ -278,10 +264,10 @@ static int call_handler(lua_State *L)
   push_request(L, request, a->server->tls != NULL);
   lua_call(L, 1, 1);
   luaL_checktype(L, 4, LUA_TTABLE);
-  a->status = (int)number_field(L, 4, "status", 200);
-  bool cut = flag_field(L, 4, "cut");
-  a->drop = !cut && flag_field(L, 4, "close");
-  lua_Number delay = number_field(L, 4, "delay", 0);
+  a->status = (int)field_number(L, 4, "status", 200);
+  bool cut = field_is_set(L, 4, "cut");
+  a->drop = !cut && field_is_set(L, 4, "close");
+  lua_Number delay = field_number(L, 4, "delay", 0);
   fill_headers(L, 4, evhttp_request_get_output_headers(request));
   size_t length = 0;
   lua_getfield(L, 4, "body");
@@ -398,7 +384,7 @@ static void set_tls(lua_State *L, struct server *s, int tls)
   s->tls = SSL_CTX_new(TLS_server_method());
   if (s->tls == NULL || SSL_CTX_use_certificate_chain_file(s->tls, cert) != 1 || SSL_CTX_use_PrivateKey_file(s->tls, key, SSL_FILETYPE_PEM) != 1)
     luaL_error(L, "cannot serve TLS with certificate '%s' and key '%s': they must be PEM files that belong together", cert, key);
-  if (flag_field(L, tls, "clients")) {
+  if (field_is_set(L, tls, "clients")) {
     SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, take_any);
     SSL_CTX_set_session_id_context(s->tls, (const unsigned char *)SERVER, sizeof SERVER - 1);   /* else no session is taken up again */
   }
@@ -421,18 +407,6 @@ static void bind_loopback(lua_State *L, struct server *s, lua_Integer port)
   s->port = ntohs(address.sin_port);
 }
 
-static void check_fields(lua_State *L, int table, const char *function, const char *const *known)
-{
-  for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_tolstring(L, -2, NULL);
-    const char *const *k = known;
-    while (*k != NULL && strcmp(*k, name) != 0)
-      k++;
-    if (*k == NULL)
-      luaL_error(L, "unknown field '%s' for %s", name, function);
-  }
-}
-
 /* Timers that never are early: libevent's default clock is coarse, and looked at once a round. */
 static struct event_base *new_base(void)
 {
@@ -449,8 +423,8 @@ static int server_new(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  check_fields(L, 1, "server.new", (const char *const[]){"handler", "port", "tls", NULL});
-  lua_Number port = number_field(L, 1, "port", 0);
+  field_check_names(L, 1, "new", (const char *const[]){"handler", "port", "tls", NULL});
+  lua_Number port = field_number(L, 1, "port", 0);
   luaL_argcheck(L, port >= 0 && port <= 65535, 1, "field 'port' must be between 0 and 65535");
   struct server *s = lua_newuserdatauv(L, sizeof *s, 2);
   memset(s, 0, sizeof *s);
@@ -596,9 +570,9 @@ static int server_run(lua_State *L)
     lua_replace(L, 2);
   }
   luaL_checktype(L, 2, LUA_TTABLE);
-  check_fields(L, 2, "server:run", (const char *const[]){"child", "seconds", NULL});
+  field_check_names(L, 2, "run", (const char *const[]){"child", "seconds", NULL});
   luaL_argcheck(L, s->base != NULL && !s->serving, 1, "the server is closed, or runs already");
-  double seconds = number_field(L, 2, "seconds", 0);
+  double seconds = field_number(L, 2, "seconds", 0);
   luaL_checkstack(L, 20, NULL);    /* so that callbacks need not ask */
   lua_getfield(L, 2, "child");     /* slot 3 */
   struct run run = {0};

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "door.h"
+#include "field.h"
 #include "secret.h"
 
 #define TRANSPORT "door.transport"

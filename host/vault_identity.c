@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "door.h"
+#include "field.h"
 #include "json.h"
 #include "secret.h"
 

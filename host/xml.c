@@ -293,16 +293,10 @@ bool xml_push(lua_State *L, const char *text, size_t length, const char *const *
 
 static int xml_decode(lua_State *L)
 {
-  static const char *const names[] = {"secrets", "audience", NULL};
-  size_t length, count;
-  const char *text = luaL_checklstring(L, 1, &length), *audience = NULL;
-  const char *const *secrets = NULL;
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length), *audience;
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2)) {
-    field_check_names(L, 2, "decode", names);
-    audience = field_string(L, 2, "audience", NULL);
-    secrets = (const char *const *)field_list(L, 2, "secrets", &count);
-  }
+  const char *const *secrets = field_secrets(L, 2, &audience);
   if (push_document(L, text, length, secrets, audience))
     return 2;
   luaL_pushfail(L);
