@@ -26,8 +26,8 @@ $(BUILD)/%.o: host/%.c | $(BUILD)
 	$(CC) $(ALL_FLAGS) -c -o $@ $<
 $(BUILD)/scripts.o: $(BUILD)/scripts.c
 	$(CC) -std=c11 -Ihost $(shell pkg-config --cflags lua5.4) -c -o $@ $<
-$(BUILD)/scripts.c: host/embed.lua $(SCRIPTS) | $(BUILD)   # source, not bytecode; each file must compile
-	lua5.4 host/embed.lua $(SCRIPTS) $(ARGPARSE) > $@.new
+$(BUILD)/scripts.c: host/embed.lua $(SCRIPTS) | $(BUILD)   # sources, and what they compile to
+	lua5.4 host/embed.lua "$$(lua5.4 -v)" $(SCRIPTS) $(ARGPARSE) > $@.new
 	mv $@.new $@
 $(BUILD):
 	@DEPS=skip host/setup

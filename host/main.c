@@ -127,7 +127,7 @@ static const struct script *find_script(const char *path)
   return NULL;
 }
 
-/* The source of a library file as a function; false leaves the message instead. */
+/* A library file as a function; false leaves the message instead. */
 static bool load_script(lua_State *L, const char *path)
 {
   const struct script *s = find_script(path);
@@ -136,7 +136,8 @@ static bool load_script(lua_State *L, const char *path)
     return false;
   }
   lua_pushfstring(L, "@%s", path);
-  int status = luaL_loadbufferx(L, (const char *)s->text, s->length, lua_tostring(L, -1), "t");
+  int status = s->code != NULL ? luaL_loadbufferx(L, s->code, s->code_length, lua_tostring(L, -1), "b")
+                               : luaL_loadbufferx(L, s->text, s->length, lua_tostring(L, -1), "t");
   lua_remove(L, -2);
   return status == LUA_OK;
 }
@@ -164,7 +165,7 @@ static int embedded_source(lua_State *L)
   const struct script *s = find_script(luaL_checkstring(L, 1));
   if (s == NULL)
     return 0;
-  lua_pushlstring(L, (const char *)s->text, s->length);
+  lua_pushlstring(L, s->text, s->length);
   return 1;
 }
 
