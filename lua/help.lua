@@ -97,6 +97,10 @@ Rotating
                   one is meant; within a day after a rotation it has to be named, so that a run that is repeated makes no second key
   --rewrap        no new keys: the Cloud wraps its store key anew with what KMS has now. It does not follow KMS's own rotation by
                   itself. --on-demand has KMS rotate first, which it does 25 times in a key's life
+  --reach WAY     a profile, the ARN of a role to assume, or the layout's file: leads to another account that keys in use are of, in which
+                  the next ones are made (repeatable). A role of another account than its key is let to the new key as well, and
+                  keeps the old one
+  --key ARN       of an account that nothing leads to: the next key, made by those whose it is; what they type is printed
 
   A rotation that was begun and not finished comes first, and is said. cmek resume goes on to the generation that the run set out for.
   Once the Cloud has the keys, resuming takes the Cloud's API key alone, on any machine that has the journal.

@@ -71,6 +71,42 @@ local function read_file(reading, path)
   return data
 end
 
+local function check_fields(reading, region, entry)
+  if type(entry) ~= "table" then
+    reading:fail("%s must be a table { key =, replica_of =, role = }, not '%s'", region, tostring(entry))
+  end
+  for name, value in sorted(entry) do
+    local known = false
+    for _, field in ipairs(FIELDS) do known = known or field == name end
+    if not known then
+      reading:fail("%s has an unknown field '%s'%s; there are %s", region, tostring(name), meant(name, FIELDS), table.concat(FIELDS, ", "))
+    end
+    if type(value) ~= "string" or value == "" then reading:fail("%s.%s must be a text, not '%s'", region, name, tostring(value)) end
+    if require("secretlike").kind(value) then reading:fail("%s.%s looks like %s, and a layout holds no secret", region, name,
+      require("secretlike").kind(value)) end
+  end
+  if entry.key and entry.replica_of then reading:fail("%s has both key and replica_of: its key is one or the other", region) end
+  if entry.profile and entry.role_arn then reading:fail("%s has both profile and role_arn: its account is reached in one way", region) end
+end
+
+--- What leads to the accounts of a layout's keys and roles, by its file: each profile and each role to assume once, in the order of regions.
+---@param path string
+---@return { profile: string?, role_arn: string? }[]
+function M.ways(path)
+  local reading = setmetatable({ what = ("'%s'"):format(path) }, Reading)
+  local list, seen = {}, {}
+  local data = read_file(reading, path)
+  if type(data) ~= "table" then reading:fail "a table of regions is wanted" end
+  for region, entry in sorted(data) do
+    check_fields(reading, tostring(region), entry)
+    local name = entry.profile or entry.role_arn
+    if name and not seen[name] then list[#list + 1] = { profile = entry.profile, role_arn = entry.role_arn } end
+    seen[name or ""] = true
+  end
+  if #list == 0 then reading:fail "none of its entries has a profile or a role_arn, so it leads to no other account" end
+  return list
+end
+
 -- Named layouts ----------------------------------------------------------------------------------------------------
 
 -- The region of the one key: the one that is named, else the first by name, which stays the same whatever the Cloud says next.
@@ -109,24 +145,6 @@ local function table_of(reading, given)
 end
 
 -- Entries ----------------------------------------------------------------------------------------------------------
-
-local function check_fields(reading, region, entry)
-  if type(entry) ~= "table" then
-    reading:fail("%s must be a table { key =, replica_of =, role = }, not '%s'", region, tostring(entry))
-  end
-  for name, value in sorted(entry) do
-    local known = false
-    for _, field in ipairs(FIELDS) do known = known or field == name end
-    if not known then
-      reading:fail("%s has an unknown field '%s'%s; there are %s", region, tostring(name), meant(name, FIELDS), table.concat(FIELDS, ", "))
-    end
-    if type(value) ~= "string" or value == "" then reading:fail("%s.%s must be a text, not '%s'", region, name, tostring(value)) end
-    if require("secretlike").kind(value) then reading:fail("%s.%s looks like %s, and a layout holds no secret", region, name,
-      require("secretlike").kind(value)) end
-  end
-  if entry.key and entry.replica_of then reading:fail("%s has both key and replica_of: its key is one or the other", region) end
-  if entry.profile and entry.role_arn then reading:fail("%s has both profile and role_arn: its account is reached in one way", region) end
-end
 
 -- What an ARN names is of this partition, and not of the account that CockroachDB uses for the cluster.
 local function check_place(reading, field, arn, partition, account)

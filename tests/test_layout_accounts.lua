@@ -1,26 +1,14 @@
 -- Layouts over several AWS accounts: a key and its role in different ones need both sides, done where the layout says how to get there, told else.
+local accounts = dofile "tests/accounts.lua"
 local file = require "file"
 local json = require "json"
 local names = require "names"
-local operators = dofile "tests/operator.lua"
+local operators = accounts.operators
 
-local OWN <const>, OTHER <const> = operators.ACCOUNT, operators.OTHER_ACCOUNT
-local ALIAS <const> = names.alias(operators.CLUSTER)
+local OWN <const>, OTHER <const>, BY_PROFILE <const> = accounts.OWN, accounts.OTHER, accounts.BY_PROFILE
+local open, written, warned = accounts.open, accounts.written, accounts.warned
 
--- An operator whose profile `security` has the keys of the other account, and who may assume a role there.
-local function open()
-  local config = test.directory() .. "/config"
-  local probe = require("sim.state").USERS[2]
-  assert(file.write(config, ("[profile security]\naws_access_key_id = %s\naws_secret_access_key = %s\n"):format(probe.access_key_id,
-    probe.secret_access_key)))
-  return operators.open { environment = { AWS_CONFIG_FILE = config } }
-end
-
-local function written(text)
-  local path = test.directory() .. "/layout.lua"
-  assert(file.write(path, text))
-  return path
-end
+local function key_in(who, account, region) return accounts.key_in(who, account, region, 1) end
 
 local function run(who, layout, options)
   options = options or {}
@@ -34,23 +22,6 @@ local function done(who, layout, options)
   test.equal({ status, report.error }, { 0 })
   return report
 end
-
-local function key_in(who, account, region)
-  local place = (who.simulation.state.aws[account] or { kms = {} }).kms[region] or { aliases = {}, keys = {} }
-  for _, alias in ipairs(place.aliases) do
-    for _, key in ipairs(place.keys) do
-      if alias.AliasName == ALIAS and key.KeyId == alias.TargetKeyId then return key end
-    end
-  end
-end
-
-local function warned(who)
-  local list = {}
-  for _, event in ipairs(who.events) do list[#list + 1] = event.kind == "warning" and event.text or nil end
-  return table.concat(list, "\n")
-end
-
-local BY_PROFILE <const> = 'return { ["us-east-1"] = { }, ["us-west-2"] = { }, ["eu-west-1"] = { profile = "security" } }'
 
 test["a key that a profile's account is to have is made there: its policy names the role here, the role is allowed to use it, and the Cloud can"] =
   function()
@@ -180,4 +151,24 @@ test["a hand-over of keys of several accounts names them, and is read again; one
   local text = file.read(path):gsub('"accounts": %b[],%s*', "")
   assert(file.write(path, text))
   test.raises(function() handover.read(path) end, "is of account")
+end
+
+test["what of several accounts CockroachDB does not see yet is looked at in each of them, and waited for"] = function()
+  local who = open()
+  local layout = written(BY_PROFILE)
+  table.insert(who.simulation.faults, require("sim.faults").read
+    "error service=cloud operation=EnableCMEKSpec code=INVALID_ARGUMENT status=400 count=2 message=no permission to use the KMS key")
+  local report = done(who, layout, { arguments = { enable = "true" } })
+  test.equal(report.run.status, "done")
+  local key = key_in(who, OTHER, "eu-west-1")
+  key.KeyState, key.Enabled = "Disabled", false
+  local other = open()
+  table.insert(other.simulation.faults, require("sim.faults").read
+    "error service=cloud operation=EnableCMEKSpec code=INVALID_ARGUMENT status=400 message=no permission to use the KMS key")
+  run(other, layout)
+  key_in(other, OTHER, "eu-west-1").Policy = key.Policy:gsub("kms:Encrypt", "kms:Sign")
+  other.world.now = other.world.now + 86400
+  local failed, status = run(other, layout, { recipe = "enable" })
+  test.equal({ status, failed.run.status }, { 1, "failed" })
+  test.contains(failed.error.message, "eu-west-1: the role may not kms:Encrypt")
 end

@@ -2,6 +2,7 @@
 --- Before propagation is blamed, this is asked.
 local keys = require "engine.keys"
 local policies = require "policy"
+local reach = require "engine.reach"
 local revocation = require "policy.revocation"
 local sorted = require "sorted"
 local time = require "time"
@@ -16,8 +17,6 @@ M.UNSEEN = { "service control policies", "resource control policies" }
 
 local function role_name(arn) return arn:match "[^/]+$" end
 
-local function account_of(arn) return arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" end
-
 --- The question whether the cluster's account may assume a role, with the organization as external ID.
 ---@param cluster table
 ---@param organization table
@@ -30,7 +29,7 @@ function M.assuming(cluster, organization, arn, trust)
       arn = ("arn:%s:iam::%s:role/crl-kms-user-%s"):format(arn:match "^arn:([^:]+)", cluster.account_id, cluster.id:sub(-12)),
       account = cluster.account_id, kind = "role",
     },
-    action = "sts:AssumeRole", resource = arn, resource_account = account_of(arn), resource_kind = "role",
+    action = "sts:AssumeRole", resource = arn, resource_account = reach.id(arn), resource_kind = "role",
     resource_policy = trust, context = { ["sts:ExternalId"] = organization.id },
     unseen = { "identity policies", "permissions boundary", table.unpack(M.UNSEEN) },
   }
@@ -39,7 +38,7 @@ end
 --- A role as a principal of policy.evaluate.
 ---@param role { arn: string, id: string }
 function M.principal(role)
-  return { arn = role.arn, account = account_of(role.arn), role_arn = role.arn, unique_id = role.id, kind = "role" }
+  return { arn = role.arn, account = reach.id(role.arn), role_arn = role.arn, unique_id = role.id, kind = "role" }
 end
 
 -- The external IDs and principals that a trust policy names.
@@ -99,7 +98,7 @@ local function use(context, cluster, role, key)
   for _, action in ipairs(M.ACTIONS) do
     local verdict = policies.evaluate {
       principal = M.principal { arn = role.Arn, id = role.RoleId },
-      action = action, resource = key.arn, resource_account = account_of(key.arn), resource_kind = "key", resource_policy = key.policy,
+      action = action, resource = key.arn, resource_account = reach.id(key.arn), resource_kind = "key", resource_policy = key.policy,
       identity = bare and {} or nil, unseen = unseen,
     }
     if verdict.verdict == "denied" and revocation.of(key.policy) then
@@ -112,24 +111,34 @@ local function use(context, cluster, role, key)
   end
 end
 
--- What is wrong with one region's role and key, and when the newer of them was made.
+-- The context in which a thing can be looked at; nil of an account that nothing leads to.
+local function place_of(context, arn)
+  return reach.leads(reach.account(context, arn)) and reach.context(context, arn) or nil
+end
+
+-- What is wrong with a key by itself; else the key.
+local function key_fault(context, uri)
+  local region = uri:match "^arn:[^:]*:kms:([^:]*):"
+  local key = keys.find(context, region, uri)
+  if not key then return { text = ("the key %s does not exist"):format(uri), told = { "access.key-missing", { key = uri } } } end
+  if keys.works(key) then return nil, key end
+  local situation = key.state:find "Deletion" and "access.key-pending-deletion" or "access.key-disabled"
+  return { text = ("the key %s is %s"):format(key.arn, key.state), told = { situation, { key = key.arn, region = region, state = key.state } } }
+end
+
+-- What is wrong with one region's role and key, and when the newer of them was made. What nothing leads to is left out.
 local function region_fault(context, cluster, organization, spec)
-  local role = context.session.iam.find_role { RoleName = role_name(spec.key_spec.auth_principal) }
-  if not role then
-    return { text = ("the role %s does not exist"):format(spec.key_spec.auth_principal),
-      told = { "access.role-missing", { role = spec.key_spec.auth_principal } } }
+  local arn, uri = spec.key_spec.auth_principal, spec.key_spec.uri
+  local with_role, with_key, fault, key = place_of(context, arn), place_of(context, uri), nil, nil
+  local role = with_role and with_role.session.iam.find_role { RoleName = role_name(arn) }
+  if with_role and not role then
+    return { text = ("the role %s does not exist"):format(arn), told = { "access.role-missing", { role = arn } } }
   end
-  local region = spec.key_spec.uri:match "^arn:[^:]*:kms:([^:]*):"
-  local key = keys.find(context, region, spec.key_spec.uri)
-  if not key then
-    return { text = ("the key %s does not exist"):format(spec.key_spec.uri), told = { "access.key-missing", { key = spec.key_spec.uri } } }
-  end
-  if not keys.works(key) then
-    local situation = key.state:find "Deletion" and "access.key-pending-deletion" or "access.key-disabled"
-    return { text = ("the key %s is %s"):format(key.arn, key.state), told = { situation, { key = key.arn, region = region, state = key.state } } }
-  end
-  local youngest = math.max(time.epoch(role.CreateDate) or 0, time.epoch(key.metadata.CreationDate) or 0)
-  return trust(cluster, organization, role) or key.policy and use(context, cluster, role, key) or nil, youngest
+  if with_key then fault, key = key_fault(with_key, uri) end
+  if fault then return fault end
+  local youngest = math.max(role and time.epoch(role.CreateDate) or 0, key and time.epoch(key.metadata.CreationDate) or 0)
+  if not role then return nil, youngest end
+  return trust(cluster, organization, role) or key and key.policy and use(with_role, cluster, role, key) or nil, youngest
 end
 
 --- What is wrong with what can be seen, and when the newest of it was made.

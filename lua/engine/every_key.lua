@@ -1,6 +1,7 @@
 --- Every key that a cluster's data may rest on: those that the Cloud names for it, current and past, in any status and region, and, of a
 --- multi-Region key, the primary and each replica, which have the same material and policies of their own.
 local failure = require "engine.failure"
+local reach = require "engine.reach"
 local sorted = require "sorted"
 
 local M = {}
@@ -41,32 +42,10 @@ local function named(cluster, info)
   return by_arn
 end
 
--- Whoever looks after keys of other accounts: their contexts, by account, each from a profile or the ARN of a role that is assumed.
-local function reach(engine, ways)
-  local accounts = {}
-  for _, way in ipairs(ways or {}) do
-    local as = way:find "^arn:" and { role_arn = way } or { profile = way }
-    local context = require("engine.elsewhere").of(engine, as).context
-    local id = context:identity().account
-    as.id = id
-    accounts[id] = { context = context, as = as }
-  end
-  return accounts
-end
-
---- The context in which a key is looked at and changed: of its account, where that is reached.
----@param context engine.Context
----@param arn string
----@return engine.Context
-function M.context_of(context, arn)
-  local reached = (context.accounts or {})[select(2, arn:match(ARN))]
-  return reached and reached.context or context
-end
-
 -- The ARNs of the primary and the replicas of a multi-Region key; {} where it is none, is gone, or is not ours to look at.
 local function family(root, entry)
   local _, account, id = entry.arn:match(ARN)
-  local context = M.context_of(root, entry.arn)
+  local context = reach.context(root, entry.arn)
   if account ~= context:identity().account or not id:find "^mrk%-" then return {} end
   local answer = context:try({ AccessDeniedException = true, NotFoundException = true }, function()
     return context.session.kms.describe_key { region = entry.region, KeyId = entry.arn }
@@ -103,8 +82,8 @@ local function read(context, cluster)
   for _, entry in sorted(by_arn) do
     for role in sorted(entry.roles) do roles[role] = true end
     entry.roles = names_of(entry.roles)
-    local reached = (context.accounts or {})[select(2, entry.arn:match(ARN))]
-    entry.account = reached and reached.as
+    local account = reach.account(context, entry.arn)
+    entry.account = account and reach.leads(account) and account or nil
     list[#list + 1] = entry
   end
   return { keys = list, roles = names_of(roles), status = info.status or "DISABLED" }
@@ -112,12 +91,11 @@ end
 
 --- The same for a recipe. Keys of other accounts are looked at by what leads there.
 ---@param engine table
----@param want { cluster: table, reach: string[]? }  reach: profiles, or ARNs of roles to assume
+---@param want { cluster: table, reach: string[]? }  reach: profiles, ARNs of roles to assume, or files of layouts
 ---@return table
 function M.read(engine, want)
-  local context = engine.context
-  context.root, context.accounts = context, reach(engine, want.reach)
-  return M.of(context, want.cluster)
+  reach.open(engine, want.reach)
+  return M.of(engine.context, want.cluster)
 end
 
 --- Every key of a cluster, by ARN, and the roles by which it uses them. Raises when it has none.

@@ -10,8 +10,8 @@ local elsewhere = require "engine.elsewhere"
 local failure = require "engine.failure"
 local json = require "json"
 local layouts = require "layout"
-local names = require "names"
 local policies = require "policy"
+local reach = require "engine.reach"
 local unknown = require "unknown"
 
 local M = {}
@@ -25,21 +25,20 @@ local function fail(self, text, ...)
 end
 
 -- The account that a place's profile or role leads to; nil where it names none.
-local function reach(self, place)
+local function reached_by(self, place)
   if not (place.profile or place.role_arn) then return nil end
   local engine = self.engine
   local identity = engine.context:once("account of " .. (place.profile or place.role_arn), function()
     return elsewhere.session(engine, place):identity()
   end)
   if identity.account == self.account then return nil end
+  reach.add(engine, place)
   return { id = identity.account, profile = place.profile, role_arn = place.role_arn }
 end
 
-local function account_in(arn) return type(arn) == "string" and arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" or nil end
-
 -- Whose a thing of a place is: nil for the credentials' own account. One of an account that nothing reaches has its ID alone.
 local function whose(self, reached, arn)
-  local id = account_in(arn)
+  local id = reach.id(arn)
   if not id or id == self.account then return nil end
   if reached and reached.id == id then return reached end
   return { id = id }
@@ -47,7 +46,7 @@ end
 
 -- An entry whose profile leads to an account that neither its key nor its role is of was mistaken for another.
 local function check_reached(self, place, reached)
-  local ids = { account_in(place.arn) or false, account_in(place.role) or false }
+  local ids = { reach.id(place.arn) or false, reach.id(place.role) or false }
   if not reached or not (ids[1] or ids[2]) or ids[1] == reached.id or ids[2] == reached.id then return end
   fail(self, "%s: %s leads to account %s, and %s is of account %s", place.region, place.profile and "profile " .. place.profile or place.role_arn,
     reached.id, place.arn or place.role, ids[1] or ids[2])
@@ -56,7 +55,7 @@ end
 local function settle_accounts(self)
   local by_region = {}
   for _, place in ipairs(self.layout.places) do
-    local reached = reach(self, place)
+    local reached = reached_by(self, place)
     check_reached(self, place, reached)
     by_region[place.region] = place
     place.key_account = whose(self, reached, place.arn)
@@ -68,8 +67,6 @@ local function settle_accounts(self)
   end
 end
 
-local function reachable(account) return account == nil or account.profile ~= nil or account.role_arn ~= nil end
-
 -- What the recipe does not do is refused before anything is made.
 local function check_limits(self, without)
   for _, place in ipairs(self.layout.places) do
@@ -79,7 +76,7 @@ local function check_limits(self, without)
     if without.existing and place.arn then
       fail(self, "%s is to have a key that is there, and the recipe '%s' uses none: %s", place.region, self.engine.recipe.name, without.existing)
     end
-    local elsewhere_too = place.profile or place.role_arn or place.arn and account_in(place.arn) ~= self.account
+    local elsewhere_too = place.profile or place.role_arn or place.arn and reach.id(place.arn) ~= self.account
     if without.accounts and elsewhere_too then
       fail(self, "%s is to have a key of another account, and the recipe '%s' works in one: %s", place.region, self.engine.recipe.name,
         without.accounts)
@@ -130,7 +127,7 @@ function Layout:roles(make)
   local by_name, roles = {}, {}
   for _, place in ipairs(self.layout.places) do
     local name = place.role or ""
-    local there = reachable(place.role_account)
+    local there = reach.leads(place.role_account)
     by_name[name] = by_name[name] or there and make(place.role, place.role_account) or { name = name:match "[^/]+$", arn = name, unreached = true }
     roles[place.region] = by_name[name]
   end
@@ -180,35 +177,14 @@ local function unreached(self, roles, place)
   return { region = place.key_region, arn = place.arn }
 end
 
--- What a role of an account that nothing reaches needs of its own there.
-local function tell_role(self, role, arns)
-  self.engine.context:warn(("%s is of account %s, which no profile or role_arn of the layout reaches: it is not looked at. Those who administer it "
-    .. "have to let CockroachDB assume it, and to give it what it needs across accounts: aws iam put-role-policy --role-name %s "
-    .. "--policy-name %s --policy-document %s"):format(role.arn, account_in(role.arn), role.name, names.USE_POLICY,
-    require("quote")(unknown.show(json.encode(require("resource.role_use").document(arns))))))
-end
-
 -- Across accounts a key's policy does not suffice: the role has to be allowed in its own.
 local function let_use(self, roles)
-  local order, keys, accounts = {}, {}, {}
+  local list = {}
   for i, place in ipairs(self.layout.places) do
-    local role = roles[place.region]
-    local key_id, role_id = (place.key_account or {}).id or self.account, (place.role_account or {}).id or self.account
-    if key_id ~= role_id then
-      if not keys[role] then order[#order + 1], keys[role], accounts[role] = role, {}, place.role_account end
-      local known = false
-      for _, arn in ipairs(keys[role]) do known = known or arn == self.entries[i].arn end
-      if not known then table.insert(keys[role], self.entries[i].arn) end
-    end
+    list[i] = { role = roles[place.region], arn = self.entries[i].arn, account = place.role_account,
+      key_account = (place.key_account or {}).id or self.account, role_account = (place.role_account or {}).id or self.account }
   end
-  for _, role in ipairs(order) do
-    if role.unreached then
-      tell_role(self, role, keys[role])
-    else
-      require("engine.ensure").ensure(self.engine, "role_use", { cluster = self.cluster, role = { name = role.name, arn = role.arn },
-        keys = keys[role], account = accounts[role] })
-    end
-  end
+  require("engine.role_uses").ensure(self.engine, self.cluster, list)
 end
 
 -- Whether the recipe makes roles, or looks at what another one makes.
@@ -233,7 +209,7 @@ function Layout:keys(roles, make)
       if place.kind == kind then places[#places + 1] = place end
     end
     local keys = map(places, function(place)
-      if not reachable(place.key_account) then return unreached(self, roles, place) end
+      if not reach.leads(place.key_account) then return unreached(self, roles, place) end
       return make(wanted(self, roles, place, made[place.of]))
     end)
     for i, place in ipairs(places) do made[place.region] = keys[i] end

@@ -15,6 +15,9 @@
 ---@field multi_region boolean?
 ---@field replica_of string?      the region whose key the one in use is a replica of
 ---@field material engine.Material?
+---@field account engine.Account?  whose the key is, where that is not the credentials' own
+---@field given string?           of a key in an account that nothing leads to: the one that the region shall use, made by those whose it is
+local beyond = require "engine.rotation_beyond"
 local choice = require "engine.choice"
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
@@ -24,6 +27,7 @@ local keys = require "engine.keys"
 local names = require "names"
 local policies = require "policy"
 local provenance = require "engine.provenance"
+local reach = require "engine.reach"
 local revocation = require "policy.revocation"
 local time = require "time"
 
@@ -69,11 +73,6 @@ end
 
 -- The key itself, and its generation; else why cmek does not rotate it.
 local function owned(context, cluster, region, uri)
-  local account = uri:match "^arn:[^:]*:kms:[^:]*:(%d+):"
-  local identity = context:identity()
-  if account ~= identity.account then
-    return nil, ("%s is a key of account %s, and the credentials are of %s"):format(uri, account, identity.account)
-  end
   local entry = choice.alias_of(cluster, context:aliases(region), uri)
   local key = keys.owned(context, region, uri, cluster)
   if not key then return nil, ("the cluster uses %s in %s, and KMS shows no such key"):format(uri, region) end
@@ -202,17 +201,23 @@ local function given_at(info, region, uri)
   return last
 end
 
-local function describe(context, cluster, info, region)
+local function describe(context, cluster, info, region, options)
   local now, coming, reason, situation = used(info, cluster, region)
   if not now then return { region = region, fault = reason, situation = situation } end
   local place = now.uri:match "^arn:[^:]*:kms:([^:]*):"
   context.session.door:region(place)
-  local key, from, told = owned(context, cluster, place, now.uri)
+  local account = reach.account(context, now.uri)
+  if not reach.leads(account) then
+    guard.outside(context, now.auth_principal)
+    return beyond.due(context, options, now, { region = region, place = place, account = account, coming = coming and coming.uri })
+  end
+  local here = reach.context(context, now.uri)
+  local key, from, told = owned(here, cluster, place, now.uri)
   if not key then return { region = region, fault = from, situation = told, uri = now.uri } end
   reason, situation = unfit(cluster, key)
   if reason then return { region = region, fault = reason, situation = situation, have = key } end
   local material
-  material, reason = material_of(context, place, key, from)
+  material, reason = material_of(here, place, key, from)
   if reason then return { region = region, fault = reason, have = key } end
   local policy, inherits = policy_of(key)
   local replica, primary = keys.is_replica(key)
@@ -220,10 +225,10 @@ local function describe(context, cluster, info, region)
     policy, inherits = parsed(key), nil
   end
   guard.outside(context, now.auth_principal)
-  return { region = region, place = place, arn = now.uri, role = now.auth_principal, from = from, begun = begun(context, cluster, place, from),
+  return { region = region, place = place, arn = now.uri, role = now.auth_principal, from = from, begun = begun(here, cluster, place, from),
     policy = policy, replica_of = replica and tostring(primary):match "^arn:[^:]*:kms:([^:]*):" or nil,
     inherits = inherits, tags = tags_of(key), material = material, rotation = not replica and period_of(key) or nil,
-    multi_region = keys.is_multi_region(key) or nil,
+    multi_region = keys.is_multi_region(key) or nil, account = account,
     given_at = given_at(info, region, now.uri), coming = coming and coming.uri, have = key }
 end
 
@@ -294,7 +299,7 @@ end
 local function tell_unrotated(context, cluster, regions)
   local info, said = context:cmek(cluster), {}
   for _, due in ipairs(regions) do
-    local last, refused = keys.last_rotation(context, due.have)
+    local last, refused = keys.last_rotation(reach.context(context, due.arn), due.have)
     local taken = cmek.taken_at(info, due.region, due.arn)
     if not refused and taken and (last or 0) <= taken then
       add(said, due, "KMS has not rotated the key since the Cloud was given it (%s): it is wrapped anew with the same material (--on-demand has KMS "
@@ -361,7 +366,7 @@ local function judge(engine, cluster, found)
   for _, due in ipairs(found) do
     if due.fault then
       wrong[#wrong + 1], first = due.fault, first or due
-      engine:found { id = "cmek_rotation.in_use", severity = "high", object = cluster.name, region = due.region, have = due.fault,
+      engine:found { id = "cmek_rotation.in_use", severity = due.severity or "high", object = cluster.name, region = due.region, have = due.fault,
         want = "a key of cmek's, usable" }
     else
       sound[#sound + 1] = due
@@ -410,7 +415,7 @@ end
 -- Whether something is to be made, which one operator at a time does.
 local function is_busy(options, regions)
   for _, due in ipairs(regions) do
-    if due.generation > due.from or options.rewrap then return true end
+    if options.rewrap or due.given and due.given ~= due.arn or due.from and due.generation > due.from then return true end
   end
   return false
 end
@@ -443,12 +448,14 @@ local function read(engine, options)
     failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
       message = "a rotation makes new keys, and with --spec nobody talks to AWS", next = "leave --spec out" }
   end
-  local found = context.tasks.map(wanted(cluster, options.only), function(region) return describe(context, cluster, info, region) end)
-  local regions = judge(engine, cluster, found)
+  local found = context.tasks.map(wanted(cluster, options.only), function(region) return describe(context, cluster, info, region, options) end)
+  local regions, looked_at = judge(engine, cluster, found), {}
+  beyond.check(options, found)
+  for _, due in ipairs(regions) do looked_at[#looked_at + 1] = not due.given and due or nil end
   if set_out then
-    for _, due in ipairs(regions) do due.generation = math.max(set_out[due.region] or due.from, due.from) end
+    for _, due in ipairs(looked_at) do due.generation = math.max(set_out[due.region] or due.from, due.from) end
   else
-    aim(engine, regions, options)
+    aim(engine, looked_at, options)
   end
   local families = groups.of(cluster, regions, engine.mode == "verify")
   check_vault(engine, cluster, regions)
@@ -456,10 +463,12 @@ local function read(engine, options)
 end
 
 -- Each role in use is looked at once; regions may have roles of their own.
-local function roles_of(regions, look)
+local function roles_of(context, regions, look)
   local by_arn, by_region = {}, {}
   for _, due in ipairs(regions) do
-    by_arn[due.role] = by_arn[due.role] or look(due.role)
+    local account = reach.account(context, due.role)
+    by_arn[due.role] = by_arn[due.role] or reach.leads(account) and look(due.role, account)
+      or { name = due.role:match "[^/]+$", arn = due.role, unreached = true }
     by_region[due.region] = by_arn[due.role]
   end
   return by_region
@@ -467,8 +476,9 @@ end
 
 --- What of a cluster's keys is due. Raises what is in the way, all of it at once.
 ---@param engine table
----@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, on_demand: boolean?, lock: string? }
----@return { used: table<string, string>, roles: fun(look: fun(arn: string): table): table<string, table>,
+---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, on_demand: boolean?, lock: string?, reach: string[]?,
+---  key: string[]? }
+---@return { used: table<string, string>, roles: fun(look: fun(arn: string, account: engine.Account?): table): table<string, table>,
 ---  keys: fun(roles: table<string, table>, make: fun(key: table): table): table[], lock: table?, needed: string? }
 ---  used: the keys in use, by region; roles: looks at each role in use, once, and gives them by region;
 ---  keys: calls make for each key that shall be in use, and gives one for each region; needed: what is to
@@ -479,15 +489,21 @@ function M.read(engine, options)
       .. "before the old ones; going back is another rotation", next = "what cmek made for the cluster is taken back by cmek destroy console "
       .. "(or vault-transit) --cluster " .. require("quote")(options.cluster.name) }
   end
+  reach.open(engine, options.reach)
   local due = engine.context:once("rotation", function() return read(engine, options) end)
   if engine.phase == "do" and not engine.rehearsal then remember(engine, due) end
   local result, left, seen = { used = {}, lock = due.lock }, {}, {}
-  function result.roles(look) return roles_of(due.regions, look) end
-  function result.keys(roles, make) return groups.make(engine, due.groups, roles, make) end
+  function result.roles(look) return roles_of(engine.context, due.regions, look) end
+  function result.keys(roles, make)
+    local list = groups.make(engine, due.groups, roles, make)
+    beyond.let_use(engine, options.cluster, due.regions, roles, list)
+    return list
+  end
   for _, region in ipairs(due.regions) do
     result.used[region.region] = region.arn
-    if region.from and region.generation > region.from and not seen[region.arn] then
-      left[#left + 1], seen[region.arn] = ("%s (generation %d)"):format(region.arn, region.from), true
+    local leaves = region.given and region.given ~= region.arn or region.from and region.generation > region.from
+    if leaves and not seen[region.arn] then
+      left[#left + 1], seen[region.arn] = region.from and ("%s (generation %d)"):format(region.arn, region.from) or region.arn, true
     end
   end
   result.needed = left[1] and "these stay enabled, and are needed for what was written before: " .. table.concat(left, ", ") or nil

@@ -1,6 +1,6 @@
 --- The keys that a rotation leads to: one may serve several regions of the cluster, and replicas follow their primary.
 ---@class engine.rotation.Group
----@field kind "key"|"replica"
+---@field kind "key"|"replica"|"given"   given: made by others, and taken as it is
 ---@field region string       its own
 ---@field generation integer
 ---@field regions string[]    of the cluster, which it serves
@@ -12,9 +12,11 @@ local unknown = require "unknown"
 
 local M = {}
 
-local FORWARD <const> = { "arn", "generation", "policy", "inherits", "tags", "rotation", "multi_region", "material" }
+local FORWARD <const> = { "arn", "generation", "policy", "inherits", "tags", "rotation", "multi_region", "material", "account" }
 
 local function name_of(place, generation) return ("%s %s"):format(place, tostring(generation)) end
+
+local function name_of_due(due) return due.given or name_of(due.place, due.generation) end
 
 -- A replica without its primary: it is looked at as any key, and cannot be made.
 local function alone(cluster, group, tolerant)
@@ -33,7 +35,7 @@ end
 function M.of(cluster, regions, tolerant)
   local list, by_name = {}, {}
   for _, due in ipairs(regions) do
-    local name = name_of(due.place, due.generation)
+    local name = name_of_due(due)
     local group = by_name[name]
     if not group then
       group = { kind = "key", region = due.place, generation = due.generation, regions = {}, due = due }
@@ -44,7 +46,7 @@ function M.of(cluster, regions, tolerant)
   for _, group in ipairs(list) do
     local primary = group.due.replica_of
     group.of = primary and by_name[name_of(primary, group.generation)]
-    group.kind = primary and (group.of and "replica" or alone(cluster, group, tolerant)) or "key"
+    group.kind = group.due.given and "given" or primary and (group.of and "replica" or alone(cluster, group, tolerant)) or "key"
   end
   return list
 end
@@ -66,6 +68,9 @@ end
 ---@return table[]  one for each region of the cluster
 function M.make(engine, groups, roles, make)
   local map, made, list = calls.tasks(engine.context).map, {}, {}
+  for _, group in ipairs(groups) do
+    if group.kind == "given" then made[group] = { region = group.region, arn = group.due.given } end
+  end
   for _, kind in ipairs { "key", "replica" } do
     local some = {}
     for _, group in ipairs(groups) do

@@ -1,6 +1,6 @@
 --- A cluster whose CMEK is revoked at the Cloud, after its role was kept from every key. The Cloud has no way back: support has.
 local cloud_change = require "engine.cloud_change"
-local every_key = require "engine.every_key"
+local reach = require "engine.reach"
 local failure = require "engine.failure"
 local refusal = require "refusal"
 local revocation = require "engine.revocation"
@@ -123,7 +123,7 @@ local function check_denied(context, want)
     local denied = context:poll {
       reason = ("looking whether the policy of %s keeps the role out still"):format(key.arn), bound = SHOWN,
       check = function()
-        now = revocation.find(every_key.context_of(context, key.arn), key)
+        now = revocation.find(reach.context(context, key.arn), key)
         return (now.gone or now.cut_off or now.denied or now.elsewhere) and true or nil
       end,
     }

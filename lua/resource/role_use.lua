@@ -1,9 +1,11 @@
 --- What a role needs of its own to use keys of another account: an inline policy that allows the five actions on them. In the account of a
--- key its policy alone suffices; across accounts both sides have to allow.
+-- key its policy alone suffices; across accounts both sides have to allow. Keys are added to it and none is taken out, since data and backups
+-- need the earlier ones.
 local failure = require "engine.failure"
 local json = require "json"
 local names = require "names"
 local policies = require "policy"
+local reach = require "engine.reach"
 local unknown = require "unknown"
 
 local M = {}
@@ -30,11 +32,54 @@ function M.document(arns)
     Action = json.array(table.move(actions, 1, #actions, 1, {})), Resource = json.array(arns) } } }
 end
 
+local KEY <const> = "^arn:[%w-]+:kms:[%w-]+:%d+:key/[%w-]+$"
+
+-- The keys of other accounts that the cluster has used with the role, by the Cloud's word; none where it does not say.
+local function past(context, want)
+  local ok, info = pcall(context.cmek, context, want.cluster)
+  local list, own = {}, reach.id(want.role.arn)
+  for _, region in ipairs(ok and info.region_infos or {}) do
+    for _, key in ipairs(region.key_infos or {}) do
+      local spec = key.spec or {}
+      if own and spec.auth_principal == want.role.arn and reach.id(spec.uri) ~= own then list[#list + 1] = spec.uri end
+    end
+  end
+  return list
+end
+
+-- Lists after each other, each key once.
+local function together(...)
+  local list, seen = {}, {}
+  for _, some in ipairs { ... } do
+    for _, arn in ipairs(some) do
+      local text = unknown.text(arn)
+      if not seen[text] then list[#list + 1] = text end
+      seen[text] = true
+    end
+  end
+  return list
+end
+
 --- Fills in what was left out.
 ---@param want { cluster: table, role: { name: string, arn: string }, keys: string[], account: engine.Account? }
-function M.defaults(want)
-  want.policy = M.document(table.move(want.keys, 1, #want.keys, 1, {}))
+---@param context engine.Context
+function M.defaults(want, context)
+  want.keys = together(want.keys, past(context, want))
 end
+
+-- The keys that a policy names by their ARNs.
+local function named(document)
+  local list, statements = {}, (policies.parse(document) or {}).Statement or {}
+  for _, statement in ipairs(statements.Effect and { statements } or statements) do
+    for _, arn in ipairs(type(statement.Resource) == "table" and statement.Resource or { statement.Resource }) do
+      if statement.Effect == "Allow" and tostring(arn):find(KEY) then list[#list + 1] = arn end
+    end
+  end
+  return list
+end
+
+-- The policy that is wanted: what is there is kept.
+local function wanted(want, have) return M.document(together(have and named(have.document) or {}, want.keys)) end
 
 function M.name(want) return ("%s/%s"):format(want.role.name, names.USE_POLICY) end
 function M.region() return nil end
@@ -55,7 +100,7 @@ function M.refusal() return nil end
 
 function M.differences(want, have)
   local list = {}
-  for i, difference in ipairs(policies.differences(want.policy, have.document)) do
+  for i, difference in ipairs(policies.differences(wanted(want, have), have.document)) do
     list[i] = { check = "policy", field = "policy." .. difference.field, have = difference.have, want = difference.want }
   end
   return list
@@ -73,16 +118,30 @@ end
 --- What the recipe gets.
 function M.result(want) return { name = M.name(want) } end
 
---- Puts the policy: twice is as good as once.
-function M.create(context, want)
-  context:write(function()
-    return context.session.iam.put_role_policy { RoleName = want.role.name, PolicyName = names.USE_POLICY,
-      PolicyDocument = policies.json(want.policy) }
+-- Puts the policy beside what it names by now: twice is as good as once.
+local function put(context, want)
+  local document = policies.json(wanted(want, M.find(context, want)))
+  context:try({ uncertain = true }, function()
+    return context:write(function()
+      return context.session.iam.put_role_policy { RoleName = want.role.name, PolicyName = names.USE_POLICY, PolicyDocument = document }
+    end)
   end)
+end
+
+local AGAIN <const> = 20   -- seconds without seeing it after which it is put again: somebody else may have put another one at the same time
+
+--- Puts the policy until IAM shows the keys in it.
+function M.create(context, want)
+  local put_at
   local have = context:poll {
     reason = ("waiting until IAM shows what the role %s may do"):format(want.role.name), bound = context.LAG,
     check = function()
       local seen = M.find(context, want)
+      if seen and #M.differences(want, seen) == 0 then return seen end
+      if put_at and context.clock.now() - put_at < AGAIN then return nil end
+      put(context, want)
+      put_at = context.clock.now()
+      seen = M.find(context, want)
       return seen and #M.differences(want, seen) == 0 and seen or nil
     end,
   }
