@@ -21,8 +21,13 @@ for i = 2, #arg do
 end
 table.sort(paths)
 
-print(('#include "host.h"\n#include <lua.h>\n#if LUA_VERSION_RELEASE_NUM == LUA_VERSION_NUM * 100 + %d\n#define CODE(name) name, sizeof name - 1\n'
-  .. "#else\n#define CODE(name) NULL, 0\n#endif"):format(release))
+print(([[
+#include "embedded.h"
+#if LUA_VERSION_RELEASE_NUM == LUA_VERSION_NUM * 100 + %d
+#define CODE(name) name, sizeof name - 1
+#else
+#define CODE(name) NULL, 0
+#endif]]):format(release))
 local entries = {}
 for number, path in ipairs(paths) do
   local file <close> = assert(io.open(files[path], "rb"))
@@ -31,4 +36,4 @@ for number, path in ipairs(paths) do
   print(("static const char text%d[] =\n%s;\nstatic const char code%d[] =\n%s;"):format(number, literal(text), number, literal(code)))
   entries[number] = ('  {"%s", text%d, %d, CODE(code%d)},'):format(path, number, #text, number)
 end
-print(("const struct script scripts[] = {\n%s\n  {NULL, NULL, 0, NULL, 0}\n};"):format(table.concat(entries, "\n")))
+print(("const struct script scripts[] = {\n%s\n};\nconst size_t scripts_count = %d;"):format(table.concat(entries, "\n"), #entries))

@@ -46,14 +46,4 @@ void watchdog_forgive(lua_State *L);             /* what was ended is over: a pr
 void host_waited(void);                         /* called by what waits */
 void host_wrote(void);                          /* called before a write leaves: what is ended from here on has to be resumed */
 
-/* One Lua source that the program carries, and what it compiles to (made by embed.lua). */
-struct script {
-  const char *path;   /* "lua/cli.lua" */
-  const char *text;
-  size_t length;
-  const char *code;   /* of string.dump, with its lines; NULL where another release of Lua made it */
-  size_t code_length;
-};
-extern const struct script scripts[];   /* sorted by path; ends with a NULL path */
-
 #endif

@@ -13,6 +13,7 @@
 #include <lualib.h>
 #include <openssl/crypto.h>
 
+#include "embedded.h"
 #include "host.h"
 
 #define MEMORY_MAX ((size_t)2 << 30)      /* bytes that Lua may hold */
@@ -119,82 +120,6 @@ static void *allocate(void *context, void *block, size_t old, size_t size)
   return moved;
 }
 
-static const struct script *find_script(const char *path)
-{
-  for (const struct script *s = scripts; s->path != NULL; s++)
-    if (strcmp(s->path, path) == 0)
-      return s;
-  return NULL;
-}
-
-/* A library file as a function; false leaves the message instead. */
-static bool load_script(lua_State *L, const char *path)
-{
-  const struct script *s = find_script(path);
-  if (s == NULL) {
-    lua_pushfstring(L, "no embedded file '%s'", path);
-    return false;
-  }
-  lua_pushfstring(L, "@%s", path);
-  int status = s->code != NULL ? luaL_loadbufferx(L, s->code, s->code_length, lua_tostring(L, -1), "b")
-                               : luaL_loadbufferx(L, s->text, s->length, lua_tostring(L, -1), "t");
-  lua_remove(L, -2);
-  return status == LUA_OK;
-}
-
-/* require's searcher: lua/NAME.lua or lua/NAME/init.lua, of the embedded files alone. */
-static int search_embedded(lua_State *L)
-{
-  const char *name = luaL_gsub(L, luaL_checkstring(L, 1), ".", "/");
-  const char *path = lua_pushfstring(L, "lua/%s.lua", name);
-  if (find_script(path) == NULL)
-    path = lua_pushfstring(L, "lua/%s/init.lua", name);
-  if (find_script(path) == NULL) {
-    lua_pushfstring(L, "no embedded file 'lua/%s.lua'", name);
-    return 1;
-  }
-  if (!load_script(L, path))
-    return lua_error(L);
-  lua_pushstring(L, path);
-  return 2;
-}
-
-/* embedded.source(path) -> text | nil */
-static int embedded_source(lua_State *L)
-{
-  const struct script *s = find_script(luaL_checkstring(L, 1));
-  if (s == NULL)
-    return 0;
-  lua_pushlstring(L, s->text, s->length);
-  return 1;
-}
-
-/* embedded.list(prefix) -> sorted paths */
-static int embedded_list(lua_State *L)
-{
-  const char *prefix = luaL_optstring(L, 1, "");
-  lua_newtable(L);
-  lua_Integer count = 0;
-  for (const struct script *s = scripts; s->path != NULL; s++) {
-    if (strncmp(s->path, prefix, strlen(prefix)) == 0) {
-      lua_pushstring(L, s->path);
-      lua_rawseti(L, -2, ++count);
-    }
-  }
-  return 1;
-}
-
-int luaopen_embedded(lua_State *L)
-{
-  static const luaL_Reg functions[] = {
-    {"source", embedded_source},
-    {"list",   embedded_list},
-    {NULL, NULL}
-  };
-  luaL_newlib(L, functions);
-  return 1;
-}
-
 /* require finds the host's modules and the embedded library; never a file, never a shared object. */
 static void open_package(lua_State *L)
 {
@@ -207,7 +132,7 @@ static void open_package(lua_State *L)
     lua_pushnil(L);
     lua_rawseti(L, -2, i);
   }
-  lua_pushcfunction(L, search_embedded);
+  lua_pushcfunction(L, embedded_search);
   lua_rawseti(L, -2, 2);
   lua_pop(L, 1);
   lua_pushnil(L);
@@ -262,7 +187,7 @@ static int start(lua_State *L)
   if (!s->authority.simulated)
     watchdog_resume(L);
   lua_pushcfunction(L, traceback);
-  bool loaded = test ? luaL_loadfilex(L, s->argv[2], "t") == LUA_OK : load_script(L, "lua/cli.lua");
+  bool loaded = test ? luaL_loadfilex(L, s->argv[2], "t") == LUA_OK : embedded_load(L, "lua/cli.lua");
   if (!loaded)
     return lua_error(L);
   luaL_checkstack(L, s->argc, "too many arguments");

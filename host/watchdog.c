@@ -17,6 +17,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "embedded.h"
 #include "host.h"
 
 #define LIMIT_SECONDS 20.0   /* of processor time since something was last waited for */
@@ -61,12 +62,7 @@ void host_wrote(void)
 
 static bool is_library(const char *source)
 {
-  if (strncmp(source, "@lua/", 5) != 0)
-    return false;
-  for (const struct script *s = scripts; s->path != NULL; s++)
-    if (strcmp(s->path, source + 1) == 0)
-      return true;
-  return false;
+  return strncmp(source, "@lua/", 5) == 0 && embedded_find(source + 1) != NULL;
 }
 
 /* The innermost line that is not of the library, else the innermost of all. Reads only, so that the timer may do it, too.

@@ -1,5 +1,5 @@
 ---@meta embedded
--- host/main.c: the Lua sources that the program carries.
+-- host/embedded.c: the Lua sources that the program carries.
 local embedded = {}
 
 --- The text of a source.
