@@ -34,13 +34,30 @@ local function list_fault(value, shape, path)
   return fault
 end
 
+-- What a shape says of each member, in order; taken apart once.
+local members_of = setmetatable({}, { __mode = "k" })
+local function members(shape)
+  local list = members_of[shape]
+  if not list then
+    list = {}
+    for name, wanted in sorted(shape) do
+      local plain = name:match "^(.*)!$"
+      list[#list + 1] = { name = plain or name, wanted = wanted, must = plain ~= nil }
+    end
+    members_of[shape] = list
+  end
+  return list
+end
+
 local function object_fault(value, shape, path)
   local fault = path and expected(value, path, "an object")
-  for name, wanted in sorted(fault and {} or shape) do
-    local plain = name:match "^(.*)!$"
-    local member, where = value[plain or name], (path and path .. "." or "") .. (plain or name)
-    if member == nil and plain then return "the answer has no " .. where end
-    fault = fault or M.fault(member, wanted, where)
+  for _, known in ipairs(fault and {} or members(shape)) do
+    local member = value[known.name]
+    if member == nil then
+      if known.must then return "the answer has no " .. (path and path .. "." or "") .. known.name end
+    else
+      fault = fault or M.fault(member, known.wanted, (path and path .. "." or "") .. known.name)
+    end
   end
   return fault
 end

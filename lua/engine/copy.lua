@@ -7,17 +7,23 @@ local unknown = require "unknown"
 local M = {}
 
 local DEPTH_MAX <const> = 20
+local SORTABLE <const> = { string = true, number = true, boolean = true }
 
-local function copy(value, path, call, depth)
+-- The copy; or nil, what is wrong, and where. `members` goes through a table: in any order, since a copy has none, and sorted only to find
+-- out what to say, so that the same mistake is told in the same words.
+local function copy(value, call, members, depth)
   if unknown.is(value) then return unknown.text(value) end
-  if type(value) == "function" then return copy(call(value), path, call, depth) end
+  if type(value) == "function" then return copy(call(value), call, members, depth) end
   if type(value) ~= "table" or secret.is(value) then return value end
   local metatable = getmetatable(value)
-  if metatable ~= nil and metatable ~= json.array_mt then error(("field '%s' must be plain data, not an object"):format(path), 0) end
-  if depth == 0 then error(("field '%s' is nested too deeply, or in itself"):format(path), 0) end
+  if metatable ~= nil and metatable ~= json.array_mt then return nil, "must be plain data, not an object" end
+  if depth == 0 then return nil, "is nested too deeply, or in itself" end
   local result = setmetatable({}, metatable)
-  for key, member in sorted(value) do
-    result[key] = copy(member, path == "" and tostring(key) or path .. "." .. tostring(key), call, depth - 1)
+  for key, member in members(value) do
+    if not SORTABLE[type(key)] then return nil, "has a key that is a " .. type(key) end
+    local copied, fault, path = copy(member, call, members, depth - 1)
+    if fault then return nil, fault, path and tostring(key) .. "." .. path or tostring(key) end
+    result[key] = copied
   end
   return result
 end
@@ -27,7 +33,12 @@ end
 ---@param call fun(fn: function): any  gives the value of a default that is a function, such as names.role
 ---@return table
 function M.plain(value, call)
-  return copy(value, "", call, DEPTH_MAX)
+  local result = copy(value, call, pairs, DEPTH_MAX)
+  if result == nil then
+    local _, fault, path = copy(value, call, sorted, DEPTH_MAX)   -- raises for a key that cannot be sorted by
+    error(("field '%s' %s"):format(path or "", fault), 0)
+  end
+  return result
 end
 
 return M
