@@ -106,7 +106,7 @@ static void set_body(lua_State *L, const struct transfer *t)
     decoded = json_push(L, data, t->answer.length, t->secrets, t->audience);
   } else {
     decoded = xml_push(L, data, t->answer.length, t->secrets, t->audience);
-    if (decoded)
+    if (decoded && t->format == ANSWER_XML)
       unwrap_xml(L, t);
   }
   lua_settop(L, response + 1);

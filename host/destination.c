@@ -167,28 +167,52 @@ static bool region_open(const struct door *door, const char *region)
   return false;
 }
 
-const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
-                                        char *url, size_t size)
+static const struct endpoint *find_endpoint(const struct door *door, const char *service)
 {
-  const struct endpoint *e = NULL;
+  const struct endpoint *found = NULL;
   for (size_t i = 0; i < door->endpoint_count; i++)
     if (strcmp(door->endpoints[i].service, service) == 0)
-      e = &door->endpoints[i];
+      found = &door->endpoints[i];
+  return found;
+}
+
+/* A template with a text in the one place that is marked for it. false: it is too long. */
+static bool expand(const char *from, const char *mark, const char *text, char *to, size_t size)
+{
+  const char *place = strstr(from, mark);
+  int length = place == NULL ? snprintf(to, size, "%s", from)
+                             : snprintf(to, size, "%.*s%s%s", (int)(place - from), from, text, place + strlen(mark));
+  return length >= 0 && (size_t)length < size;
+}
+
+/* `host` is what the service's hosts begin with; NULL: the endpoint has no place for that. */
+static const struct endpoint *destination(lua_State *L, struct door *door, const struct endpoint *e, const char *service, const char *host,
+                                          const char *region, char *url, size_t size)
+{
   if (!door->sealed || e == NULL) {
     luaL_error(L, "door: no destination is open for '%s'", service);
     return NULL;
   }
   if (region != NULL && !region_open(door, region))
     luaL_error(L, "door: the region '%s' is not open", region);
-  const char *place = strstr(e->url, "{region}");
-  int length;
-  if (place == NULL)
-    length = snprintf(url, size, "%s", e->url);
-  else if (region == NULL)
-    return luaL_error(L, "door: %s needs a region", service), NULL;
-  else
-    length = snprintf(url, size, "%.*s%s%s", (int)(place - e->url), e->url, region, place + 8);
-  if (length < 0 || (size_t)length >= size)
+  if (region == NULL && strstr(e->url, "{region}") != NULL)
+    luaL_error(L, "door: %s needs a region", service);
+  char half[sizeof e->url + sizeof door->regions[0]];
+  bool fits = expand(e->url, "{region}", region != NULL ? region : "", half, sizeof half)
+           && expand(half, "{service}", host != NULL ? host : "", url, size);
+  if (!fits)
     luaL_error(L, "door: the endpoint of %s is too long", service);
   return e;
+}
+
+const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region, char *url, size_t size)
+{
+  return destination(L, door, find_endpoint(door, service), service, NULL, region, url, size);
+}
+
+const struct endpoint *door_destination_aws(lua_State *L, struct door *door, const char *service, const char *host, const char *region,
+                                            char *url, size_t size)
+{
+  const struct endpoint *own = find_endpoint(door, service);
+  return destination(L, door, own != NULL ? own : find_endpoint(door, "*"), service, host, region, url, size);
 }

@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 
+#include "aws_service.h"
 #include "journal.h"
 #include "secret.h"
 #include "terminal.h"
@@ -33,6 +34,7 @@ static int door_shut(lua_State *L);
 static const luaL_Reg functions[] = {
   {"new",    door_new},      /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
   {"effect", door_effect},   /* door.effect(service, operation) -> "read" | "session" | "write" | "deletion" | "irreversible" */
+  {"services", aws_services_push},   /* door.services() -> {sns = {protocol=, host=, version= | target=} ...}: services of AWS that are spoken to in a known way */
   {NULL, NULL}
 };
 

@@ -14,7 +14,7 @@
 #include "sigv4.h"
 
 #define DOOR "door"
-#define DOOR_ENDPOINTS 32
+#define DOOR_ENDPOINTS 64
 #define DOOR_REGIONS 64
 #define DOOR_TOUCHES 128
 
@@ -91,6 +91,10 @@ void door_admit(lua_State *L, struct door *door, int door_index, const struct ex
 const struct endpoint *door_destination(lua_State *L, struct door *door, const char *service, const char *region,
                                         char *url, size_t size);
 
+/* The same of any service of AWS: the endpoint that a setting names for it, else that of "*", where `{service}` is what its hosts begin with. */
+const struct endpoint *door_destination_aws(lua_State *L, struct door *door, const char *service, const char *host, const char *region,
+                                            char *url, size_t size);
+
 /* How a service is reached; NULL: as the others are. */
 const struct transport *door_transport(const struct door *door, const char *service);
 
@@ -138,7 +142,7 @@ struct carrier *carrier_new(void);
 void carrier_free(lua_State *L, struct carrier *c);
 void carrier_abandon(lua_State *L, struct carrier *c);   /* what is on its way or asleep is let go */
 
-enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_VAULT /* JSON that says the request's ID */, ANSWER_XML, ANSWER_SECRET /* the whole of it is one */ };
+enum answer_format { ANSWER_RAW, ANSWER_JSON, ANSWER_VAULT /* JSON that says the request's ID */, ANSWER_XML /* of the query protocol */, ANSWER_XML_WHOLE, ANSWER_SECRET /* the whole of it is one */ };
 
 /* What http.c carries. Strings are copied. */
 struct message {

@@ -1,6 +1,7 @@
 /* effects.c -- what each request does to the world: read, session, write, deletion or irreversible.
  * By exact name, never by prefix or method; what stands nowhere here is a write. Sources: the API references of
- * IAM 2010-05-08, STS 2011-06-15, SSO and SSO OIDC 2019-06-10, instance metadata v2, KMS 2014-11-01, Resource Groups Tagging 2017-01-26, CockroachDB Cloud 2024-09-16. */
+ * IAM 2010-05-08, STS 2011-06-15, SSO and SSO OIDC 2019-06-10, instance metadata v2, KMS 2014-11-01, Resource Groups Tagging 2017-01-26, CockroachDB Cloud 2024-09-16;
+ * of services that recipes of one's own may call, SNS 2010-03-31 and those that stand beside it. How they are named on the wire says aws_service.c. */
 #include "effects.h"
 
 #include <stddef.h>
@@ -105,6 +106,66 @@ static const struct effects_row rows[] = {
   READ("tagging", "GetResources"),
   READ("tagging", "GetTagKeys"),
   READ("tagging", "GetTagValues"),
+
+  READ("sns", "GetSubscriptionAttributes"),
+  READ("sns", "GetTopicAttributes"),
+  READ("sns", "ListSubscriptions"),
+  READ("sns", "ListSubscriptionsByTopic"),
+  READ("sns", "ListTagsForResource"),
+  READ("sns", "ListTopics"),
+
+  READ("sqs", "GetQueueAttributes"),
+  READ("sqs", "GetQueueUrl"),
+  READ("sqs", "ListDeadLetterSourceQueues"),
+  READ("sqs", "ListQueueTags"),
+  READ("sqs", "ListQueues"),
+
+  READ("events", "DescribeEventBus"),
+  READ("events", "DescribeRule"),
+  READ("events", "ListEventBuses"),
+  READ("events", "ListRuleNamesByTarget"),
+  READ("events", "ListRules"),
+  READ("events", "ListTagsForResource"),
+  READ("events", "ListTargetsByRule"),
+
+  READ("monitoring", "DescribeAlarmHistory"),
+  READ("monitoring", "DescribeAlarms"),
+  READ("monitoring", "DescribeAlarmsForMetric"),
+  READ("monitoring", "GetMetricStatistics"),
+  READ("monitoring", "ListMetrics"),
+  READ("monitoring", "ListTagsForResource"),
+
+  READ("logs", "DescribeLogGroups"),
+  READ("logs", "DescribeLogStreams"),
+  READ("logs", "DescribeMetricFilters"),
+  READ("logs", "DescribeResourcePolicies"),
+  READ("logs", "DescribeSubscriptionFilters"),
+  READ("logs", "ListTagsForResource"),
+
+  READ("secretsmanager", "DescribeSecret"),
+  READ("secretsmanager", "GetResourcePolicy"),
+  READ("secretsmanager", "ListSecretVersionIds"),
+  READ("secretsmanager", "ListSecrets"),
+
+  READ("cloudtrail", "DescribeTrails"),
+  READ("cloudtrail", "GetEventSelectors"),
+  READ("cloudtrail", "GetTrail"),
+  READ("cloudtrail", "GetTrailStatus"),
+  READ("cloudtrail", "ListTags"),
+  READ("cloudtrail", "ListTrails"),
+  READ("cloudtrail", "LookupEvents"),
+
+  READ("organizations", "DescribeAccount"),
+  READ("organizations", "DescribeOrganization"),
+  READ("organizations", "DescribePolicy"),
+  READ("organizations", "ListAccounts"),
+  READ("organizations", "ListPoliciesForTarget"),
+  READ("organizations", "ListRoots"),
+  READ("organizations", "ListTagsForResource"),
+
+  READ("ec2", "DescribeRegions"),
+  READ("ec2", "DescribeVpcEndpoints"),
+  READ("ec2", "DescribeVpcs"),
 
   REST("cloud", "GetOrganization",    EFFECT_READ, "GET", "/api/v1/organization"),
   REST("cloud", "ListClusters",       EFFECT_READ, "GET", "/api/v1/clusters"),

@@ -11,7 +11,14 @@
 
 #define DEPTH_MAX 16
 
-static bool write_value(lua_State *L, int index, const char *name, struct bytes *out, const char *audience, int depth);
+/* How a table is written. */
+struct form {
+  struct bytes *out;
+  const char *audience;   /* of the secrets that are revealed; NULL: none */
+  const char *list;       /* what stands between a list's name and the number: ".member." or "." */
+};
+
+static bool write_value(lua_State *L, int index, const char *name, const struct form *form, int depth);
 
 static bool fault(lua_State *L, const char *name, const char *what)
 {
@@ -64,21 +71,21 @@ static const char **sorted_names(lua_State *L, int index, size_t *count)
   return names;
 }
 
-static bool write_list(lua_State *L, int index, const char *name, struct bytes *out, const char *audience, int depth)
+static bool write_list(lua_State *L, int index, const char *name, const struct form *form, int depth)
 {
   bool ok = true;
   lua_Integer length = luaL_len(L, index);
   for (lua_Integer i = 1; ok && i <= length; i++) {
-    const char *member = lua_pushfstring(L, "%s.member.%I", name, (LUAI_UACINT)i);
+    const char *member = lua_pushfstring(L, "%s%s%I", name, form->list, (LUAI_UACINT)i);
     lua_rawgeti(L, index, i);
-    ok = write_value(L, lua_gettop(L), member, out, audience, depth);
+    ok = write_value(L, lua_gettop(L), member, form, depth);
     if (ok)
       lua_pop(L, 2);
   }
   return ok;
 }
 
-static bool write_members(lua_State *L, int index, const char *name, struct bytes *out, const char *audience, int depth)
+static bool write_members(lua_State *L, int index, const char *name, const struct form *form, int depth)
 {
   size_t count;
   const char **names = sorted_names(L, index, &count);
@@ -88,7 +95,7 @@ static bool write_members(lua_State *L, int index, const char *name, struct byte
   for (size_t i = 0; ok && i < count; i++) {
     const char *member = name[0] != '\0' ? lua_pushfstring(L, "%s.%s", name, names[i]) : lua_pushstring(L, names[i]);
     lua_getfield(L, index, names[i]);
-    ok = write_value(L, lua_gettop(L), member, out, audience, depth);
+    ok = write_value(L, lua_gettop(L), member, form, depth);
     if (ok)
       lua_pop(L, 2);
   }
@@ -96,34 +103,34 @@ static bool write_members(lua_State *L, int index, const char *name, struct byte
   return ok;
 }
 
-static bool write_value(lua_State *L, int index, const char *name, struct bytes *out, const char *audience, int depth)
+static bool write_value(lua_State *L, int index, const char *name, const struct form *form, int depth)
 {
   size_t length;
   const struct secret *secret = secret_test(L, index);
   if (secret != NULL) {
-    if (audience == NULL || !secret_for(secret, audience))
+    if (form->audience == NULL || !secret_for(secret, form->audience))
       return fault(L, name, "is a secret of another audience");
-    return write_pair(L, name, (const char *)secret->data, secret->length, out);
+    return write_pair(L, name, (const char *)secret->data, secret->length, form->out);
   }
   switch (lua_type(L, index)) {
   case LUA_TSTRING: case LUA_TNUMBER: {
     lua_pushvalue(L, index);   /* lua_tolstring would change a number in its table */
     const char *text = lua_tolstring(L, -1, &length);
-    bool ok = write_pair(L, name, text, length, out);
+    bool ok = write_pair(L, name, text, length, form->out);
     if (ok)
       lua_pop(L, 1);
     return ok;
   }
   case LUA_TBOOLEAN: {
     const char *text = lua_toboolean(L, index) ? "true" : "false";
-    return write_pair(L, name, text, strlen(text), out);
+    return write_pair(L, name, text, strlen(text), form->out);
   }
   case LUA_TTABLE:
     if (depth == 0 || !lua_checkstack(L, 8))
       return fault(L, name, "is nested too deeply");
     if (lua_rawlen(L, index) > 0)
-      return write_list(L, index, name, out, audience, depth - 1);
-    return write_members(L, index, name, out, audience, depth - 1);
+      return write_list(L, index, name, form, depth - 1);
+    return write_members(L, index, name, form, depth - 1);
   default:
     return fault(L, name, "is neither text, number, boolean nor table");
   }
@@ -131,5 +138,10 @@ static bool write_value(lua_State *L, int index, const char *name, struct bytes 
 
 bool form_write(lua_State *L, int index, struct bytes *out, const char *audience)
 {
-  return write_members(L, lua_absindex(L, index), "", out, audience, DEPTH_MAX);
+  return write_members(L, lua_absindex(L, index), "", &(struct form){out, audience, ".member."}, DEPTH_MAX);
+}
+
+bool form_write_ec2(lua_State *L, int index, struct bytes *out, const char *audience)
+{
+  return write_members(L, lua_absindex(L, index), "", &(struct form){out, audience, "."}, DEPTH_MAX);
 }

@@ -11,4 +11,7 @@
  * false leaves a message on the stack. */
 bool form_write(lua_State *L, int index, struct bytes *out, const char *audience);
 
+/* The same by the protocol of EC2, where lists are Name.1. */
+bool form_write_ec2(lua_State *L, int index, struct bytes *out, const char *audience);
+
 #endif

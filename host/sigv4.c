@@ -325,7 +325,7 @@ bool sigv4_signed_headers(const struct sigv4_request *r, struct bytes *out)
 
 /* ---- the stages ---- */
 
-static bool write_hash(struct sigv4_cache *cache, const void *data, size_t length, struct bytes *out)
+bool sigv4_payload_hash(struct sigv4_cache *cache, const void *data, size_t length, struct bytes *out)
 {
   unsigned char digest[SIGV4_HASH];
   char hex[SIGV4_SIGNATURE];
@@ -341,7 +341,7 @@ bool sigv4_canonical_request(struct sigv4_cache *cache, const struct sigv4_reque
   bool ok = sort_headers(r, &headers) && token(r->method) && bytes_puts(out, r->method) && bytes_puts(out, "\n")
          && canonical_uri(r, out) && bytes_puts(out, "\n") && canonical_query(r, out) && bytes_puts(out, "\n")
          && canonical_headers(&headers, out) && bytes_puts(out, "\n") && signed_headers(&headers, out) && bytes_puts(out, "\n")
-         && write_hash(cache, r->body, r->body_length, out);
+         && sigv4_payload_hash(cache, r->body, r->body_length, out);
   free(headers.list);
   return ok;
 }
@@ -356,7 +356,7 @@ static bool write_scope(const struct sigv4_request *r, struct bytes *out)
 bool sigv4_string_to_sign(struct sigv4_cache *cache, const struct sigv4_request *r, const struct bytes *canonical, struct bytes *out)
 {
   return well_formed_stamp(r->stamp) && bytes_puts(out, ALGORITHM "\n") && bytes_puts(out, r->stamp) && bytes_puts(out, "\n")
-      && write_scope(r, out) && bytes_puts(out, "\n") && write_hash(cache, canonical->data, canonical->length, out);
+      && write_scope(r, out) && bytes_puts(out, "\n") && sigv4_payload_hash(cache, canonical->data, canonical->length, out);
 }
 
 bool sigv4_signature(struct sigv4_cache *cache, const struct sigv4_request *r, const struct bytes *text, char signature[SIGV4_SIGNATURE])

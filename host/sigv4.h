@@ -49,6 +49,9 @@ bool sigv4_authorization(struct sigv4_cache *cache, const struct sigv4_request *
  * the query of the same request, whose headers hold no X-Amz-Date, it goes through the stages above. */
 bool sigv4_presign_query(const struct sigv4_request *request, unsigned expires, const char *session_token, struct bytes *out);
 
+/* Appends the SHA-256 of a body in hex digits, as X-Amz-Content-Sha256 has it. */
+bool sigv4_payload_hash(struct sigv4_cache *cache, const void *data, size_t length, struct bytes *out);
+
 /* Appends the text with all but A-Z a-z 0-9 - . _ ~ as %XX. */
 bool sigv4_encode(const void *text, size_t length, struct bytes *out);
 

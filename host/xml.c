@@ -213,11 +213,11 @@ static void push_leaf(lua_State *L, const struct document *d, const struct eleme
     lua_pushlstring(L, text, e->length);
 }
 
-/* IAM and STS write lists as <member>; maps as <entry> with <key> and <value>. Other names make a list when they are repeated. */
+/* The query protocol writes lists as <member>, EC2 as <item>; maps are <entry> with <key> and <value>. Other names make a list when they are repeated. */
 static bool is_list(const struct document *d, const struct element *e)
 {
   const char *name = name_of(d, element_at(d, e->first));
-  return e->alike && (e->children > 1 || strcmp(name, "member") == 0 || strcmp(name, "entry") == 0);
+  return e->alike && (e->children > 1 || strcmp(name, "member") == 0 || strcmp(name, "entry") == 0 || strcmp(name, "item") == 0);
 }
 
 static void push_list(lua_State *L, const struct document *d, const struct element *e)

@@ -8,6 +8,7 @@ local M = {}
 ---@type table<string, { [1]: string, [2]: string }[]>
 local TABLES <const> = {
   cloud = { { "lua/cloud.lua", "Client" } }, iam = { { "lua/aws/iam.lua", "iam" } }, kms = { { "lua/aws/kms.lua", "kms" } }, sts = {}, tagging = {},
+  aws = { { "lua/aws/any.lua", "aws" } },
   vault = { { "lua/vault/operations.lua", "functions" } },
   task = { { "lua/task.lua", "field" } }, names = { { "lua/names.lua", "M" } }, json = { { "lua/meta/json.lua", "json" } },
   policy = { { "lua/policy/document.lua", "M" }, { "lua/policy/build.lua", "M" }, { "lua/policy/compare.lua", "M" },
@@ -17,6 +18,7 @@ local TABLES <const> = {
 --- What the tables are, in a line.
 local ABOUT <const> = {
   cloud = "CockroachDB Cloud's API", iam = "AWS IAM", kms = "AWS KMS: keys and aliases of a region", sts = "AWS STS: who we are",
+  aws = "any other service of AWS",
   tagging = "AWS's index of tags", vault = "HashiCorp Vault and OpenBao", task = "doing things at once", names = "the names that carry a cluster",
   json = "JSON", policy = "IAM policy documents: made, compared by meaning, evaluated",
 }

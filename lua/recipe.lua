@@ -42,6 +42,24 @@ end
 ---@param name any
 function M.is_service(name) return SERVICES[name] == true end
 
+--- Whether a recipe may name it in touches: one of them, or a service of AWS that aws.call reaches, by the name that it signs with.
+---@param name any
+function M.can_be_touched(name)
+  return M.is_service(name) or type(name) == "string" and #name < 32 and name:find "^[%l%d][%l%d-]*$" ~= nil
+end
+
+--- The service that may have been meant, as it is asked.
+---@param name any
+---@return string  "; did you mean 'kms'?" or ""
+function M.meant(name)
+  local known = M.services()
+  for service in require("sorted")(require("aws.any").known()) do
+    if not SERVICES[service] then known[#known + 1] = service end
+  end
+  local found = require("ui.near").near(tostring(name), known)[1]
+  return found and ("; did you mean '%s'?"):format(found) or ""
+end
+
 --- Whether an argument names a file and not a stock recipe.
 ---@param name string
 function M.is_file(name)
@@ -102,7 +120,7 @@ end
 
 local function check_touches(path, touches)
   for i, service in ipairs(touches) do
-    if not SERVICES[service] then complain(path, "touches[%d] '%s' is no service", i, tostring(service)) end
+    if not M.can_be_touched(service) then complain(path, "touches[%d] '%s' is no service%s", i, tostring(service), M.meant(service)) end
   end
 end
 

@@ -73,6 +73,11 @@ end
 function M.missing(names, name)
   local reason = ABSENT[name]
   if reason then return ("'%s' is not part of a recipe's world: %s"):format(name, reason) end
+  local recipe = require "recipe"
+  if recipe.is_service(name) then return ("'%s' is a service that touches does not name: touches = { …, \"%s\" }"):format(name, name) end
+  if type(name) == "string" and require("aws.any").known()[name] then
+    return ("'%s' has no functions of its own: aws.call { service = \"%s\", operation = … }"):format(name, name)
+  end
   local known = {}
   for key in require("sorted")(names) do known[#known + 1] = key end
   local near = require("ui.near").near(tostring(name), known)

@@ -11,6 +11,7 @@
 ---@field vault_client vault.Client
 ---@field caller aws.Caller
 ---@field facts carried.File?       what answers instead of the Cloud
+---@field aws { call: fun(request: table): table }  any service of AWS
 ---@field iam table<string, function>
 ---@field kms table<string, function>
 ---@field sts table<string, function>
@@ -69,6 +70,7 @@ local function open_services(self, door)
     listen = self.listen }
   self.iam, self.sts = require("aws.iam").new(caller), sts.new(caller, self.region)
   self.kms, self.tagging = require("aws.kms").new(caller), require("aws.tagging").new(caller)
+  self.aws = require("aws.any").new(caller)
   self.caller = caller
   return caller
 end

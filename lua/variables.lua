@@ -4,6 +4,7 @@
 ---@field secret fun(name: string, audience: string): userdata?
 ---@field switch fun(name: string): boolean?   raises when the value is neither true nor false
 ---@field set fun(name: string): boolean       whether it is there, maybe empty
+---@field names fun(prefix: string): string[]  what is there and begins so, sorted
 ---@field reference fun(name: string, audience: string): string?  where in Vault a secret stands, when the variable says that (vault/kv.lua)
 
 local refusal = require "refusal"
@@ -43,7 +44,20 @@ function M.of(source)
     if real then return require("process").inherited(name) == true end
     return lookup(name) ~= nil
   end
-  return { text = text, secret = secret, set = set, reference = function() end, switch = function(name) return M.switch(text(name), name) end }
+  local function names(prefix)
+    local all, list = {}, {}
+    if real then
+      all = require("process").environment_names()
+    elseif type(source) == "table" then
+      for name in require("sorted")(source) do all[#all + 1] = name end
+    end
+    for _, name in ipairs(all) do
+      if name:sub(1, #prefix) == prefix then list[#list + 1] = name end
+    end
+    return list
+  end
+  return { text = text, secret = secret, set = set, names = names, reference = function() end,
+    switch = function(name) return M.switch(text(name), name) end }
 end
 
 return M

@@ -44,6 +44,7 @@ function M.new(options)
   for _, service in ipairs(M.SERVICES) do
     names[service] = opening(options.door, services[service], service)
   end
+  names.aws = opening(options.door, services.aws, "aws")
   sandbox:bind(names)
   return setmetatable({}, { __index = sandbox.environment }), sandbox
 end

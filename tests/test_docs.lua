@@ -10,7 +10,7 @@ local function callable()
   local cloud = require("cloud").open { door = { endpoint = function() end }, retry = {}, environment = require("variables").of(
     function() end), listen = function() end }
   return { kms = kms, iam = iam, sts = sts, tagging = tagging, vault = vault, cloud = cloud, policy = require "policy", names = require "names",
-    task = require("task").new({}), json = require "json" }
+    task = require("task").new({}), json = require "json", aws = require("aws.any").new({}) }
 end
 
 test["every function that a recipe, a script or the prompt can call has a comment and an example"] = function()

@@ -69,7 +69,7 @@ test["trust does not reach the door: neither it nor what makes one can be had, a
     test.contains(result.errors, ("there is no module '%s'"):format(name))
   end
   local result = with("  return kms.list_keys { region = 'us-east-1' }", "$CMEK plan mine.lua --cluster orders --trust")
-  test.contains(result.errors, "'kms' is unknown here")
+  test.contains(result.errors, "'kms' is a service that touches does not name")
   test.equal(result:writes(), 0)
 end
 

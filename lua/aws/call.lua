@@ -46,26 +46,34 @@ end
 -- Code and message of a refused request, in JSON or XML.
 local function refused(response)
   local body = type(response.body) == "table" and response.body or {}
-  local fault = type(body.Error) == "table" and body.Error or body
+  local inner = type(body.Errors) == "table" and body.Errors or body   -- EC2 puts them into one more
+  local fault = type(inner.Error) == "table" and inner.Error or body
   local header = (response.headers or {})["x-amzn-errortype"]
   local code = plain_code(fault.Code) or plain_code(fault.__type) or plain_code(header) or plain_code(fault.code)
   local message = fault.Message or fault.message
   return explain.plain(code), explain.plain(type(message) == "string" and message or nil)
 end
 
-local XML <const> = { iam = true, sts = true }
+local XML <const> = { query = true, ec2 = true, ["rest-xml"] = true }
+
+-- How the service is spoken to, where the request does not say it.
+local function format_of(request)
+  return request.format or (request.service == "iam" or request.service == "sts") and "query" or "json-1.1"
+end
 
 -- What is wrong with an answer that says success: nobody can say what came of the request. nil when nothing is.
 local function unreadable(request, response)
-  local expected = XML[request.service] and "XML" or "JSON"
+  local format = format_of(request)
+  local expected = XML[format] and "XML" or "JSON"
   if response.fault then
     return ("the answer is not the %s that was expected (%s): %s"):format(expected, response.fault, explain.glimpse(response.text))
   end
   if response.empty and (request.list or request.result) then return "the answer is empty" end
   if response.body == json.null then return nil end   -- says as much as {}
+  if response.body == "" and XML[format] and format ~= "query" then response.body = {} end   -- an element with nothing in it
   local kind = json.is_array(response.body) and "a list" or type(response.body)
   if kind ~= "table" then return ("the answer is %s where an object was expected"):format(kind) end
-  if XML[request.service] and not response.request_id and next(response.body) == nil then
+  if format == "query" and not response.request_id and next(response.body) == nil then
     return ("the answer is empty, or not one to %s"):format(request.operation)
   end
 end
@@ -80,6 +88,9 @@ local function read(request, response, message, kind)
   end
   outcome.kind = "refused"
   outcome.code, outcome.message = refused(response)
+  local body = type(response.body) == "table" and response.body or {}
+  local id = response.request_id or body.RequestID or body.RequestId
+  response.request_id = type(id) == "string" and id or nil
   if response.fault then outcome.message = explain.glimpse(response.text) end
   local elsewhere = response.status < 400 and (response.headers or {}).location
   if elsewhere then outcome.message = ("the answer sends us to %s, where no request of cmek goes"):format(explain.glimpse(elsewhere)) end
@@ -120,11 +131,13 @@ local function send(self, request, attempt)
     service = request.service, region = request.region, operation = request.operation, parameters = request.parameters,
     credentials = request.used and { access_key_id = request.used.access_key_id, secret_access_key = request.used.secret_access_key,
       session_token = request.used.session_token },
-    attempt = attempt, skew = request.skew, session_key = request.session_key,
+    attempt = attempt, skew = request.skew, session_key = request.session_key, secrets = request.secrets, protocol = request.protocol,
+    host = request.host, version = request.version, target = request.target, method = request.method, path = request.path,
+    query = request.query, body = request.body,
   })
 end
 
-local ABOUT <const> = { "RoleName", "RoleArn", "KeyId", "AliasName" }
+local ABOUT <const> = { "RoleName", "RoleArn", "KeyId", "AliasName", "TopicArn" }
 
 -- What a call is about, by names and IDs that are no secrets.
 local function about(parameters)
@@ -156,9 +169,10 @@ end
 
 --- Calls an operation.
 ---@param request { service: string, operation: string, parameters: table, region: string?, safe: boolean?, rate: number?,
----  list: string?, of: any, result: table?, credentials: table?, anonymous: boolean?, session_key: any }
+---  list: string?, of: any, result: table?, credentials: table?, anonymous: boolean?, session_key: any, format: string?, protocol: string? }
 ---  safe: may be sent again when its outcome is unknown; rate: requests a second; list: the member that it lists, maybe nothing;
----  of: the shape of its members; result: the shape of the answer; credentials: others than the session's; anonymous: nobody signs
+---  of: the shape of its members; result: the shape of the answer; credentials: others than the session's; anonymous: nobody signs;
+---  format: how the service is spoken to; protocol and what goes with it: the same of one that the door does not know (lua/aws/any.lua)
 ---@return table answer  what the service says, without what is null or empty
 function Caller:call(request)
   self.endpoints:check(request.service, request.region)

@@ -10,6 +10,7 @@
 ---@field ca_bundle string?       file of certificates to trust
 ---@field ca_bundle_source string?
 ---@field services table<string, aws.Endpoint>
+---@field others table<string, aws.Endpoint>  of services that a recipe may call beside ours; "*": all that have none of their own
 local Endpoints = { __name = "aws.Endpoints" }
 Endpoints.__index = Endpoints
 
@@ -54,6 +55,17 @@ for name in ([[ ap-northeast-1 ap-south-1 ap-southeast-1 ap-southeast-2 ca-centr
 
 --- Our services, and what settings call them.
 local SERVICES <const> = { iam = "IAM", kms = "KMS", sts = "STS", tagging = "RESOURCE_GROUPS_TAGGING_API" }
+
+--- Others, which a recipe may call (lua/aws/any.lua), where settings call them otherwise than by their name.
+local OTHERS <const> = { config = "CONFIG_SERVICE", events = "EVENTBRIDGE", logs = "CLOUDWATCH_LOGS", monitoring = "CLOUDWATCH",
+  secretsmanager = "SECRETS_MANAGER", states = "SFN", elasticloadbalancing = "ELASTIC_LOAD_BALANCING_V2", autoscaling = "AUTO_SCALING",
+  cloudhsm = "CLOUDHSM_V2", route53 = "ROUTE_53" }
+
+--- Those of them that are one for all regions of the commercial partition.
+local GLOBAL <const> = { cloudfront = "https://cloudfront.amazonaws.com", route53 = "https://route53.amazonaws.com" }
+
+--- What the door knows the hosts of all the others by: `{service}` is what a service's hosts begin with.
+local ANY <const> = "*"
 
 local function misset(message, next_step)
   refusal.raise { kind = "configuration", exit = "usage", message = message, next = next_step }
@@ -145,14 +157,14 @@ local function region_of(options, environment, profile)
   return value and M.check_region(value, source), source
 end
 
--- The URL that a setting names for a service, by its ID in settings; nil when there is none.
+-- The URL that a setting names for a service, by its ID in settings (nil: for all of them); nil when there is none.
 local function override(id, environment, profile)
-  for _, variable in ipairs { "AWS_ENDPOINT_URL_" .. id, "AWS_ENDPOINT_URL" } do
-    local value = environment.text(variable)
+  for _, variable in ipairs { id and "AWS_ENDPOINT_URL_" .. id or false, "AWS_ENDPOINT_URL" } do
+    local value = variable and environment.text(variable)
     if value then return value, variable end
   end
   if not profile then return nil end
-  local section = profile:services()
+  local section = id and profile:services()
   local own = section and section[id:lower()]
   local value = type(own) == "table" and own.endpoint_url
   if value then return value, ("endpoint_url of %s in [services %s]"):format(id:lower(), profile:text "services") end
@@ -172,6 +184,33 @@ local function sts_legacy(environment, profile)
   misset(("%s is '%s'; it must be regional or legacy"):format(source, value))
 end
 
+-- What settings call the services that they name an address of, apart from ours: name by ID.
+local function named(environment, profile)
+  local ids, prefix = {}, "AWS_ENDPOINT_URL_"
+  for _, variable in ipairs(environment.names(prefix)) do ids[variable:sub(#prefix + 1)] = true end
+  for id in require("sorted")(profile and profile:services() or {}) do ids[id:upper()] = true end
+  for _, id in require("sorted")(SERVICES) do ids[id] = nil end
+  for _, names in require("sorted")(LOGIN) do ids[names[1]] = nil end
+  local list = {}
+  for id in require("sorted")(ids) do list[id] = id:lower():gsub("_", "-") end
+  for service, id in require("sorted")(OTHERS) do list[id] = list[id] and service end
+  return list
+end
+
+-- The endpoints of services that a recipe may call beside ours.
+local function others(self, environment, profile, ways, ignore)
+  local url, source
+  if not ignore then url, source = override(nil, environment, profile) end
+  self.others[ANY] = url and { url = check_url(url, source), source = source } or { url = regional(self.partition, "{service}", ways) }
+  for service, address in require("sorted")(GLOBAL) do
+    if not url and self.partition.id == "aws" then self.others[service] = { url = address, signing_region = self.partition.region } end
+  end
+  for id, service in require("sorted")(ignore and {} or named(environment, profile)) do
+    local own, from = override(id, environment, profile)
+    if own and service then self.others[service] = { url = own, source = from } end
+  end
+end
+
 --- The endpoints of one operator's services, by settings and region. Nothing is asked on the network.
 ---@param options { environment: Variables, profile: aws.Profile?, region: string? }  region: an explicit one
 ---@return aws.Endpoints
@@ -179,7 +218,8 @@ function M.new(options)
   local environment, profile = options.environment, options.profile
   local region, region_source = region_of(options, environment, profile)
   local partition = M.partition(region)
-  local self = setmetatable({ region = region, region_source = region_source, partition = partition, services = {} }, Endpoints)
+  local self = setmetatable({ region = region, region_source = region_source, partition = partition,
+    services = {}, others = {}, faults = {} }, Endpoints)
   local ways = {
     fips = switch(environment, profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
     dual = switch(environment, profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
@@ -195,6 +235,7 @@ function M.new(options)
     end
     self.services[service] = url and self:custom(service, check_url(url, source), source) or M.computed(service, partition, ways)
   end
+  others(self, environment, profile, ways, ignore)
   self.ca_bundle, self.ca_bundle_source = setting(environment, profile, "AWS_CA_BUNDLE", "ca_bundle")
   self.overridden = function(id) if not ignore then return override(id, environment, profile) end end
   self.ways = ways
@@ -235,13 +276,18 @@ end
 ---@param service string
 ---@return string?
 function Endpoints:source(service)
-  return self.services[service] and self.services[service].source
+  return (self.services[service] or self.others[service] or self.others[ANY]).source
 end
+
+--- Whether requests to it name no region: it is one for all of them.
+---@param service string
+function Endpoints:is_global(service) return service == "iam" or not self:source(service) and GLOBAL[service] ~= nil end
 
 --- Raises when a region is of another partition than the hosts: such a host does not exist, and its account is another one.
 ---@param service string
 ---@param region string?  nil: the service has one endpoint
 function Endpoints:check(service, region)
+  if self.faults[service] then error(self.faults[service], 0) end
   if region == nil or self:source(service) or M.partition(region).id == self.partition.id then return end
   refusal.raise { kind = "configuration", exit = "usage", service = service, region = region,
     message = ("the region %s is in the partition %s, and the credentials' region %s is in %s"):format(region, M.partition(region).id,
@@ -252,6 +298,13 @@ end
 ---@param door table  not sealed yet
 function Endpoints:register(door)
   for service, endpoint in require("sorted")(self.services) do register(door, service, endpoint) end
+  for service, endpoint in require("sorted")(self.others) do   -- what is wrong with one that is never called does no harm
+    local ok, fault = pcall(function()
+      if endpoint.source then endpoint.url = check_url(endpoint.url, endpoint.source) end
+      register(door, service, endpoint)
+    end)
+    if not ok then self.faults[service] = fault end
+  end
   if self.ca_bundle then door:ca_bundle(self.ca_bundle) end
   if self.region then door:region(self.region) end
 end

@@ -51,10 +51,10 @@ function NotYet:__tostring() return self.message end
 --- Whether this was raised because a call needs what only the run can tell.
 function M.is_not_yet(raised) return getmetatable(raised) == NotYet end
 
-local function refuse_unknown(service, name, parameters)
-  if not unknown.has(parameters) then return end
-  error(setmetatable({ message = ("%s.%s: it is asked about what is not known before run: %s"):format(service, name,
-    require("json").encode(unknown.show(parameters))) }, NotYet), 0)
+local function refuse_unknown(call)
+  if not unknown.has(call.parameters) then return end
+  error(setmetatable({ message = ("%s: it is asked about what is not known before run: %s"):format(call.name,
+    require("json").encode(unknown.show(call.parameters))) }, NotYet), 0)
 end
 
 -- What a kind may do ---------------------------------------------------------------------------------------------------
@@ -78,25 +78,24 @@ function M.within(context, scope, fn, ...)
   return table.unpack(results, 2, results.n)
 end
 
-local function check_scope(scope, service, name, effect)
-  for _, operation in ipairs(M.operations(service, name)) do
-    if not (scope.actions[service] or {})[operation] then
-      error(("kind '%s' calls %s.%s, and its actions do not name %s: actions = { %s = { \"%s\", … } }"):format(
-        scope.kind, service, name, operation, service, operation), 0)
+local function check_scope(scope, call)
+  for _, operation in ipairs(call.operations) do
+    if not (scope.actions[call.service] or {})[operation] then
+      error(("kind '%s' calls %s, and its actions do not name %s: actions = { %s = { \"%s\", … } }"):format(
+        scope.kind, call.name, operation, call.service, operation), 0)
     end
   end
-  if effect ~= "read" and not scope.writes then
-    error(("kind '%s': %s calls %s.%s, which changes something: only create, update and delete may"):format(
-      scope.kind, scope.doing, service, name), 0)
+  if call.effect ~= "read" and not scope.writes then
+    error(("kind '%s': %s calls %s, which changes something: only create, update and delete may"):format(scope.kind, scope.doing, call.name), 0)
   end
-  if effect == "deletion" and scope.doing ~= "delete" then
-    error(("kind '%s': %s calls %s.%s, which deletes: only delete may, for cmek destroy"):format(scope.kind, scope.doing, service, name), 0)
+  if call.effect == "deletion" and scope.doing ~= "delete" then
+    error(("kind '%s': %s calls %s, which deletes: only delete may, for cmek destroy"):format(scope.kind, scope.doing, call.name), 0)
   end
 end
 
 -- Writes of the recipe itself ------------------------------------------------------------------------------------------
 
-local TARGETS <const> = { "KeyId", "TargetKeyId", "AliasName", "RoleName", "PolicyArn" }
+local TARGETS <const> = { "KeyId", "TargetKeyId", "AliasName", "RoleName", "PolicyArn", "TopicArn", "ResourceArn", "Name" }
 
 -- What a call is about, for people.
 local function target(parameters)
@@ -141,26 +140,57 @@ end
 
 local PASSES <const> = { plan = in_plan, ["do"] = in_do, verify = in_verify, destroy = in_destroy }
 
-local function direct(engine, service, name, effect, parameters, send)
-  local operation = table.concat(M.operations(service, name), " ")
-  local region = type(parameters) == "table" and type(parameters.region) == "string" and parameters.region or nil
-  return PASSES[engine.phase](engine, { key = key_of(engine, service, operation, region), operation = operation, region = region,
-    title = ("%s %s%s"):format(service, operation, target(parameters)), effect = effect, send = send })
+local function direct(engine, call)
+  local operation = table.concat(call.operations, " ")
+  local parameters = call.parameters
+  call.region = call.region or type(parameters) == "table" and type(parameters.region) == "string" and parameters.region or nil
+  call.key, call.operation = key_of(engine, call.service, operation, call.region), operation
+  call.title = ("%s %s%s"):format(call.service, operation, target(parameters))
+  return PASSES[engine.phase](engine, call)
+end
+
+-- One call, judged: who may make it, when, and what stands for its answer where it is not made.
+local function make(engine, call)
+  local scope, reads = M.scope(engine.context), call.effect == "read"
+  if scope then check_scope(scope, call) end
+  if engine.phase == "destroy" and not scope and reads and unknown.has(call.parameters) then return unknown.new("answer of " .. call.short) end
+  local sent = reads or (scope or engine.phase == "do") and not engine.rehearsal
+  if sent then refuse_unknown(call) end
+  if reads then return call.send() end
+  require("engine.guard").call(call.service, call.short, call.parameters)
+  if scope then return engine.context:write(call.send) end
+  return direct(engine, call)
 end
 
 local function wrapped(engine, service, name, fn)
   return function(parameters, ...)
-    local effect, scope, more = M.effect(service, name, parameters), M.scope(engine.context), table.pack(...)
-    local function send() return fn(parameters, table.unpack(more, 1, more.n)) end
-    if scope then check_scope(scope, service, name, effect) end
-    if engine.phase == "destroy" and not scope and effect == "read" and unknown.has(parameters) then return unknown.new("answer of " .. name) end
-    local sent = effect == "read" or (scope or engine.phase == "do") and not engine.rehearsal
-    if sent then refuse_unknown(service, name, parameters) end
-    if effect == "read" then return send() end
-    require("engine.guard").call(service, name, parameters)
-    if scope then return engine.context:write(send) end
-    return direct(engine, service, name, effect, parameters, send)
+    local more = table.pack(...)
+    return make(engine, { service = service, short = name, name = service .. "." .. name, operations = M.operations(service, name),
+      effect = M.effect(service, name, parameters), parameters = parameters,
+      send = function() return fn(parameters, table.unpack(more, 1, more.n)) end })
   end
+end
+
+-- "CreateTopic" is create_topic, which is how the guard knows policies that are put.
+local function function_name(operation) return (operation:gsub("(%l)(%u)", "%1_%2"):lower()) end
+
+--- Any service of AWS for a recipe: aws.call { … }, of services that it touches.
+---@param engine table
+---@return { call: fun(request: table): table }
+function M.any(engine)
+  local session = engine.session
+  return { call = function(request)
+    require("aws.any").check(request, session.endpoints)
+    local service, operation = request.service, request.operation
+    if not engine.touched[service] then
+      error(("aws.call: %s is called, and touches does not name it: touches = { %s }"):format(service,
+        '"' .. table.concat(engine.recipe.touches, '", "') .. ('", "%s"'):format(service)), 0)
+    end
+    local dry = service == "kms" and (request.parameters or {}).DryRun == true
+    return make(engine, { service = service, short = function_name(operation), name = ("aws.call %s %s"):format(service, operation),
+      operations = { operation }, effect = dry and "read" or door.effect(service, operation), parameters = request.parameters or {},
+      region = request.region, send = function() return session.aws.call(request) end })
+  end }
 end
 
 --- A service for a recipe.

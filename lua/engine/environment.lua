@@ -221,8 +221,11 @@ function M.of(engine)
     ---@example local team = ask("Whose key is it?")
     ask = function(question) return ask(engine, question) end,
   }
+  world.aws = closed(calls.any(engine))
   for _, service in ipairs(engine.recipe.touches) do
-    world[service] = closed(calls.service(engine, service, service == "cloud" and cloud(engine) or session[service] or {}))
+    if require("recipe").is_service(service) then   -- others are reached by aws.call
+      world[service] = closed(calls.service(engine, service, service == "cloud" and cloud(engine) or session[service] or {}))
+    end
   end
   return world
 end

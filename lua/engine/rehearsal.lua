@@ -42,8 +42,8 @@ local function answer(body) return { status = 200, headers = {}, body = body, re
 local function aws_request(self, real, request)
   local effect = request.parameters.DryRun == true and "read" or door.effect(request.service, request.operation)
   if effect ~= "read" and effect ~= "session" then
-    record(self, { service = request.service, operation = request.operation, region = request.region, method = "POST", path = "/",
-      parameters = request.parameters })
+    record(self, { service = request.service, operation = request.operation, region = request.region, method = request.method or "POST",
+      path = request.path or "/", parameters = request.parameters })
     return answer(self.world:write(request))
   end
   local response, message, kind

@@ -3,7 +3,8 @@
 local aws = {}
 
 --- Sends a signed request to a service of AWS.
----@param options table  {service=, region=, operation=, parameters=, credentials=, ...}
+---@param options table  {service=, region=, operation=, parameters=, credentials=, ...}; of a service that door.services does not name also
+---  host=, protocol=, version= | target= | method=, path=, query=, body=, and secrets= of any
 ---@return table?  response | nil, message, kind
 ---@return string? message
 function aws.request(options) end

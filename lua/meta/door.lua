@@ -13,6 +13,10 @@ function door.new(options) end
 ---@return string  "read" | "session" | "write" | "deletion" | "irreversible"
 function door.effect(service, operation) end
 
+--- The services of AWS that are spoken to in a known way, by the name that they sign with.
+---@return table<string, { protocol: string, host: string, version: string?, target: string? }>
+function door.services() end
+
 ---@class door.Door
 local Door = {}
 

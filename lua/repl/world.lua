@@ -68,6 +68,7 @@ end
 function M.new(repl)
   local services = {}
   for _, service in ipairs(world.SERVICES) do services[service] = repl.live:watch(service, repl.session[service]) end
+  services.aws = repl.live:watch("aws", repl.session.aws)
   local environment, sandbox = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output,
     services = services, arguments = repl.order and repl.order.arguments or {} }
   local engine, said
