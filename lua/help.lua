@@ -249,19 +249,23 @@ Adopting
     cmek run adopt --cluster orders --save-args orders.json
     cmek plan console --args orders.json
 
-  The first reads from CockroachDB Cloud which role and keys are in use, checks them and asks; then it tags each for this
+  The first reads from CockroachDB Cloud which roles and keys are in use, checks them and asks; then it tags each for this
   cluster and gives each key the cluster's alias (…-g1). Policies, trust, rotation and other tags stay as they are. The file
   holds their ARNs for --role and --key; without --save-args the command is printed with them. The second says what differs
   from what cmek would have made, with nothing to create; run does it, and keeps statements of others in the policies.
 
   Keys of every kind that CMEK can rest on are taken: with KMS's material, with material that somebody imported, made by Vault's key
   management (alias/hashicorp/…: where a Vault is configured it says which version of which key, and the tag cmek:material keeps
-  it), multi-Region keys with their replicas, one key for several regions. The command that is printed names the layout (cmek help
-  layouts) where it is not a key a region.
+  it), multi-Region keys with their replicas, one key for several regions, a role for each region. The command that is printed names the
+  layout (cmek help layouts) where it is not a key a region; a mapping without a name is gone on with as the Cloud has it, without a
+  file. --save-layout FILE writes the mapping for --layout, for other clusters or to be kept.
 
-  Left alone, each with its reason: keys and roles of another account, tagged for another cluster or used by one; keys of a key
-  store; keys without their material, or whose material expires; keys that are not Enabled, symmetric and for encrypting; an alias
-  that points to another key; several roles in one cluster. A wrong trust is told.
+  Keys and roles of other accounts are adopted there: --reach PROFILE, or --reach ARN of a role to assume. Then --save-layout is of use,
+  since the file says how each is reached. What nothing leads to is told and left as it is; the cluster goes on using it.
+
+  Refused, each with its reason: keys and roles that are tagged for another cluster or used by one; keys of a key store; keys without
+  their material, or whose material expires; keys that are not Enabled, symmetric and for encrypting; an alias that points to another
+  key; two keys of one AWS region. A wrong trust is told.
 
   A role and keys that were made by hand and are not in use yet are named as well: cmek plan console --role ARN --key ARN
   (a key a region; where none is named, one is made) prints the command that says whose they are.
@@ -444,7 +448,8 @@ Adding regions
   Checked before anything is made: the Cloud offers the region on AWS, no region stands twice, at least 3 nodes in each, one region or
   at least three in all, CMEK is enabled and not revoked. The new keys are of the form that the others have: made by KMS, multi-Region,
   replicas of the same primary, one that all regions share, with material of Vault's transit, or made by Vault's key management
-  (--provider-credentials as of the recipe vault). Where the others differ, name a key of the region by --key ARN.
+  (--provider-credentials as of the recipe vault). Where the others differ, name a key of the region by --key ARN. Where the cluster uses
+  several roles, --role says which the new regions get. Keys that are all of another account get company there (--reach, as rotate has it).
 
   The request holds all regions with their nodes, as the Cloud shows them a moment before, and the keys of the new ones alone. A region
   that somebody else has added meanwhile stays; where one was taken out, or the same one was added with another key, nothing is sent.

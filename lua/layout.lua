@@ -264,9 +264,11 @@ end
 ---@param cluster table
 ---@param given string|table|nil  a name, a file, or the table itself; nil: a key of its own in each region
 ---@param partition string        of the credentials
+---@param name string?            what a table is called; without it it is the recipe's
 ---@return layout.Layout
-function M.of(cluster, given, partition)
-  local text = type(given) == "table" and "of the recipe" or ("'%s'"):format(given or "own")
+function M.of(cluster, given, partition, name)
+  name = type(given) == "table" and (name or "of the recipe") or given or "own"
+  local text = type(given) == "table" and name or ("'%s'"):format(name)
   local reading = setmetatable({ what = text, cluster = cluster, partition = partition, known = {} }, Reading)
   for i, region in ipairs(cluster.regions or {}) do reading.known[i] = region.name end
   local data, places, by_region = table_of(reading, given or "own"), {}, {}
@@ -278,36 +280,119 @@ function M.of(cluster, given, partition)
   end
   join(reading, places, by_region)
   merge(reading, places)
-  return { name = type(given) == "table" and "of the recipe" or given or "own", given = given, places = places, asked = given ~= nil }
+  return { name = name, given = given, places = places, asked = given ~= nil }
 end
 
 -- Describing -------------------------------------------------------------------------------------------------------
 
--- Whether keys are all of one family of multi-Region keys. Which of them is the primary KMS knows, and it may move.
+-- The ID that a multi-Region key and its replicas share.
+local function family_of(arn) return arn:match "/(mrk%-%x+)$" end
+
+-- Whether keys are all of one family. Which of them is the primary KMS knows, and it may move.
 local function is_family(list)
-  local id = #list > 1 and list[1].arn:match "/(mrk%-%x+)$"
+  local id = #list > 1 and family_of(list[1].arn)
   for _, key in ipairs(list) do
-    if not id or key.arn:sub(-#id) ~= id then return false end
+    if not id or family_of(key.arn) ~= id then return false end
   end
   return true
 end
 
---- The layout that keys in use have, as --layout takes it; nil when each region has a key of its own, or when it has no name.
+local function account_of(arn) return arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" end
+
+--- The name of the layout that keys in use have; nil where it has none: keys and roles of several accounts, several roles, other mappings.
 ---@param cluster table
----@param list { region: string, arn: string, serves: string[] }[]
----@return string? name, string? data  text of a file that would do, where there is no name
-function M.describe(cluster, list)
-  local own, known = true, {}
+---@param list { region: string, arn: string, serves: string[], roles: string[] }[]  each key once; region: its own
+---@param account string?  of the credentials, where it is known
+---@return "own"|"replica"|string|nil  "shared:REGION"
+function M.describe(cluster, list, account)
+  local own, known, role = true, {}, list[1] and list[1].roles[1]
   for _, region in ipairs(cluster.regions or {}) do known[region.name] = true end
-  for _, key in ipairs(list) do own = own and #key.serves == 1 and key.serves[1] == key.region end
-  if own then return is_family(list) and "replica" or nil end
-  if #list == 1 and known[list[1].region] then return "shared:" .. list[1].region end
-  local lines = {}
   for _, key in ipairs(list) do
-    for _, region in ipairs(key.serves) do lines[#lines + 1] = ('  ["%s"] = { key = "%s" },'):format(region, key.arn) end
+    own = own and #key.serves == 1 and key.serves[1] == key.region
+    local elsewhere = account and account_of(key.arn) ~= account or role and account_of(key.arn) ~= account_of(role)
+    if elsewhere or #key.roles > 1 or key.roles[1] ~= role then return nil end
   end
-  table.sort(lines)
-  return nil, "return {\n" .. table.concat(lines, "\n") .. "\n}\n"
+  if own then return is_family(list) and "replica" or "own" end
+  return #list == 1 and known[list[1].region] and "shared:" .. list[1].region or nil
+end
+
+-- Where the keys are that others name by their region: a key that its own region uses, and of replicas the first by the region's name.
+local function homes(used)
+  local home, primary = {}, {}
+  for _, one in ipairs(used) do
+    if select(2, one.arn:match(KEY)) == one.region then home[one.arn] = one.region end
+  end
+  for arn, region in sorted(home) do
+    local id = family_of(arn)
+    if id and (not primary[id] or region < primary[id]) then primary[id] = region end
+  end
+  return home, primary
+end
+
+--- The mapping of keys in use, as a file of a layout has it: by names of regions, which hold when keys are rotated, and by ARN where nothing
+--- else says which key it is.
+---@param used { region: string, arn: string, role: string }[]  one a region of the cluster
+---@param own { account: string, role: string }  the credentials' account, and the ARN of the role that needs no mention
+---@param ways table<string, { profile: string?, role_arn: string? }>  what leads to other accounts, by their IDs
+---@return table<string, table>
+function M.mapping(used, own, ways)
+  local map, home, primary = {}, homes(used)
+  for _, one in ipairs(used) do
+    local account, of_role, entry = account_of(one.arn), account_of(one.role), {}
+    local to_key, to_role = ways[account], ways[of_role]
+    local first = primary[family_of(one.arn) or ""]
+    local plain = to_key ~= nil or account == own.account and of_role == own.account   -- its alias tells which key it is
+    local way = to_key or to_role
+    if home[one.arn] and home[one.arn] ~= one.region then
+      entry.key, way = home[one.arn], to_role
+    elseif home[one.arn] and plain and first and first ~= one.region then
+      entry.replica_of, way = first, to_role
+    elseif not (home[one.arn] and plain) then
+      entry.key = one.arn
+    end
+    if one.role ~= own.role then entry.role = one.role end
+    if way then entry.profile, entry.role_arn = way.profile, way.role_arn end
+    map[one.region] = entry
+  end
+  return map
+end
+
+--- A mapping as a file has it.
+---@param map table<string, table>
+---@return string
+function M.text(map)
+  local lines = {}
+  for region, entry in sorted(map) do
+    local fields = {}
+    for _, name in ipairs(FIELDS) do fields[#fields + 1] = entry[name] and ('%s = "%s"'):format(name, entry[name]) or nil end
+    lines[#lines + 1] = ('  ["%s"] = { %s },\n'):format(region, table.concat(fields, ", "))
+  end
+  return ("return {\n%s}\n"):format(table.concat(lines))
+end
+
+-- Saving -----------------------------------------------------------------------------------------------------------
+
+local function unsaved(path, text, ...)
+  failure.raise { code = "precondition", exit = "usage", what = ("saving the layout '%s'"):format(path), message = text:format(...),
+    next = "name another file" }
+end
+
+--- Raises when a file cannot be that of a layout, or is there with something else in it.
+---@param path string
+---@param text string
+function M.check_saved(path, text)
+  if not M.is_file(path) then unsaved(path, "--layout takes it for a name: it has to have a / or to end in .lua, such as ./%s.lua", path) end
+  local there, message = require("file").read(path, FILE_MAX)
+  if there and there ~= text then unsaved(path, "it is there, with something else in it") end
+  if not there and not tostring(message):find("No such file", 1, true) then unsaved(path, "%s", require("ui.failure").reason(message)) end
+end
+
+--- Writes it.
+---@param path string
+---@param text string
+function M.save(path, text)
+  local done, message = require("file").write(path, text)
+  if not done then unsaved(path, "%s", require("ui.failure").reason(message)) end
 end
 
 return M

@@ -273,6 +273,8 @@ function M.act(word, order, output, resumed)
   lock:close()
   if not ok then error(report, 0) end
   if order.common.out and report.run.status == "done" then status = hand_over(order, report, output, clock) or status end
+  local saved = report.going_on and engine.going_on.saved
+  if saved then require("layout").save(saved.path, saved.text) end
   if report.going_on and order.common.save_args then
     require("argument_sources").save(order.common.save_args, report.going_on.arguments)
     report.going_on.command = require("engine.mend").going_on(engine, order.common.save_args)

@@ -363,7 +363,7 @@ function M.chain(session, text, with_keys)
   entry.aws, entry.roles, entry.due = aws, json.array {}, json.array {}
   local info = entry.eligible and ask(session, entry) or { region_infos = {} }
   whole_regions(entry, info)
-  local layout = require("engine.existing").layout(cluster, info)
+  local layout = require("engine.existing").layout(cluster, info, aws.account_id ~= json.null and aws.account_id or nil)
   local console = ("cmek run console --cluster %s%s"):format(mend.quote(entry.name), layout and " --layout " .. layout or "")
   local context = require("engine.context").new { session = session, mode = "verify", run_id = "", listener = session.listen }
   local in_aws = aws.asked and entry.eligible

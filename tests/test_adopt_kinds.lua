@@ -202,22 +202,25 @@ test["a key that serves every region is adopted once, and goes on as the layout 
   test.equal({ given.layout, #report.steps, #report.handover.region_specs }, { "shared:us-west-2", 2, 3 })
 end
 
-test["a mapping without a name is printed as the file that would say it, and goes on with that"] = function()
+test["a mapping without a name is gone on with as it is: no file is needed, and rotations keep it"] = function()
   local who = open()
   local shared
-  by_hand(who, function(session, region, document)
+  local role = by_hand(who, function(session, region, document)
     if region == "eu-west-1" then return shared end
     local arn = session.kms.create_key { region = region, Policy = document }.KeyMetadata.Arn
     shared = region == "us-west-2" and arn or shared
     return arn
   end)
-  local report = adopt(who)
-  local text = warned(who):match "(return {.*})"
-  local path = test.directory() .. "/layout.lua"
-  assert(require("file").write(path, text))
-  test.equal(report.going_on.arguments.layout, "./layout-orders.lua")
-  local console, status = operators.run(who, "console", { arguments = { role = report.going_on.arguments.role, layout = path } })
+  test.equal(adopt(who).going_on.arguments, { cluster = "orders" })
+  local console, status = operators.run(who, "console")
   test.equal({ status, console.error, console.summary.create }, { 0, nil, 0 })
+  test.contains(warned(who), "the cluster uses its keys in a mapping of its own, which is gone on with")
+  for _, spec in ipairs(console.handover.region_specs) do test.equal(spec.key_spec.auth_principal, role) end
+  who.world.now = who.world.now + 30 * 86400
+  test.equal(select(2, operators.run(who, "rotate")), 0)
+  local plan = operators.run(who, "console", { mode = "plan" })
+  test.equal({ plan.summary.create, plan.summary.change, plan.summary.refused }, { 0, 0, 0 })
+  test.equal(#who.simulation.state.aws[ACCOUNT].kms["eu-west-1"].keys, 0)
 end
 
 test["two keys of one AWS region are left alone: one alias names the cluster's key there"] = function()

@@ -360,3 +360,36 @@ test["a wait for a cluster with replicas is picked up with the Cloud's key alone
   test.contains(result.text, "ended 5")
   test.contains(result.text, "resumed 0")
 end
+
+-- Keys in use, as a mapping says them --------------------------------------------------------------------------------------------------
+
+local function key(region, id, account) return ("arn:aws:kms:%s:%s:key/%s"):format(region, account or "210987654321", id) end
+
+local function described(list, ways)
+  local used = {}
+  for i, one in ipairs(list) do
+    used[i] = { region = one[1], arn = one[2], role = ("arn:aws:iam::%s:role/%s"):format(one[4] or "210987654321", one[3] or "own") }
+  end
+  return require("layout").mapping(used, { account = "210987654321", role = "arn:aws:iam::210987654321:role/own" }, ways or {})
+end
+
+test["keys in use are described by their regions, and by ARN where nothing else says which key it is"] = function()
+  local family = "mrk-11111111222243338444555555555555"
+  local one = key("us-east-1", "a1")
+  test.equal(described { { "us-east-1", one }, { "us-west-2", one }, { "eu-west-1", key("eu-central-1", "c1") } },
+    { ["us-east-1"] = {}, ["us-west-2"] = { key = "us-east-1" }, ["eu-west-1"] = { key = key("eu-central-1", "c1") } })
+  local replica = { "us-west-2", key("us-west-2", family), "other" }
+  test.equal(described { { "us-east-1", key("us-east-1", family) }, replica, { "eu-west-1", key("eu-west-1", "d1") } },
+    { ["us-east-1"] = {}, ["us-west-2"] = { replica_of = "us-east-1", role = "arn:aws:iam::210987654321:role/other" }, ["eu-west-1"] = {} })
+end
+
+test["of other accounts what leads there is said; a key that nothing leads to is named by its ARN"] = function()
+  local other, theirs = "345678901234", "arn:aws:iam::345678901234:role/theirs"
+  local ways = { [other] = { profile = "security" } }
+  test.equal(described({ { "us-east-1", key("us-east-1", "a1", other) } }, ways), { ["us-east-1"] = { profile = "security" } })
+  test.equal(described { { "us-east-1", key("us-east-1", "a1", other) } }, { ["us-east-1"] = { key = key("us-east-1", "a1", other) } })
+  test.equal(described({ { "us-east-1", key("us-east-1", "a1"), "theirs", other } }, ways),
+    { ["us-east-1"] = { key = key("us-east-1", "a1"), role = theirs, profile = "security" } })
+  test.equal(described({ { "us-east-1", key("us-east-1", "a1", other) }, { "us-west-2", key("us-east-1", "a1", other) } }, ways),
+    { ["us-east-1"] = { profile = "security" }, ["us-west-2"] = { key = "us-east-1" } })
+end

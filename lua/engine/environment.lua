@@ -100,7 +100,7 @@ local function read(engine, kind, what)
   if kind == "every_key" then return require("engine.every_key").read(engine, what) end
   if kind == "rotation" then return require("engine.rotation").read(engine, what) end
   if kind == "growth" then return require("engine.growth").of(engine, what) end
-  if kind == "in_use" then return require("engine.existing").in_use(engine.context, what) end
+  if kind == "in_use" then return require("engine.existing").read(engine, what) end
   return ensure.read(engine, kind, what)
 end
 
@@ -196,8 +196,12 @@ function M.of(engine)
     --- Says which recipe goes on from here, as a command that is printed at the end.
     ---@param recipe string
     ---@param arguments table  by name
+    ---@param saved table?  { path =, text = }: the file of a layout that the command names, which a run writes when it is done
     ---@example go_on("console", { cluster = cluster.name })
-    go_on = function(recipe, arguments) engine.going_on = { recipe = recipe, arguments = arguments } end,
+    go_on = function(recipe, arguments, saved)
+      if saved then require("layout").check_saved(saved.path, saved.text) end
+      engine.going_on = { recipe = recipe, arguments = arguments, saved = saved }
+    end,
     task = closed(calls.tasks(engine.context)),
     policy = documents(engine),
     names = closed(names),

@@ -2,6 +2,7 @@
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
 local names = require "names"
+local reach = require "engine.reach"
 
 local M = {}
 
@@ -64,22 +65,28 @@ function M.role(text)
   return text
 end
 
--- What of a cluster's use is not so simple that its role and keys could be taken over; nil when it is.
-local function intricate(cluster, keys, roles)
-  if #keys == 0 then
+-- What of a cluster's use is not so simple that its roles and keys could be taken over; nil when it is.
+local function intricate(cluster, used)
+  if #used == 0 then
     return ("cluster %s uses no keys of its own: there is nothing to adopt"):format(cluster.name), "cmek run console makes role and keys"
   end
-  for i, key in ipairs(keys) do
-    if keys[i - 1] and keys[i - 1].region == key.region then
-      return ("cluster %s uses two keys in %s, %s and %s: a rotation goes on"):format(cluster.name, key.region, keys[i - 1].arn, key.arn),
+  for i, one in ipairs(used) do
+    local before = used[i - 1]
+    if before and before.region == one.region then
+      return ("cluster %s uses two keys in %s, %s and %s: a rotation goes on"):format(cluster.name, one.region, before.arn, one.arn),
         "adopt when it is done: cmek status --cluster " .. cluster.name
     end
+    if not tostring(one.role):find(ROLE) then
+      return ("cluster %s uses its keys with '%s', which is not the ARN of a role"):format(cluster.name, tostring(one.role))
+    end
   end
-  if #roles > 1 then
-    return ("cluster %s uses its keys with %d roles (%s): cmek works with one role for all regions of a cluster"):format(cluster.name, #roles,
-      table.concat(roles, ", ")), "give the cluster one role for all its regions, or leave role and keys as they are"
+end
+
+local function add(list, text)
+  for _, known in ipairs(list) do
+    if known == text then return end
   end
-  if not roles[1]:find(ROLE) then return ("cluster %s uses its keys with '%s', which is not the ARN of a role"):format(cluster.name, roles[1]) end
+  list[#list + 1] = text
 end
 
 -- The keys, each once, with the regions of the cluster that use it; a status that is not ENABLED is the one that counts.
@@ -88,10 +95,11 @@ local function each_once(used)
   for _, key in ipairs(used) do
     local one = by_arn[key.arn]
     if not one then
-      one = { region = key.arn:match "^arn:[^:]*:kms:([^:]*):" or key.region, arn = key.arn, status = key.status, serves = {} }
+      one = { region = key.arn:match "^arn:[^:]*:kms:([^:]*):" or key.region, arn = key.arn, status = key.status, serves = {}, roles = {} }
       by_arn[key.arn], list[#list + 1] = one, one
     end
     table.insert(one.serves, key.region)
+    add(one.roles, key.role)
     if key.status ~= "ENABLED" then one.status = key.status end
   end
   return list
@@ -111,11 +119,50 @@ end
 --- The layout that a cluster's keys in use have, as --layout takes it; nil where it is a key a region, has no name, or nothing is used.
 ---@param cluster table
 ---@param info table  CMEKClusterInfo
+---@param account string?  of the credentials, where it is known
 ---@return string?
-function M.layout(cluster, info)
+function M.layout(cluster, info, account)
   local list = each_once(used_by(cluster, info))
-  if #list == 0 then return nil end
-  return (require("layout").describe(cluster, list))
+  local name = #list > 0 and require("layout").describe(cluster, list, account) or nil
+  return name ~= "own" and name or nil
+end
+
+-- What leads to other accounts, by their IDs.
+local function ways_of(context)
+  local ways = {}
+  for id, reached in pairs(context.accounts or {}) do ways[id] = reached.as end   -- order cannot be seen
+  return ways
+end
+
+-- The mapping that the regions of a cluster use.
+local function mapping(context, cluster, used)
+  local identity = context:identity()
+  local role = ("arn:%s:iam::%s:role/%s"):format(identity.arn:match "^arn:([^:]+)", identity.account, names.role(cluster))
+  return require("layout").mapping(used, { account = identity.account, role = role }, ways_of(context))
+end
+
+-- Of each region one key: while it is rotated the one from before.
+local function one_each(used)
+  local list, places = {}, {}
+  for _, one in ipairs(used) do
+    local place = places[one.region] or #list + 1
+    if not list[place] or list[place].status ~= "ENABLED" and one.status == "ENABLED" then list[place] = one end
+    places[one.region] = place
+  end
+  return list
+end
+
+--- The same for whom a mapping will do where there is no name.
+---@param context engine.Context
+---@param cluster table
+---@return string|table|nil
+function M.given(context, cluster)
+  local used = one_each(used_by(cluster, context:cmek(cluster)))
+  if #used == 0 or #used < #(cluster.regions or {}) or intricate(cluster, used) then return nil end
+  local account = context:identity().account
+  local name = require("layout").describe(cluster, each_once(used), account)
+  if name then return name ~= "own" and name or nil end
+  return mapping(context, cluster, used)
 end
 
 -- Two keys of one AWS region: the cluster's alias can name one of them.
@@ -131,38 +178,75 @@ local function crowded(cluster, list)
   end
 end
 
---- The role and the keys that a cluster uses, as the Cloud has them. Raises when there are none, or not one of each.
+-- What of a list is of an account that is reached, each with that account; the others are told.
+local function reached(context, list, arn_of)
+  local kept, last = {}, nil
+  for _, one in ipairs(list) do
+    local account = reach.account(context, arn_of(one))
+    if reach.leads(account) then
+      one.account = account
+      kept[#kept + 1] = one
+    else
+      last = reach.advice(context, arn_of(one))
+      context:warn(last .. "; it is left as it is")
+    end
+  end
+  return kept, last
+end
+
+-- How console goes on with what is used.
+local function going_on(cluster, list, roles, account)
+  local name, arns = require("layout").describe(cluster, list, account), {}
+  for i, key in ipairs(list) do arns[i] = key.arn end
+  if name then return { role = roles[1], key = arns, layout = name ~= "own" and name or nil } end
+  return {}   -- the mapping in use is gone on with by itself
+end
+
+--- The roles and the keys that a cluster uses, as the Cloud has them, but for those of accounts that nothing leads to. Raises when there are
+--- none.
 ---@param context engine.Context
 ---@param cluster table
----@return { role: string, keys: { region: string, arn: string, status: string, serves: string[] }[], arns: string[]?,
----  layout: string? }  layout: as --layout takes it, where it is not `own`; a file has the keys as well
+---@return { roles: table[], keys: { region: string, arn: string, status: string, serves: string[], roles: string[] }[], pairs: table[],
+---  going_on: table, mapping: string, all: table[], arns_of_roles: string[] }  roles, keys: each once, with its account; pairs: one a
+---  region, for handover; going_on: arguments of the recipe console; mapping: the text of a file for --layout; all: keys of accounts that
+---  nothing leads to as well
 function M.in_use(context, cluster)
-  local info, roles, seen, arns = context:cmek(cluster), {}, {}, {}
+  local info, account = context:cmek(cluster), context:identity().account
   if info.unknown then
     failure.raise { code = "precondition", exit = "usage", what = "reading what the cluster uses",
       message = "--facts does not tell it: only the Cloud can", next = "leave --facts out" }
   end
-  local used = used_by(cluster, info)
-  for _, key in ipairs(used) do
-    if not seen[key.role] then roles[#roles + 1] = key.role end
-    seen[key.role] = true
-  end
+  local used, arns, roles, pairs_of = used_by(cluster, info), {}, {}, {}
   local list = each_once(used)
-  local message, next_step = intricate(cluster, used, roles)
+  local message, next_step = intricate(cluster, used)
   if not message then message, next_step = crowded(cluster, list) end
   if message then
     failure.raise { code = "precondition", service = "cloud", what = "reading what the cluster uses", message = message, next = next_step }
   end
-  for i, key in ipairs(list) do
-    context.session.door:region(key.region)
-    arns[i] = key.arn
+  for i, one in ipairs(used) do
+    add(arns, one.role)
+    pairs_of[i] = { region = one.region, arn = one.arn, role = { arn = one.role, name = one.role:match "[^/]+$" } }
   end
-  local layout, mapping = require("layout").describe(cluster, list)
-  if mapping then
-    layout, arns = ("./layout-%s.lua"):format(cluster.name:gsub("[^%w_-]", "-")), nil
-    context:warn(("which region uses which key has no name; as a layout it is this file, %s:\n%s"):format(layout, mapping))
+  for i, arn in ipairs(arns) do roles[i] = { arn = arn } end
+  for _, key in ipairs(list) do context.session.door:region(key.region) end
+  local result = { pairs = pairs_of, going_on = going_on(cluster, list, arns, account), arns_of_roles = arns, all = list }
+  result.mapping = require("layout").text(mapping(context, cluster, used))
+  local unreached
+  result.roles = reached(context, roles, function(role) return role.arn end)
+  result.keys, unreached = reached(context, list, function(key) return key.arn end)
+  if #result.keys + #result.roles == 0 then
+    failure.raise { code = "refused", what = "reading what the cluster uses", message = unreached, next = "cmek whoami" }
   end
-  return { role = roles[1], keys = list, arns = arns, layout = layout }
+  return result
+end
+
+--- The same for a recipe. Things of other accounts are looked at by what leads there.
+---@param engine table
+---@param want table  a cluster, or { cluster =, reach = }
+---@return table
+function M.read(engine, want)
+  reach.open(engine, want.cluster and want.reach)
+  return M.in_use(engine.context, want.cluster or want)
 end
 
 return M

@@ -5,6 +5,7 @@ local existing = require "engine.existing"
 local failure = require "engine.failure"
 local keys = require "engine.keys"
 local names = require "names"
+local reach = require "engine.reach"
 local refusal = require "refusal"
 
 local M = {}
@@ -14,7 +15,10 @@ local CONSOLE_MAX <const> = 9   -- regions that the Cloud Console offers
 ---@class engine.Growth
 ---@field cluster table       as it will be: its regions and the new ones
 ---@field regions { name: string, node_count: integer }[]   the new ones, sorted by name
----@field role string         ARN of the one that all keys are used with
+---@field role string         ARN of the one that the new regions' keys are used with: the cluster's, where it has one
+---@field account engine.Account?  whose the new keys are, where all others are of one account that is not the credentials' own
+---@field look fun(look: fun(arn: string, account: engine.Account?): table): table   looks at the role
+---@field keys fun(role: table, make: fun(region: table): table): table[]   has the key of each region made, and lets the role use it
 ---@field key string?         ARN of the key that all regions share, where they do
 ---@field material { form: "exportable"|"wrapped"|"distributed", mount: string }?   where the keys' material is from Vault
 ---@field primary table?      the key whose replicas all regions use, where they do, as ensure gives it
@@ -131,7 +135,8 @@ end
 local function form_of(context, used)
   local place = used.arn:match "^arn:[^:]*:kms:([^:]*):"
   context.session.door:region(place)
-  local ok, key = pcall(keys.find, context, place, used.arn)
+  if not reach.leads(reach.account(context, used.arn)) then return { text = reach.advice(context, used.arn), unreadable = true } end
+  local ok, key = pcall(keys.find, reach.context(context, used.arn), place, used.arn)
   if not ok and not refusal.is(key) then error(key, 0) end
   if not ok or not key then
     return { text = ("%s cannot be read (%s)"):format(used.arn, ok and "KMS shows no such key" or refusal.line(key)), unreadable = true }
@@ -157,7 +162,7 @@ end
 
 -- A key that has to go on for the new regions, and is disabled or to be deleted.
 local function refuse_unusable(context, cluster, arn, what)
-  local ok, key = pcall(keys.find, context, arn:match "^arn:[^:]*:kms:([^:]*):", arn)
+  local ok, key = pcall(keys.find, reach.context(context, arn), arn:match "^arn:[^:]*:kms:([^:]*):", arn)
   if not ok and not refusal.is(key) then error(key, 0) end
   local reason = ok and key and keys.unusable(key)
   if not reason then return end
@@ -169,7 +174,7 @@ end
 local function primary_of(context, cluster, form, material)
   local region = form.primary:match "^arn:[^:]*:kms:([^:]*):"
   refuse_unusable(context, cluster, form.primary, "the new regions are to have replicas of the primary that the others have, and %s")
-  local alias = require("engine.choice").alias_of(cluster, context:aliases(region), form.primary)
+  local alias = require("engine.choice").alias_of(cluster, reach.context(context, form.primary):aliases(region), form.primary)
   return { arn = form.primary, region = region, generation = alias and names.generation(cluster, alias.AliasName) or 1,
     material = material and { form = material.form, mount = material.mount, name = form.name } or nil }
 end
@@ -208,19 +213,70 @@ local function same_form(engine, growth, cluster, used)
   of_vault(engine, growth, cluster)
 end
 
+-- Roles and accounts ---------------------------------------------------------------------------------------------------------
+
+-- The role of the new regions: the one that is named, else the cluster's.
+local function role_of(cluster, asked, roles)
+  local list = {}
+  for _, arn in ipairs(roles) do
+    if arn == asked or not asked and #roles == 1 or asked and not asked:find "^arn:" and arn:match "[^/]+$" == asked then return arn end
+    list[#list + 1] = arn
+  end
+  failure.raise { code = "precondition", exit = "usage", what = "choosing the role of the new regions",
+    message = (asked and "--role %s is none of those that cluster %s uses its keys with: %s" or "%scluster %s uses its keys with several roles: %s")
+      :format(asked or "", cluster.name, table.concat(list, ", ")), next = "name one of them: --role ARN" }
+end
+
+-- The account of the new keys: that of the others, where they are all of one, else the credentials' own.
+local function account_of(context, used)
+  local account = used[1] and reach.account(context, used[1].arn)
+  for _, key in ipairs(used) do
+    local other = reach.account(context, key.arn)
+    if (other or {}).id ~= (account or {}).id then return nil end
+  end
+  return account
+end
+
+-- Has the keys made, and lets a role of another account than theirs use them.
+local function make_keys(engine, growth, cluster, role, make)
+  local list = require("engine.calls").tasks(engine.context).map(growth.regions, make)
+  if engine.spec then return list end
+  local pairs_of, context = {}, engine.context
+  for i, key in ipairs(list) do
+    pairs_of[i] = { role = role, arn = key.arn, account = reach.account(context, growth.role), role_account = reach.id(growth.role),
+      key_account = reach.id(growth.key or key.arn) or (growth.account or context:identity()).id or context:identity().account }
+  end
+  require("engine.role_uses").ensure(engine, cluster, pairs_of)
+  return list
+end
+
+-- What the recipe calls.
+local function with_functions(engine, growth, cluster)
+  function growth.look(look)
+    local account = reach.account(engine.context, growth.role)
+    if reach.leads(account) then return look(growth.role, account) end
+    return { name = growth.role:match "[^/]+$", arn = growth.role, unreached = true }
+  end
+  function growth.keys(role, make) return make_keys(engine, growth, cluster, role, make) end
+  return growth
+end
+
 -- Of a run that is taken up where the keys are made and handed over: all that is left is done by the Cloud.
 local function of_this_run(engine, asked)
   local cluster, regions = M.cluster(engine, asked.cluster, asked.add)
-  return { cluster = cluster, regions = regions, multi_region = false, role = engine.spec.document.region_specs[1].key_spec.auth_principal }
+  return with_functions(engine, { cluster = cluster, regions = regions, multi_region = false,
+    role = engine.spec.document.region_specs[1].key_spec.auth_principal }, cluster)
 end
 
 -- The whole --------------------------------------------------------------------------------------------------------------
 
 --- What a cluster grows by. Raises what is wrong with it, naming all of it.
 ---@param engine table
----@param asked { cluster: table, add: string[], key: string[]? }   key: of the new regions, where they are there; their form is not asked then
+---@param asked { cluster: table, add: string[], key: string[]?, role: string?, reach: string[]? }   key: of the new regions, where they are
+---  there; their form is not asked then; role: the new regions', where the cluster has several
 ---@return engine.Growth
 function M.of(engine, asked)
+  reach.open(engine, asked.reach)
   if engine.spec then return of_this_run(engine, asked) end
   local context, cluster, wrong = engine.context, asked.cluster, {}
   local growth = { multi_region = false }
@@ -235,15 +291,18 @@ function M.of(engine, asked)
   local before, new = {}, {}
   for _, region in ipairs(growth.regions) do new[region.name] = true end
   local in_use = existing.in_use(context, cluster)
-  for _, key in ipairs(in_use.keys) do
+  for _, key in ipairs(in_use.all) do
     local old = 0
     for _, region in ipairs(key.serves) do old = old + (new[region] and 0 or 1) end
     if old > 0 then before[#before + 1] = key end
   end
-  growth.role = in_use.role
+  growth.role = role_of(cluster, asked.role, in_use.arns_of_roles)
   local named = #(asked.key or {}) >= #growth.regions
-  if not named and #before > 0 then same_form(engine, growth, cluster, before) end
-  return growth
+  if not named then
+    growth.account = account_of(context, before)
+    if #before > 0 then same_form(engine, growth, cluster, before) end
+  end
+  return with_functions(engine, growth, cluster)
 end
 
 return M

@@ -44,10 +44,12 @@ local function whose(self, reached, arn)
   return { id = id }
 end
 
--- An entry whose profile leads to an account that neither its key nor its role is of was mistaken for another.
+-- An entry whose profile leads to an account that neither its key nor its role is of was mistaken for another. A key without an ARN is of
+-- the account that it leads to.
 local function check_reached(self, place, reached)
   local ids = { reach.id(place.arn) or false, reach.id(place.role) or false }
-  if not reached or not (ids[1] or ids[2]) or ids[1] == reached.id or ids[2] == reached.id then return end
+  local made = place.kind == "key" and not place.arn
+  if not reached or made or not (ids[1] or ids[2]) or ids[1] == reached.id or ids[2] == reached.id then return end
   fail(self, "%s: %s leads to account %s, and %s is of account %s", place.region, place.profile and "profile " .. place.profile or place.role_arn,
     reached.id, place.arn or place.role, ids[1] or ids[2])
 end
@@ -87,13 +89,11 @@ end
 -- The layout that the cluster's keys in use have, for whom nobody has named one; nil where that is a key a region, or cannot be asked.
 local function in_use(engine, cluster)
   if engine.session.facts or not engine.touched.cloud then return nil end
-  local ok, info = pcall(engine.context.cmek, engine.context, cluster)
-  if not ok then return nil end   -- preflight, or the cluster's own checks, tell of it
-  local name = require("engine.existing").layout(cluster, info)
-  if name then
-    engine.context:warn(("the cluster uses its keys in the layout '%s', which is gone on with; another one would be a rotation"):format(name))
-  end
-  return name
+  local ok, given = pcall(require("engine.existing").given, engine.context, cluster)
+  if not ok or given == nil then return nil end   -- preflight, or the cluster's own checks, tell of it
+  local what = type(given) == "table" and "in a mapping of its own" or ("in the layout '%s'"):format(given)
+  engine.context:warn(("the cluster uses its keys %s, which is gone on with; another one would be a rotation"):format(what))
+  return given, "in use"
 end
 
 --- The layout of a recipe's cluster. Regions that are in it and not the cluster's can be talked to from here on.
@@ -103,8 +103,9 @@ end
 ---@param without { replicas: string?, accounts: string?, existing: string? }?  what the recipe does not do, and why
 ---@return engine.Layout
 function M.of(engine, cluster, given, without)
-  if engine.spec then given = nil elseif not given then given = in_use(engine, cluster) end   -- a hand-over has its keys and roles
-  local layout = layouts.of(cluster, given, engine.session.partition)
+  local name
+  if engine.spec then given = nil elseif not given then given, name = in_use(engine, cluster) end   -- a hand-over has its keys and roles
+  local layout = layouts.of(cluster, given, engine.session.partition, name)
   for _, place in ipairs(layout.places) do
     if place.key_region ~= place.region then engine.session.door:region(place.key_region) end
   end
