@@ -29,6 +29,7 @@ static int door_permit_deletion(lua_State *L);
 static int door_read_only(lua_State *L);
 static int door_is_stopping(lua_State *L);
 static int door_go_on(lua_State *L);
+static int door_prompt_over(lua_State *L);
 static int door_shut(lua_State *L);
 
 static const luaL_Reg functions[] = {
@@ -53,6 +54,7 @@ static const luaL_Reg methods[] = {
   {"ca_bundle",           door_ca_bundle},            /* door:ca_bundle(path): certificates to trust; before seal */
   {"stopping",            door_is_stopping},          /* door:stopping() -> "SIGINT" | "SIGTERM" | "SIGHUP" | nil */
   {"go_on",               door_go_on},                /* door:go_on(): a prompt: what SIGINT stopped is over, and the next one may begin */
+  {"prompt_over",         door_prompt_over},          /* door:prompt_over(): from here on SIGINT stops the program again */
   {"shut",                door_shut},                 /* door:shut(): nothing passes any more */
   {NULL, NULL}
 };
@@ -111,6 +113,14 @@ static int door_go_on(lua_State *L)
   prompting = 1;
   if (stop_signal == SIGINT)
     stop_signal = 0;
+  watchdog_forgive(L);
+  return 0;
+}
+
+static int door_prompt_over(lua_State *L)
+{
+  (void)door_check(L, 1);
+  prompting = 0;
   watchdog_forgive(L);
   return 0;
 }

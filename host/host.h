@@ -46,4 +46,6 @@ void watchdog_forgive(lua_State *L);             /* what was ended is over: a pr
 void host_waited(void);                         /* called by what waits */
 void host_wrote(void);                          /* called before a write leaves: what is ended from here on has to be resumed */
 
+bool script_is_library(const char *source);     /* of lua_Debug: "@lua/…", which the program carries; only reads */
+
 #endif

@@ -17,7 +17,6 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "embedded.h"
 #include "host.h"
 
 #define LIMIT_SECONDS 20.0   /* of processor time since something was last waited for */
@@ -60,11 +59,6 @@ void host_wrote(void)
 
 /* ---- whose line it is ---- */
 
-static bool is_library(const char *source)
-{
-  return strncmp(source, "@lua/", 5) == 0 && embedded_find(source + 1) != NULL;
-}
-
 /* The innermost line that is not of the library, else the innermost of all. Reads only, so that the timer may do it, too.
  * Returns whether it is a recipe's or a script's. */
 static bool blame(lua_State *L, lua_Debug *found)
@@ -75,7 +69,7 @@ static bool blame(lua_State *L, lua_Debug *found)
   for (int level = 0; lua_getstack(L, level, &at) != 0; level++) {
     if (lua_getinfo(L, "Sl", &at) == 0 || at.currentline < 0)   /* C has no lines */
       continue;
-    bool library = is_library(at.source);
+    bool library = script_is_library(at.source);
     if (!library || !any)
       *found = at;
     any = true;
@@ -248,7 +242,7 @@ static void on_interrupt(lua_State *L, lua_Debug *activation)
 {
   if (!dog.interrupted)
     lua_sethook(L, NULL, 0, 0);
-  else if (lua_getinfo(L, "Sl", activation) != 0 && activation->currentline >= 0 && !is_library(activation->source)) {
+  else if (lua_getinfo(L, "Sl", activation) != 0 && activation->currentline >= 0 && !script_is_library(activation->source)) {
     lua_sethook(L, NULL, 0, 0);
     lua_pushliteral(L, "stopped by SIGINT");
     (void)lua_error(L);

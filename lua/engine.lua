@@ -25,6 +25,9 @@
 ---@field findings table[]      of verify
 ---@field handovers table[]     of verify: cluster, role, keys and specs that were handed over
 ---@field scope table?          whose the run is, by its journal: lua/engine/scope.lua
+---@field stops engine.Stops
+---@field repeated table<thread, true>  whose call is made anew
+---@field acted table<thread, table>     the step that a task has done last, or tried to
 ---@field inspections table<table, table>  of verify: by what the recipe got for a thing, its checks and the thing
 local Engine = { __name = "Engine" }
 Engine.__index = Engine
@@ -48,8 +51,8 @@ local RESOURCES <const> = {   -- the service that each is a thing of
 M.RESOURCES = RESOURCES
 
 local OPTIONS <const> = { session = true, recipe = true, arguments = true, mode = true, run_id = true, entries = true, listener = true,
-  given = true, flags = true, traceback = true, requests = true, accept = true, spec = true, confirm_writes = true, confirm_irreversible = true,
-  confirm_deletion = true, ask = true }
+  given = true, flags = true, traceback = true, stop = true, requests = true, accept = true, spec = true, confirm_writes = true,
+  confirm_irreversible = true, confirm_deletion = true, ask = true }
 
 -- What the journal of the run says, when it is resumed: whether something was changed, and when last.
 local function remember(self, entries)
@@ -73,6 +76,7 @@ end
 ---  entries: table[]?,             the lines of its journal, when a run is resumed
 ---  spec: carried.File?,           a hand-over, which stands for AWS
 ---  traceback: boolean?,           the calls that led to an error of the recipe's are told
+---  stop: { open: (fun(stop: engine.Stop): boolean), on_error: boolean }?,   somebody looks where the recipe stops: lua/engine/stop.lua
 ---  requests: boolean?,            a plan lists the requests that run would send
 ---  accept: (fun(engine: Engine, plan: table): table?)?,   why a run does not do its plan, as the `error` of its report
 ---  listener: (fun(event: table))?,
@@ -87,12 +91,15 @@ function M.new(options)
   end
   local self = setmetatable({
     mode = options.mode, recipe = options.recipe, arguments = options.arguments or {}, options = options, session = options.session,
+    repeated = setmetatable({}, { __mode = "k" }), acted = setmetatable({}, { __mode = "k" }),
     steps = {}, by_key = {}, kinds = {}, checked = {}, findings = {}, answers = {}, handovers = {}, inspected = {}, inspections = {},
     given = options.given or { cluster = (options.arguments or {}).cluster }, flags = options.flags or {},
     listener = options.listener or function() end, spec = options.spec,
   }, Engine)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
-  self.context.spec, self.context.located = options.spec, { traceback = options.traceback, path = options.recipe.path }
+  self.stops = require("engine.stop").new(self, options.stop)
+  self.context.spec = options.spec
+  self.context.located = { traceback = options.traceback, path = options.recipe.path, stops = options.stop and self.stops }
   self.context.console = function() return require("engine.mend").cmek(self, "run", "console", require("engine.mend").CHAIN) end
   self.context.attempts = attempts.new(self.context, options.entries)
   remember(self, options.entries or {})
@@ -186,7 +193,7 @@ end
 -- Runs the recipe's function in a pass: "plan", "do", "verify" or "destroy".
 local function pass(self, name)
   self.phase, self.counted = name, {}
-  if self.recipe.bind then self.recipe:bind(require("engine.environment").of(self)) end
+  if self.recipe.bind then self.recipe:bind(self.stops:watch(require("engine.environment").of(self))) end
   local arguments = {}
   for key, value in pairs(self.arguments) do arguments[key] = value end   -- order cannot be seen
   return require("located").call(self.context.located, self.recipe.run, arguments)

@@ -21,6 +21,8 @@ local COMMON <const> = {
   { "requests",  "also the requests that run would send, in full", words = "plan" },
   { "trust",     "let the recipe of a file use files, processes and all of Lua", words = "plan run verify resume destroy" },
   { "traceback", "tell of an error in a recipe which calls led to it", words = "plan run verify resume destroy" },
+  { "on_error",  "repl: where a step fails a prompt opens, to look, mend and go on (cmek help on-error)", value = "repl", choices = { "repl" },
+    words = "plan run verify resume destroy" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify destroy" },
   { "save_args", "write the arguments that were given into a file for --args", value = "FILE", words = "plan run" },
   { "explain_args", "show each argument, where its value is from and what it was preferred to; nothing is asked of a service", words = "plan" },
@@ -104,7 +106,7 @@ function M.list(word, specifications)
   end
   for _, flag in ipairs(COMMON) do
     if belongs(flag, word) then
-      list[#list + 1] = { name = flag[1], flag = spelling(flag[1]), text = flag[2], value = flag.value, group = "common" }
+      list[#list + 1] = { name = flag[1], flag = spelling(flag[1]), text = flag[2], value = flag.value, choices = flag.choices, group = "common" }
     end
   end
   return list

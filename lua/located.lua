@@ -130,11 +130,19 @@ function M.of(raised, options)
 end
 
 --- Calls a recipe's function; what it raises as a text is told by its line.
----@param options { traceback: boolean?, path: string? }?
+---@param options { traceback: boolean?, path: string?, stops: engine.Stops? }?  stops: somebody may look at what went wrong
 ---@param fn function
 function M.call(options, fn, ...)
-  local results = table.pack(xpcall(fn, function(raised) return M.of(raised, options) end, ...))
-  if not results[1] then error(results[2], 0) end
+  local stops = options and options.stops
+  local results = table.pack(xpcall(fn, function(raised)
+    local told = M.of(raised, options)
+    if stops then stops:look(raised, told) end
+    return told
+  end, ...))
+  if not results[1] then
+    if stops then stops:failed(results[2]) end
+    error(results[2], 0)
+  end
   return table.unpack(results, 2, results.n)
 end
 

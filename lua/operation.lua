@@ -81,7 +81,7 @@ function M.read(word, arguments, output)
   end
   local trust = false
   for _, argument in ipairs(rest) do trust = trust or argument == "--trust" end   -- before its arguments are known
-  local recipe = recipes.load(name, { reserved = flags.reserved(), trust = trust })
+  local recipe = recipes.load(name, { reserved = flags.reserved(), trust = trust, steps = require("step_in").asked(rest) })
   local common, typed = flags.parse(word, name, recipe.args, rest)
   if common.help then
     output:help(require("command.help").recipe(name, word) .. "\n")
@@ -96,6 +96,7 @@ function M.read(word, arguments, output)
   for _, wrong in ipairs(argument_sources.misspelt(recipe.args)) do
     output:note(("%s is of no argument of the recipe '%s'; did you mean %s?\n"):format(wrong.name, recipe.name, wrong.near))
   end
+  require("step_in").check(common, output)
   M.open_files(common)
   cluster_of(common, recipe, sources)
   if common.explain_args then
@@ -163,11 +164,13 @@ local function repeated(common)
 end
 
 --- The engine's options for what a command does.
-local function engine_for(word, order, session, progress, extra)
+local function engine_for(word, order, session, progress, output, extra)
   local options = {
     session = session, recipe = order.recipe, arguments = order.arguments, given = order.given, flags = repeated(order.common),
     mode = word, traceback = order.common.traceback, spec = order.common.files and order.common.files.spec or nil,
     listener = function(event) progress:tell(event) end,
+    stop = require("step_in").options(order.common,
+      { door = session.door, session = session, progress = progress, output = output, recipe = order.recipe, run_id = extra.run_id }),
   }
   for name, value in pairs(extra) do options[name] = value end   -- order cannot be seen
   return require("engine").new(options)
@@ -200,7 +203,7 @@ end
 ---@return table report, integer status, Engine engine
 function M.look(word, order, output)
   local _, session, progress = M.connect(order.common, nil, nil, output)
-  local engine = engine_for(word, order, session, progress, { requests = order.common.requests })
+  local engine = engine_for(word, order, session, progress, output, { requests = order.common.requests })
   local ok, report, status = pcall(execute, engine, order, session, progress)
   progress:close()
   if not ok then error(report, 0) end
@@ -248,7 +251,7 @@ function M.act(word, order, output, resumed)
     vault_auth_mount = order.common.vault_auth_mount, resumed = resumed ~= nil, out = absolute(order.common.out),
     facts = files.facts and files.facts.document, spec = files.spec and files.spec.document,
   })
-  local engine = engine_for(word, order, session, progress, {
+  local engine = engine_for(word, order, session, progress, output, {
     run_id = id, entries = resumed and resumed.entries, accept = order.accept,
     confirm_writes = function(question)
       progress:clear()

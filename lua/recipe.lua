@@ -126,7 +126,8 @@ end
 
 --- Loads a recipe and checks it; it can be told its arguments and run afterwards.
 ---@param name string  a stock recipe, or a file
----@param options { reserved: table<string, true>?, trust: boolean? }?  flags that are the command's own; trust: the sandbox is lifted
+---@param options { reserved: table<string, true>?, trust: boolean?, steps: boolean? }?  flags that are the command's own; trust: the sandbox
+---  is lifted; steps: somebody may look at its variables where it stops
 ---@return Recipe
 function M.load(name, options)
   local text, path = M.source(name)
@@ -134,8 +135,8 @@ function M.load(name, options)
   if trusted and not is_file then
     failure.usage(("--trust is for a recipe in a file, and '%s' is one of cmek's own, which needs none"):format(name))
   end
-  local world = sandbox.new { path = path, is_file = is_file, trusted = trusted }
-  local chunk, message = load(text, "@" .. path, "t", world.environment)
+  local world = sandbox.new { path = path, is_file = is_file, trusted = trusted, steps = options and options.steps }
+  local chunk, message = world:load(text, path)
   if not chunk then failure.usage(message) end
   local located = require "located"
   local ok, definition = pcall(located.call, nil, chunk)

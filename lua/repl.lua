@@ -14,11 +14,16 @@
 ---@field last string?          the whole of what was printed last
 ---@field traced boolean?       `:trace on`
 ---@field live repl.NamesCache  names for TAB
+---@field inside Recipe?        whose run it is opened in, when that stops
+---@field stopped repl.Stopped?   where
+---@field leaving boolean?      no more lines are read
+---@field going_on boolean?     :continue was typed
 local Repl = { __name = "Repl" }
 Repl.__index = Repl
 
 local chunks = require "repl.chunk"
 local failure = require "ui.failure"
+local task = require "task"
 local show = require "repl.show"
 local trouble = require "repl.trouble"
 
@@ -29,32 +34,48 @@ local WHO <const> = 20    -- times 50 ms that the first chunk waits to know whos
 local LEAST <const> = 5   -- lines of a value that are shown even on the lowest terminal
 
 ---@param options { door: table, session: Session, progress: ui.Progress, output: ui.Output, common: table, interactive: boolean,
----  read: (fun(pending: string?): string?, string?), keep: (fun(text: string))?, order: table? }
+---  read: (fun(pending: string?): string?, string?), keep: (fun(text: string))?, order: table?, inside: Recipe?, run_id: string? }
 ---  read: the next line, without its end, of the chunk whose earlier lines it is given; nil and why: "cancelled", or there are no more;
----  keep: told of each chunk, for the history; order: the recipe and the arguments that were named, as operation.read has them
+---  keep: told of each chunk, for the history; order: the recipe and the arguments that were named, as operation.read has them;
+---  inside: the recipe in whose run it opens (step_in), and run_id: that run
 ---@return Repl
 function M.new(options)
   local self = setmetatable({ door = options.door, session = options.session, progress = options.progress, output = options.output,
     common = options.common, interactive = options.interactive, read = options.read, keep_text = options.keep or function() end,
-    order = options.order, run_id = "", chunks = {}, failed = {}, line = 0 }, Repl)
+    order = options.order, inside = options.inside, run_id = options.run_id or "", chunks = {}, failed = {}, line = 0 }, Repl)
   self.name = self.interactive and "prompt" or "stdin"
   self.live = self.interactive and require("repl.names_cache").open() or require("repl.names_cache").new()
   for _, part in ipairs(PARTS) do self:watch(part) end
+  self.checked, self.looked = self.inside ~= nil, self.inside ~= nil   -- by the run, which says whose it is
   self:reload()
   return self
 end
 
 -- The prompt -------------------------------------------------------------------------------------------------------
 
+--- Whether it may write: what it was let, or what the run may that has stopped.
+---@return boolean
+function Repl:may_write()
+  if self.stopped then return self.stopped.stop.writes end
+  return self.journal ~= nil
+end
+
+-- What stands in the prompt before its right: the line that has stopped, or whose account it is.
+local function place_of(self)
+  local frame = self.stopped and self.stopped.stop.frames[1]
+  if frame then return ("%s:%d "):format(frame.path:match "[^/]*$", frame.line) end
+  if self.stopped then return "" end
+  return "cmek " .. (self.account and ("%s…%s "):format(self.account:sub(1, 4), self.session.region and ":" .. self.session.region or "") or "")
+end
+
 --- The prompt's own text: whose account and which region, once that is known, and whether it only reads.
 ---@param more boolean  lines of a chunk are missing
 ---@return string  what moves no cursor stands between \1
 function Repl:prompt(more)
-  local where = self.account and ("%s…%s "):format(self.account:sub(1, 4), self.session.region and ":" .. self.session.region or "") or ""
-  local text = ("cmek %s%s>"):format(where, self.journal and "write" or "read")
+  local text = ("%s%s>"):format(place_of(self), self:may_write() and "write" or "read")
   if more then text = (" "):rep(utf8.len(text) - 1) .. "…" end
   if not self.output.colour then return text .. " " end
-  local colour = self.journal and "1;31" or "1"
+  local colour = self:may_write() and "1;31" or "1"
   return ("\1\27[%sm\1%s\1\27[0m\1 "):format(colour, text)
 end
 
@@ -135,12 +156,21 @@ function Repl:keep(text, values)
   end
 end
 
+-- Calls fn in a task of its own; where a recipe has stopped, the tasks of the run rest meanwhile.
+function Repl:in_task(fn)
+  local tasks = self.session.tasks
+  if not self.stopped then return pcall(tasks.run, fn) end
+  local results = table.pack(pcall(function() return tasks.spawn(fn).wait() end))
+  task.rest(tasks, true)
+  return table.unpack(results, 1, results.n)
+end
+
 --- Runs a compiled chunk as a task.
 ---@param chunk function
 ---@return boolean ok, any ...  its values, or what it raised
 function Repl:call(chunk)
   self.begin()
-  return pcall(self.session.tasks.run, function()
+  return self:in_task(function()
     if not self.checked then
       require("operation").check_account(self.common, self.session)
       self.checked = true
@@ -167,7 +197,7 @@ end
 -- Runs a chunk and prints. Returns whether it went well.
 function Repl:evaluate(chunk, text, line)
   local results = table.pack(self:call(chunk))
-  self.progress:close()
+  if not self.stopped then self.progress:close() end
   local stopped = self:go_on()
   if stopped and not results[1] and self.interactive then
     self:keep(text, { n = 0 })
@@ -200,7 +230,7 @@ function Repl:feed(pending, first, line)
   if not pending and line:find "^%s*:" then return require("repl.commands").run(self, line) end
   if not pending and line:find "^%s*%?" then return require("repl.commands").run(self, ":help " .. line:match "^%s*%?%s*(.*)") end
   if chunks.is_blank(text) then return true end
-  local chunk, message = chunks.load(text, self.name, self.environment, self.interactive and 1 or first)
+  local chunk, message = chunks.load(text, self.name, self.scope, self.interactive and 1 or first)
   if chunk or message then self.keep_text(text) end
   if chunk then return self:evaluate(chunk, text, self.interactive and 1 or first) end
   if not message then return "more", text end
@@ -236,6 +266,20 @@ function Repl:run()
   return failure.SIGNALS[self.door:stopping()] or failure.DONE
 end
 
+--- Where a recipe has stopped: shows the place, and reads and runs until somebody goes on or leaves. In the task that has stopped.
+---@param stop engine.Stop
+---@return boolean go_on
+function Repl:step_in(stop)
+  self.stopped = require("repl.stopped").new(stop)
+  self.scope = self.stopped:scope(self.environment)
+  self.leaving, self.going_on = false, false
+  self.output:note(("%s\n%s\n"):format(self.stopped:headline(), self.output:paint("dim", self.stopped:advice())))
+  local ok, raised = pcall(self.run, self)
+  self.stopped, self.scope = nil, self.environment
+  if not ok then error(raised, 0) end
+  return self.going_on
+end
+
 --- Ends what was begun: the journal of a prompt that was let write.
 function Repl:close()
   self.live:save()
@@ -247,7 +291,10 @@ end
 
 --- Asks at the terminal for the right to write. What is written from then on is in a journal.
 function Repl:allow_writes()
-  if self.journal then return end
+  if self:may_write() then return end
+  if self.stopped then
+    failure.usage("what this prompt may write is what its run may: that reads until its plan is agreed to", ":continue, or :quit")
+  end
   local runs = require "runs"
   local directory = runs.directory(self.common.journal)
   local ok, reason = self.door:permit_writes "Let this prompt create and change things? [y/N] "
@@ -262,12 +309,15 @@ end
 --- What TAB can complete.
 ---@return repl.World
 function Repl:known()
-  return { names = self.names, environment = self.environment, live = self.live, commands = require("repl.commands").known() }
+  local names = self.names
+  if self.stopped then names = setmetatable(self.stopped:names(), { __index = names }) end
+  return { names = names, environment = self.environment, live = self.live, commands = require("repl.commands").known(self) }
 end
 
 --- Begins anew: globals and what was required are gone.
 function Repl:reload()
   self.environment, self.begin, self.names = require("repl.world").new(self)
+  self.scope = self.stopped and self.stopped:scope(self.environment) or self.environment
 end
 
 --- Help on a name that is at hand, or a topic of `cmek help`.

@@ -3,6 +3,7 @@
 ---@field environment table   the _ENV of the recipe's chunks: reads come from names, writes raise
 ---@field names table<string, any>
 ---@field kinds table<string, table>   what the recipe described with resource { … }, by kind
+---@field sources table<string, string>  the texts that were loaded, by path
 local Sandbox = { __name = "Sandbox" }
 Sandbox.__index = Sandbox
 
@@ -98,7 +99,8 @@ local function lift(self, look)
 end
 
 --- A world with the safe part of Lua, the library's pure modules and a `require`.
----@param options { path: string, is_file: boolean, trusted: boolean? }  the recipe; files are required from beside it; trusted: --trust
+---@param options { path: string, is_file: boolean, trusted: boolean?, steps: boolean? }  the recipe; files are required from beside it;
+---  trusted: --trust; steps: somebody may look at the variables where it stops
 ---@return Sandbox
 function M.new(options)
   local sorted = require "sorted"
@@ -108,7 +110,8 @@ function M.new(options)
     policy = library "policy", names = library "names",
   }
   for _, name in ipairs(BASE) do names[name] = _G[name] end
-  local self = setmetatable({ names = names, loaded = {}, kinds = {}, is_file = options.is_file, trusted = options.trusted }, Sandbox)
+  local self = setmetatable({ names = names, loaded = {}, kinds = {}, sources = {}, is_file = options.is_file, trusted = options.trusted,
+    steps = options.steps }, Sandbox)
   self.folder = options.path:match "^(.*/)" or ""
   local function look(_, name)
     local value = names[name]
@@ -162,6 +165,15 @@ local function find(self, name)
   return require("embedded").source("recipes/" .. file), "recipes/" .. file
 end
 
+--- A chunk of this world.
+---@param text string
+---@param path string  what messages show
+---@return function? chunk, string? message
+function Sandbox:load(text, path)
+  self.sources[path] = text
+  return require("source").load(text, path, self.environment, self.steps)
+end
+
 --- What a recipe gets for `require "name"`: a pure module of the library, or a chunk of its own world.
 ---@param name string
 function Sandbox:require(name)
@@ -172,7 +184,7 @@ function Sandbox:require(name)
   if self.loaded[name] ~= nil then return self.loaded[name] end
   local text, path = find(self, name)
   if not text then error(("there is no module '%s' in the library or beside the recipe"):format(name), 3) end
-  local chunk, message = load(text, "@" .. path, "t", self.environment)
+  local chunk, message = self:load(text, path)
   if not chunk then error(message, 0) end
   local result = chunk()
   self.loaded[name] = result == nil and true or result

@@ -97,10 +97,12 @@ function M.order(arguments, output)
     output:help(require("flags").help("run", nil, {}) .. "\n")
     return nil
   end
+  require("step_in").check(common, output)
   local path = common.plan
   local document = parse(path)
   check(path, document)
-  local recipe = require("recipe").load(document.recipe.origin, { reserved = require("flags").reserved(), trust = common.trust })
+  local recipe = require("recipe").load(document.recipe.origin, { reserved = require("flags").reserved(), trust = common.trust,
+    steps = common.on_error ~= nil })
   if recipe.hash ~= document.recipe.hash then
     refuse(path, ("the recipe '%s' has changed since the plan was made on %s"):format(document.recipe.origin, document.made_at),
       again(path, document, recipe))

@@ -18,6 +18,19 @@ function Overdue:__tostring() return ("not done after %g seconds"):format(self.s
 ---@return boolean
 function M.is_overdue(raised) return getmetatable(raised) == Overdue end
 
+local internal = setmetatable({}, { __mode = "k" })   -- by scheduler, what scripts are not given
+
+--- Sleeps until everything else in the scheduler has come to rest: done, waiting for others, or resting like this. Those that rest wake one by
+--- one, each when all that the one before it began has come to rest.
+---@param tasks task.Scheduler
+---@param first boolean?  before others that rest
+function M.rest(tasks, first) internal[tasks].rest(first) end
+
+--- The threads of the running task and of those that wait for it, from it outwards.
+---@param tasks task.Scheduler
+---@return thread[]
+function M.threads(tasks) return internal[tasks].threads() end
+
 ---@class task.Scheduler
 ---@field run fun(fn: function, ...): any         runs a main task to its end; returns its results, raises its error
 ---@field map fun(list: table, fn: function): table   fn of every member, all at once; results in the list's order
@@ -37,6 +50,7 @@ function M.new(door)
   local ready, first, last = {}, 1, 0   -- a queue of tasks that can go on
   local by_thread = {}
   local alive, running = 0, nil
+  local blocked, resting = 0, {}        -- tasks that wait for others, but for daemons; those that wait until all is at rest
 
   local function enqueue(task)
     last = last + 1
@@ -96,7 +110,10 @@ function M.new(door)
     if group.pending > 0 then
       group.waiters = group.waiters or {}
       table.insert(group.waiters, running)
+      local counted = running.daemon and 0 or 1
+      blocked = blocked + counted
       coroutine.yield()
+      blocked = blocked - counted
     end
     if group.failed then error(group.failed[1], 0) end
     if group.cancelled then error(CANCELLED, 0) end
@@ -162,6 +179,7 @@ function M.new(door)
         wait_for(group)
         return table.unpack(task.results, 1, task.results.n)
       end,
+      failed = function() return task.done == true and not task.ok end,
     }
   end
 
@@ -180,6 +198,21 @@ function M.new(door)
     return table.unpack(task.results, 1, task.results.n)
   end
 
+  internal[tasks] = {
+    rest = function(before)
+      need_task "rest"
+      table.insert(resting, before and 1 or #resting + 1, running)
+      coroutine.yield()
+    end,
+    threads = function()
+      local threads, task = {}, running
+      while task do
+        threads[#threads + 1], task = task.thread, task.parent
+      end
+      return threads
+    end,
+  }
+
   function tasks.run(fn, ...)
     local main = start(nil, fn, ...)
     while alive > 0 do
@@ -187,6 +220,8 @@ function M.new(door)
       if first <= last then
         task = ready[first]
         ready[first], first = nil, first + 1
+      elseif #resting > 0 and alive == blocked + #resting then
+        task = table.remove(resting, 1)
       else
         task = by_thread[door.http.wait()] or error("every task waits for another", 0)
       end

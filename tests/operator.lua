@@ -58,11 +58,11 @@ end
 --- Somebody else in the same world. Options: who (of simulation:add_user), api_key, yes, confirm.
 function M.beside(other, options) return operator(other.world, other.simulation, options.who, options) end
 
---- Runs a recipe. Options: mode, arguments, entries, run_id, requests; the rest goes to the engine.
+--- Runs a recipe. Options: mode, arguments, entries, run_id, requests, stop, steps; the rest goes to the engine.
 ---@return table report, integer status
 function M.run(who, name, options)
   options = options or {}
-  local recipe = recipes.load(name)
+  local recipe = recipes.load(name, { steps = options.steps })
   local values = { cluster = "orders" }
   for key, value in pairs(options.arguments or {}) do values[key] = value end
   who.events = {}
@@ -70,6 +70,7 @@ function M.run(who, name, options)
   local engine = require("engine").new {
     session = who.session, recipe = recipe, mode = options.mode or "run", run_id = options.run_id or "run-1", entries = options.entries,
     arguments = arguments, given = given, flags = options.flags, spec = options.spec, requests = options.requests,
+    stop = options.stop,
     listener = function(event) table.insert(who.events, event) end,
     confirm_writes = function(question) return who.door:permit_writes(question) end,
     confirm_irreversible = function(text, cluster) return who.door:permit_irreversible(text, cluster) end,

@@ -249,7 +249,7 @@ function M.look(path, from, text)
     kinds = from and from.kinds or {}, touches = from and from.touches }, Look)
   self.seen[path] = true
   text = text or assert(require("file").read(path, SOURCE_MAX))
-  local chunk, message = load(text, "@" .. path, "t", {})
+  local chunk, message = require("source").load(text, path, {})
   if not chunk then
     self:found({ line = math.tointeger(tonumber(message:match ":(%d+): ")) or 1 }, "%s", message:match ":%d+: (.*)$" or message)
     return self.findings

@@ -4,6 +4,8 @@
 ---@field value string
 ---@field line integer
 ---@field column integer
+---@field from integer    where it stands in the text
+---@field to integer
 local M = {}
 
 local KEYWORDS <const> = {}
@@ -82,10 +84,10 @@ function M.tokens(text)
     end
     if at > #text then break end
     local kind, value, to = read(text, at)
-    list[#list + 1] = { kind = kind, value = value, line = line, column = at - start + 1 }
+    list[#list + 1] = { kind = kind, value = value, line = line, column = at - start + 1, from = at, to = to }
     at = to + 1
   end
-  list[#list + 1] = { kind = "eof", value = "the end", line = line, column = 1 }
+  list[#list + 1] = { kind = "eof", value = "the end", line = line, column = 1, from = #text + 1, to = #text }
   return list
 end
 

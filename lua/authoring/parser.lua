@@ -274,7 +274,12 @@ statements["return"] = function(self)
 end
 
 statements["goto"] = function(self) self:next() end
-statements["break"] = function() end
+statements["break"] = function(self)   -- or a call of `break()`, which recipes may write (lua/source.lua)
+  local token, after = self.tokens[self.at - 1], self.tokens[self.at + 1]
+  if not (self:is "(" and after.kind == "word" and after.value == ")") then return end
+  local name = self:node("name", token, { value = require("source").BREAK })
+  self:node("call", token, { fn = name, args = self:arguments() })
+end
 statements[";"] = function() end
 statements["::"] = function(self)
   self:next()

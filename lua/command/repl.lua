@@ -4,23 +4,6 @@ local flags = require "flags"
 
 local M = {}
 
--- Where lines can be edited; else nil, where nobody sits there, or at a terminal that moves no cursor.
-local function edited(output)
-  local terminal = output.terminal
-  local whole = terminal.is_terminal "stdin" and terminal.is_terminal "stdout"
-  if not whole or require("process").environment "TERM" == "dumb" then return nil end
-  local editor, message = require("repl.edited").new(output)
-  if not editor then output:note(("lines cannot be edited: %s\nnext: apt-get install libedit2\n"):format(message)) end
-  return editor
-end
-
--- Lines of a pipe, or of a terminal that cannot edit them.
-local function plain(terminal, interactive)
-  return { keep = function() end, line = function(self, pending)
-    return terminal.read_line(interactive and self.repl:prompt(pending ~= nil):gsub("\1", "") or "")
-  end }
-end
-
 ---@param arguments string[]
 ---@param output ui.Output
 ---@return integer status  1 when lines of a pipe ended at an error
@@ -39,8 +22,7 @@ function M.run(arguments, output)
     return 0
   end
   local door, session, progress = require("operation").connect(common, nil, nil, output)
-  local interactive = output.terminal.is_terminal "stdin"
-  local reader = edited(output) or plain(output.terminal, interactive)
+  local reader, interactive = require("repl.reader").new(output)
   local repl = require("repl").new { door = door, session = session, progress = progress, output = output, common = common,
     interactive = interactive, read = function(pending) return reader:line(pending) end, keep = function(text) reader:keep(text) end,
     order = order }

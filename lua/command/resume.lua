@@ -10,7 +10,8 @@ local M = {}
 local function order_of(run, common, output)
   local begin = run.begin
   if not begin.recipe then failure.usage(("run %s was the script '%s': run it again"):format(run.id, begin.script or "?")) end
-  local recipe = require("recipe").load(begin.recipe, { reserved = flags.reserved(), trust = common.trust or begin.trusted })
+  local recipe = require("recipe").load(begin.recipe, { reserved = flags.reserved(), trust = common.trust or begin.trusted,
+    steps = common.on_error ~= nil })
   if recipe.hash ~= begin.hash and begin.trusted and not common.trust then
     failure.usage(("the recipe '%s' has changed since it was trusted with run %s"):format(begin.recipe, run.id),
       ("cmek resume %s --trust"):format(run.id))
@@ -34,6 +35,7 @@ function M.run(arguments, output)
     output:help(flags.help("resume", nil, {}) .. "\n")
     return failure.DONE
   end
+  require("step_in").check(common, output)
   local directory, named = runs.locate(common.journal, id)
   if named ~= id then common.journal = directory end   -- the run goes on in the journal that was named
   local run = runs.unfinished(directory, named)

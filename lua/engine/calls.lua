@@ -72,7 +72,11 @@ function M.within(context, scope, fn, ...)
   local thread = coroutine.running()
   local outer = context.scopes[thread]
   context.scopes[thread] = scope
-  local results = table.pack(pcall(fn, ...))
+  local stops = context.located and context.located.stops
+  local results = table.pack(xpcall(fn, function(raised)
+    if stops then stops:look(raised) end
+    return raised
+  end, ...))
   context.scopes[thread] = outer
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
@@ -108,10 +112,13 @@ end
 
 -- The nth such call of this pass: what it is about may not be known in the plan, so it is counted.
 local function key_of(engine, service, operation, region)
-  local counted = engine.counted
+  local counted, thread = engine.counted, coroutine.running()
   local key = ("call %s %s %s"):format(region or "", service, operation)
+  local last = counted[thread]
+  if engine.repeated[thread] and last and last.key == key then return last.whole end   -- the same call, anew
   counted[key] = (counted[key] or 0) + 1
-  return ("%s %d"):format(key, counted[key])
+  counted[thread] = { key = key, whole = ("%s %d"):format(key, counted[key]) }
+  return counted[thread].whole
 end
 
 local function in_plan(engine, call)
@@ -214,6 +221,7 @@ function M.tasks(context)
   local tasks = context.tasks
   local function inherited(fn)
     local scope = M.scope(context)
+    if context.located.stops then fn = context.located.stops:inherited(fn) end
     local function located(...) return require("located").call(context.located, fn, ...) end
     if not scope then return located end
     return function(...) return M.within(context, scope, located, ...) end

@@ -18,6 +18,7 @@ Context.__index = Context
 local failure = require "engine.failure"
 local keys = require "engine.keys"
 local refusal = require "refusal"
+local sorted = require "sorted"
 local task = require "task"
 local unknown = require "unknown"
 
@@ -66,6 +67,15 @@ end
 --- Has a read made again when it is asked for next: what it showed is out of date.
 ---@param key string
 function Context:forget(key) self.reads[key] = nil end
+
+--- Has reads made again that somebody may have put right what they showed: those that failed and those that a change begins with, or all.
+---@param all boolean
+function Context:read_again(all)
+  for key, read in sorted(self.reads) do
+    if all or read.failed() or key:find "^keys " or key:find "^holder " then self:forget(key) end
+  end
+  for _, attempt in ipairs(self.attempts.list) do attempt.description = nil end   -- of a moment that is past
+end
 
 --- Who we are in AWS.
 ---@return { account: string, arn: string, user_id: string, source: string }

@@ -52,13 +52,9 @@ end
 
 local function arn_of(have) return type(have) == "table" and type(have.arn) == "string" and have.arn or nil end
 
--- A step for one thing that is there; `asked` is when the recipe asked for it.
-local function add(engine, resource, deletion, thing, asked)
-  local context, want, have = engine.context, thing.want, thing.have
-  local key = table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
-  if engine.by_key[key] then return end   -- of several generations each may have been asked for
-  local step = steps.new(engine, key, { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource,
-    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete", asked = asked, engine = engine })
+-- What becomes of one thing that is there, as far as it can be told by itself.
+local function judge_alone(context, step)
+  local resource, deletion, want, have = step.resource, step.deletion, step.want, step.have
   if resource.own and not resource.delete then
     local why = resource.way_back and ("it is taken back by %s"):format(resource.way_back) or "its kind has no delete"
     step.action, step.reason, step.stays = "none", why .. ": it is left as it is", resource.way_back ~= nil
@@ -75,12 +71,22 @@ local function add(engine, resource, deletion, thing, asked)
   end
   local reason = deletion.refusal(context, want, have)
   if reason then
-    step.action, step.reason, step.told = "refuse", reason, deletion.told and deletion.told(engine, want, have)
+    step.action, step.reason, step.told = "refuse", reason, deletion.told and deletion.told(step.engine, want, have)
     return
   end
   step.reason = deletion.about(want, have)
   step.irreversible = deletion.irreversible ~= nil and (deletion.is_final == nil or deletion.is_final(want))
   for _, text in ipairs(deletion.warnings and deletion.warnings(want, have) or {}) do context:warn(text, step.region) end
+end
+
+-- A step for one thing that is there; `asked` is when the recipe asked for it.
+local function add(engine, resource, deletion, thing, asked)
+  local want, have = thing.want, thing.have
+  local key = table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
+  if engine.by_key[key] then return end   -- of several generations each may have been asked for
+  steps.new(engine, key, { kind = resource.kind, name = resource.name(want), region = resource.region(want), resource = resource,
+    deletion = deletion, want = want, have = have, arn = arn_of(have), action = "delete", asked = asked, engine = engine },
+    function(step) judge_alone(engine.context, step) end)
 end
 
 --- `ensure` in this pass: what is there of the wanted thing becomes steps; the recipe gets what is known of it.

@@ -57,14 +57,9 @@ local function compare(engine, step)
   step.reason = waits or step.irreversible and finality(resource, want) or nil
 end
 
-local function new_step(engine, resource, want)
-  return steps.new(engine, key_of(resource, want), { kind = resource.kind, name = resource.name(want), region = resource.region(want),
-    resource = resource, want = want, engine = engine })
-end
-
 local function plan(engine, resource, want)
-  local step = new_step(engine, resource, want)
-  compare(engine, step)
+  local step = steps.new(engine, key_of(resource, want), { kind = resource.kind, name = resource.name(want), region = resource.region(want),
+    resource = resource, want = want, engine = engine }, function(step) compare(engine, step) end)
   engine.listener { kind = "planned", step = report.step(step) }
   local usable = (step.action ~= "refuse" or step.own) and step.action ~= "create" and step.have or nil
   step.outcome = resource.result(want, usable)
@@ -73,13 +68,27 @@ end
 
 -- Do ---------------------------------------------------------------------------------------------------------------
 
--- The change itself; what it comes to is the thing as it is now.
-local function change(engine, step, want)
+-- The change itself; what it comes to is the thing as it is now. found: the step, or what a later look has found.
+local function change(engine, step, want, found)
   local resource, context = step.resource, engine.context
-  if step.have == nil then return resource.create(context, want, step) end
-  if step.action == "change" or step.pending then return resource.update(context, want, step.have, step) end
-  if #resource.differences(want, step.have) > 0 then steps.unplanned(key_of(resource, want)) end
-  return step.have
+  if found.have == nil then return resource.create(context, want, step) end
+  if found.action == "change" or found.pending then return resource.update(context, want, found.have, step) end
+  if #resource.differences(want, found.have) > 0 then steps.unplanned(key_of(resource, want)) end
+  return found.have
+end
+
+-- What is found of a step that is carried out anew, since somebody has looked at what went wrong, as a run that is resumed finds it. What
+-- was not planned, and so not agreed to, is not done.
+local function look_again(engine, step, want)
+  local found = { resource = step.resource, want = want }
+  compare(engine, found)
+  if found.action == "refuse" then
+    failure.raise(failure.with({ code = "refused", region = step.region, what = ("%s %s"):format(step.kind, found.name), message = found.reason },
+      found.told))
+  end
+  local more = step.action == "none" and not step.pending and found.action ~= "none" or step.action == "change" and found.action == "create"
+  if more or found.irreversible and not step.irreversible then steps.unplanned(key_of(step.resource, want)) end
+  return found
 end
 
 -- A step whose name hung on what only the run could tell: the first that is left of its kind and region.
@@ -97,7 +106,13 @@ local function act(engine, resource, want)
   local key = key_of(resource, want)
   local step = engine.by_key[key] or unnamed(engine, resource, want) or steps.unplanned(key)
   if resource.again then resource.again(want, step.want) end
-  local have = steps.carry_out(engine, step, function() return change(engine, step, want) end)
+  local thread = coroutine.running()
+  local anew = engine.repeated[thread]
+  if anew and engine.acted[thread] ~= step then steps.unplanned(key .. " here") end
+  engine.acted[thread] = step
+  local have = steps.carry_out(engine, step, function()
+    return change(engine, step, want, anew and look_again(engine, step, want) or step)
+  end)
   step.outcome = resource.result(want, have)
   return step.outcome
 end

@@ -224,6 +224,10 @@ function M.of(engine)
     ---@return string  the answer; raises where nobody is there to answer: arguments are better
     ---@example local team = ask("Whose key is it?")
     ask = function(question) return ask(engine, question) end,
+    --- Stops here for whoever sits at the terminal: a prompt with the variables of this line opens, and :continue goes on (cmek help on-error).
+    --- `break()` is the same. Where nobody is there it is passed over, with a word.
+    ---@example break()
+    breakpoint = function() engine.stops:pause() end,
   }
   world.aws = closed(calls.any(engine))
   for _, service in ipairs(engine.recipe.touches) do

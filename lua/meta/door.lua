@@ -84,6 +84,9 @@ function Door:stopping() end
 --- A prompt: what SIGINT stopped is over, and the next one may begin.
 function Door:go_on() end
 
+--- The prompt is over: from here on SIGINT stops the program again.
+function Door:prompt_over() end
+
 --- Nothing passes any more.
 function Door:shut() end
 

@@ -4,7 +4,8 @@ local failure = require "ui.failure"
 local M = {}
 
 --- A word, what may follow it, what it does, its function: it is given the prompt and the rest of the line.
----@type { [1]: string, usage: string?, text: string, run: fun(repl: Repl, rest: string) }[]
+---@type { [1]: string, usage: string?, text: string, stopped: boolean?, run: fun(repl: Repl, rest: string) }[]
+--- stopped: where a recipe has stopped, and nowhere else.
 local COMMANDS <const> = {
   { "help", usage = "[NAME]", text = "this, a function of the library, or a topic", run = function(repl, rest) repl:help(rest) end },
   { "allow-writes", text = "let the prompt create and change things, after a question; what it writes is in a journal",
@@ -17,10 +18,15 @@ local COMMANDS <const> = {
   { "save-recipe", usage = "FILE", text = "the chunks that went well, as a recipe to be edited",
     run = function(repl, rest) M.save_recipe(repl, rest) end },
   { "reload", text = "forget globals and what was required, keep the history", run = function(repl) repl:reload() end },
-  { "quit", text = "leave (or ^D)", run = function(repl) repl.leaving = true end },
+  { "where", usage = "[N]", text = "the lines on whose way the recipe has stopped; N: look at the variables of that one", stopped = true,
+    run = function(repl, rest) M.where(repl, rest) end },
+  { "locals", text = "the variables there, and what they hold", stopped = true, run = function(repl) repl:print(repl.stopped:locals()) end },
+  { "continue", text = "go on: what has failed is called anew, with what is in call; behind break() with the next line", stopped = true,
+    run = function(repl) M.go_on(repl) end },
+  { "quit", text = "leave (or ^D); where a recipe has stopped, the run ends", run = function(repl) repl.leaving = true end },
 }
 
---- The commands, one a line.
+--- The commands, one a line; those that are for where a recipe has stopped as well.
 ---@return string
 function M.list()
   local rows = {}
@@ -31,10 +37,13 @@ function M.list()
 end
 
 --- They and what they do, for completion.
+---@param repl Repl?
 ---@return { [1]: string, text: string }[]
-function M.known()
+function M.known(repl)
   local known = {}
-  for i, command in ipairs(COMMANDS) do known[i] = { ":" .. command[1], text = command.text } end
+  for _, command in ipairs(COMMANDS) do
+    if not command.stopped or repl and repl.stopped then known[#known + 1] = { ":" .. command[1], text = command.text } end
+  end
   return known
 end
 
@@ -54,9 +63,34 @@ end
 ---@return boolean
 function M.run(repl, line)
   local word, rest = line:match "^%s*:%s*(%S*)%s*(.-)%s*$"
-  local ok, result = pcall(function() return find(word).run(repl, rest) end)
+  local ok, result = pcall(function()
+    local command = find(word)
+    if command.stopped and not repl.stopped then
+      failure.usage((":%s is for where a recipe has stopped, and none has"):format(word), "cmek help on-error")
+    end
+    return command.run(repl, rest)
+  end)
   if not ok then repl:tell(result, "", 1) end
   return ok and result ~= false
+end
+
+--- Shows the calls, or chooses the one whose variables are at hand.
+function M.where(repl, rest)
+  local number = rest ~= "" and math.tointeger(tonumber(rest))
+  if rest ~= "" and not (number and repl.stopped:choose(number)) then
+    failure.usage((":where takes the number of one of %d lines, not '%s'"):format(#repl.stopped.stop.frames, rest), ":where shows them")
+  end
+  repl:print(repl.stopped:where())
+end
+
+--- Goes on with the recipe.
+function M.go_on(repl)
+  local stop = repl.stopped.stop
+  if stop.raised ~= nil and not stop.call then
+    failure.usage("there is nothing to repeat: it is this line of the recipe that failed, not what it calls",
+      ":quit, put the line right, then type the command again")
+  end
+  repl.leaving, repl.going_on = true, true
 end
 
 local function path_of(word, rest)

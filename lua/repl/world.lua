@@ -31,7 +31,7 @@ end
 local function engine_of(repl, sandbox)
   local touched = {}
   for _, service in ipairs(world.SERVICES) do touched[service] = true end
-  local engine = require("engine").new { session = repl.session, mode = repl.journal and "run" or "plan", run_id = repl.run_id,
+  local engine = require("engine").new { session = repl.session, mode = repl:may_write() and "run" or "plan", run_id = repl.run_id,
     recipe = { name = "prompt", touches = world.SERVICES, kinds = sandbox.kinds }, arguments = {}, flags = {},
     listener = function(event) repl.progress:tell(event) end,
     ask = function(question) return repl.output.terminal.read_line(question .. " ") end }
@@ -53,7 +53,7 @@ local function ensure(repl, engine, said, kind, want)
     failure.raise { status = failure.FAILED, what = ("%s %s"):format(step.kind, step.name),
       message = "what cannot be undone is not done at a prompt", next = "let a recipe do it: cmek help enabling" }
   end
-  if not repl.journal then return result end
+  if not repl:may_write() then return result end
   engine.phase = "do"
   local made = said.ensure(kind, want)
   engine.phase = "plan"
@@ -69,8 +69,10 @@ function M.new(repl)
   local services = {}
   for _, service in ipairs(world.SERVICES) do services[service] = repl.live:watch(service, repl.session[service]) end
   services.aws = repl.live:watch("aws", repl.session.aws)
-  local environment, sandbox = world.new { path = "./prompt", door = repl.door, session = repl.session, output = repl.output,
-    services = services, arguments = repl.order and repl.order.arguments or {} }
+  local inside = repl.inside
+  local environment, sandbox = world.new { path = inside and inside.is_file and inside.path or "./prompt", door = repl.door,
+    session = repl.session, output = repl.output, services = services, arguments = repl.order and repl.order.arguments or {} }
+  for kind, definition in pairs(inside and inside.kinds or {}) do sandbox.kinds[kind] = definition end   -- order cannot be seen
   local engine, said
   local function current()
     if not engine then

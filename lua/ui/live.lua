@@ -193,17 +193,25 @@ function Live:line(text)
   if there then self:draw() end
 end
 
---- The end: the steps stay as they are now.
-function Live:close()
+-- Takes the block away and leaves the steps, as they are now.
+local function leave(self)
   self:erase()
-  self.closed = true
-  if not self.running then return end
-  for _, step in ipairs(self.steps) do
-    if step.state == "under way" then step.state, step.ended = "stopped", self.clock.now() end
-  end
-  for _, step in ipairs(self.steps) do
+  local left = self.left
+  self.drawing, self.left = nil, true
+  for _, step in ipairs(self.running and not left and self.steps or {}) do
     self.output:note(step_line(self, step, self.output.terminal.width() - 1) .. "\n")
   end
+end
+
+--- Somebody types now: nothing is drawn until the next tick() begins. The steps stay as they are now.
+function Live:pause() leave(self) end
+
+--- The end: the steps stay as they are now.
+function Live:close()
+  for _, step in ipairs(self.running and self.steps or {}) do
+    if step.state == "under way" then step.state, step.ended = "stopped", self.clock.now() end
+  end
+  leave(self)
 end
 
 -- What happens -----------------------------------------------------------------------------------------------------------
@@ -262,9 +270,11 @@ function Live:wait(reason, seconds)
   table.insert(self.waits, { reason = reason, since = now, till = now + seconds })
 end
 
---- Draws as time goes by, until it is closed; a task of its own that nobody waits for.
+--- Draws as time goes by, until it is paused or closed; a task of its own that nobody waits for.
 function Live:tick()
-  while not self.closed do
+  local drawing = {}
+  self.drawing, self.left = drawing, false
+  while self.drawing == drawing do
     self:draw()
     self.clock.sleep(TICK)
   end

@@ -41,6 +41,18 @@ function Progress:clear()
   if self.live then self.live:erase() end
 end
 
+--- Somebody types now: what is told stands in lines of its own until resume.
+function Progress:pause()
+  if self.live then self.live:pause() end
+end
+
+--- Nobody types any more.
+---@param tasks task.Scheduler  in one of whose tasks this is called
+function Progress:resume(tasks)
+  local live = self.live
+  if live then tasks.daemon(function() live:tick() end) end
+end
+
 --- The end of what is drawn in place; the steps stay.
 function Progress:close()
   if self.live then self.live:close() end

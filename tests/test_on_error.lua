@@ -1,0 +1,264 @@
+-- Where a recipe stops for somebody: at what fails, and at break(). What is seen there, what is made anew, and that nothing is made twice.
+local file = require "file"
+local operator = dofile "tests/operator.lua"
+local source = require "source"
+
+local HEAD <const> = 'return { api = 1, summary = "x", args = { { "cluster", "which" } }, touches = { "cloud", "iam", "kms" }, run = function(arg)\n'
+local ROLE <const> = [[
+  local cluster = read("cluster", arg.cluster)
+  local role = ensure("role", { cluster = cluster, trust = policy.cross_account { account_id = cluster.account_id, external_id = "x" } })
+]]
+local KEYS <const> = [[
+  local keys = task.map(cluster.regions, function(region)
+    local want = { cluster = cluster, region = region.name, policy = policy.cmek { role = role.arn } }
+    return ensure("key", want)
+  end)
+]]
+
+--- Runs a recipe with this body, whose first line is 2. At each stop `visit` is called with the stop and its number; it says whether to go on.
+--- Options: mode, faults, prelude (before the recipe's table).
+local function stopped(body, visit, options)
+  options = options or {}
+  local who = operator.open()
+  who.simulation.faults = options.faults or {}
+  local path = test.directory() .. "/mine.lua"
+  assert(file.write(path, (options.prelude or "") .. HEAD .. body .. "\nend }\n"))
+  local stops = {}
+  who.requests = operator.log(who)
+  local ok, report, status = pcall(operator.run, who, path, { mode = options.mode, steps = true, stop = { on_error = options.on_error ~= false,
+    open = function(stop)
+      stops[#stops + 1] = stop
+      if #stops > 20 then error("it stops again and again", 0) end
+      return visit(stop, #stops, who)
+    end } })
+  return { ok = ok, report = report, status = status, stops = stops, who = who }
+end
+
+local function quit() return false end
+
+local function count(who, name)
+  local number = 0
+  for _, request in ipairs(who.requests) do number = number + (request:find(name, 1, true) and 1 or 0) end
+  return number
+end
+
+local function values(frame)
+  local all = {}
+  for _, variable in ipairs(frame:variables()) do all[variable.name] = variable.value end
+  return all
+end
+
+-- A fault for one request.
+local function refusing(operation, code, region)
+  return { { kind = "error", service = region and "kms" or "iam", operation = operation, region = region, code = code, count = 1 } }
+end
+
+local function limit() return refusing("CreateKey", "LimitExceededException", "us-west-2") end
+
+-- The text ---------------------------------------------------------------------------------------------------------------
+
+test["break() is a call, and break the word that it was: in texts and remarks, in loops, before what is called in parentheses"] = function()
+  test.equal(source.rewrite "break()", "breakpoint()")
+  test.equal(source.rewrite "x() break (\n) y()", "x() breakpoint (\n) y()")
+  for _, text in ipairs { '"break()"', "[[break()]]", "-- break()", "--[==[ break()\n]==]", "while x do break end", "while x do break (f)() end",
+    "breaks()", "a.break_()" } do
+    test.equal(source.rewrite(text), text)
+  end
+end
+
+test["what is wrong with a text is told of its own lines, also behind a break()"] = function()
+  local _, message = source.load("break()\n\nlocal = 3", "mine.lua", {})
+  test.equal(message, "mine.lua:3: <name> expected near '='")
+  _, message = source.load("break", "mine.lua", {})
+  test.matches(message, "^mine.lua:1: break outside")
+end
+
+test["the hash is of the text as it was written, and check knows break()"] = function()
+  local directory = test.directory()
+  local text = HEAD .. "  local x = read('cluster', arg.cluster)\n  break()  -- look\n  return x\nend }\n"
+  assert(file.write(directory .. "/mine.lua", text))
+  local crypto = require "crypto"
+  test.equal(require("recipe").load(directory .. "/mine.lua", { steps = true }).hash, crypto.hex(crypto.sha256(text)))
+  test.equal(#require("authoring.check").check(directory .. "/mine.lua"), 0)
+  assert(file.write(directory .. "/mine.lua", (text:gsub("local x", "locl x"))))
+  test.equal(require("authoring.check").check(directory .. "/mine.lua")[1].line, 2)
+end
+
+-- What is seen -----------------------------------------------------------------------------------------------------------
+
+test["a call that fails is stopped at with the variables of its line, also where its value is returned, and of the lines around it"] = function()
+  local result = stopped(ROLE .. KEYS, function(stop)
+    test.equal({ stop.phase, stop.writes, stop.call.name, stop.call[1], stop.raised.code }, { "do", true, "ensure", "key", "LimitExceededException" })
+    test.equal({ stop.frames[1].line, stop.frames[1].text, stop.frames[2].line, stop.frames[1].live }, { 6, 'return ensure("key", want)', 4, true })
+    local inner, outer = values(stop.frames[1]), values(stop.frames[2])
+    test.equal({ inner.region.name, inner.want, inner.cluster.name }, { "us-west-2", stop.call[2], "orders" })
+    test.equal({ outer.arg.cluster, outer.role.arn, outer.keys }, { "orders", inner.role.arn })
+    return false
+  end, { faults = limit() })
+  test.equal(#result.stops, 1)
+end
+
+test["after :quit the run ends as it would have ended"] = function()
+  local result = stopped(ROLE .. KEYS, quit, { faults = limit() })
+  local plain = stopped(ROLE .. KEYS, quit, { faults = limit(), on_error = false })
+  test.equal(#plain.stops, 0)
+  local one, other = result.report.error, plain.report.error
+  test.equal({ result.status, result.report.run.status, one.code, one.message, one.next },
+    { plain.status, plain.report.run.status, other.code, other.message, other.next })
+  test.equal(result.status, 5)
+end
+
+test["what runs beside it has come to rest before anybody is asked, and has made what it had to make"] = function()
+  local made
+  local result = stopped(ROLE .. KEYS, function(_, _, who)
+    made = count(who, "CreateAlias")
+    return true
+  end, { faults = limit() })
+  test.equal(made, 2)
+  test.equal({ result.status, #result.stops, result.report.run.status }, { 0, 1, "done" })
+  test.equal({ count(result.who, "CreateAlias"), count(result.who, "kms CreateKey") }, { 3, 4 })
+end
+
+-- What is made anew ------------------------------------------------------------------------------------------------------
+
+test["a key that has no alias yet is gone on with, and no second one is made"] = function()
+  local result = stopped(ROLE .. KEYS, function() return true end, { faults = refusing("CreateAlias", "AccessDeniedException", "us-east-1") })
+  test.equal({ result.status, #result.stops, result.stops[1].raised.code }, { 0, 1, "AccessDeniedException" })
+  test.equal(count(result.who, "kms CreateKey"), 3)
+  for _, region in ipairs { "us-east-1", "us-west-2", "eu-west-1" } do
+    test.equal(#result.who.simulation.state.aws[operator.ACCOUNT].kms[region].keys, 1)
+  end
+  for _, step in ipairs(result.report.steps) do test.equal({ step.action, step.result }, { "create", "done" }) end
+end
+
+test["variables that were set are what the recipe goes on with"] = function()
+  local body = ROLE .. "  local word, n = 'blue', 1\n  iam.list_roles {}\n  say(word .. n)\n"
+  local result = stopped(body, function(stop)
+    test.truthy(stop.frames[1]:set("word", "red"))
+    test.truthy(not stop.frames[1]:set("nosuch", 1))
+    return true
+  end, { mode = "plan", faults = refusing("ListRoles", "AccessDenied") })
+  local said
+  for _, event in ipairs(result.who.events) do said = event.kind == "say" and event.text or said end
+  test.equal({ result.status, said }, { 0, "red1" })
+end
+
+test["a call is made anew with what its arguments are by then"] = function()
+  local result = stopped("  return read('cluster', 'nowhere').name\n", function(stop, number)
+    stop.call[2] = number == 1 and "neverwhere" or "orders"
+    return true
+  end, { mode = "plan" })
+  test.equal({ result.ok, #result.stops, result.status }, { true, 2, 0 })
+end
+
+test["what the arguments have become is not done where it is not what was planned"] = function()
+  local result = stopped(ROLE .. KEYS, function(stop, number)
+    if number > 1 then return false end
+    stop.call[2].region = "eu-west-1"
+    return true
+  end, { faults = limit() })
+  test.equal(#result.stops, 2)
+  test.contains(tostring(result.stops[2].raised), "eu-west-1 alias/crdb-cmek-orders-0f2c6e9d41b7-g1 here, which its plan did not show")
+end
+
+test["what was put right outside is read anew"] = function()
+  local result = stopped("  local cluster = read('cluster', 'later')\n  ensure('role', { cluster = cluster, trust = policy.cross_account { "
+    .. "account_id = cluster.account_id, external_id = 'x' } })\n", function(_, _, who)
+    for _, cluster in ipairs(who.simulation.state.cloud.clusters) do
+      if cluster.name == "orders" then cluster.name = "later" end
+    end
+    return true
+  end, { mode = "plan" })
+  test.equal({ result.ok, #result.stops, result.status, #result.report.steps }, { true, 1, 0, 1 })
+end
+
+test["a step that could not be compared stands in the plan once"] = function()
+  local result = stopped(ROLE .. KEYS, function() return true end, { mode = "plan", faults = refusing("GetRole", "AccessDenied") })
+  test.equal({ #result.stops, result.stops[1].call.name, result.status, #result.report.steps }, { 1, "ensure", 0, 4 })
+end
+
+test["a call of a service is one step of the plan, however often it is made"] = function()
+  local body = "  read('cluster', arg.cluster)\n  iam.tag_role { RoleName = 'x', Tags = {} }\n"
+  local result = stopped(body, function(_, number) return number < 3 end)
+  test.equal({ #result.stops, result.stops[1].call.name, result.stops[1].phase, result.stops[1].raised.code },
+    { 3, "iam.tag_role", "do", "ValidationError" })
+  test.equal({ count(result.who, "TagRole"), #result.report.steps, result.status }, { 3, 1, 1 })
+end
+
+-- Where nothing is stopped at, and where nothing can be repeated -------------------------------------------------------------
+
+test["what fails in the recipe's own words shows its variables as they were, and has nothing to repeat"] = function()
+  local result = stopped("  local a = { b = 1 }\n  local function inner(x)\n    return x.c.d\n  end\n  return inner(a)\n", function(stop)
+    test.equal({ stop.call, stop.frames[1].line, stop.frames[2].line, stop.frames[1].live }, { nil, 4, 6, [4] = false })
+    test.equal({ values(stop.frames[1]).x.b, values(stop.frames[2]).a.b }, { 1, 1 })
+    test.truthy(stop.frames[1]:set("x", 5))
+    test.equal(values(stop.frames[1]).x, 5)
+    return false
+  end, { mode = "plan" })
+  test.equal({ result.ok, #result.stops }, { false, 1 })
+  test.contains(tostring(result.report), "mine.lua:4: field 'c' is nil here")
+end
+
+test["in a task such a failure is stopped at once, not again around it"] = function()
+  local result = stopped("  task.map({ 1, 2 }, function(n)\n    if n == 2 then return n.x.y end\n  end)\n", quit, { mode = "plan" })
+  test.equal({ #result.stops, result.stops[1].frames[1].line }, { 1, 3 })
+end
+
+local KIND <const> = [[
+local topic = resource { kind = "topic", actions = { iam = { "GetRole", "CreateRole" } }, name = function(want) return want.name end,
+  find = function(want)
+    local looked = "for " .. want.name
+    return iam.get_role { RoleName = want.name, looked and nil }
+  end,
+  differences = function() return {} end, create = function(want) return iam.create_role { RoleName = want.name } end }
+]]
+
+test["what fails in a kind's own function is stopped at where the recipe asks for it, with the function's variables as they were"] = function()
+  local result = stopped("  ensure(topic, { name = 'x' })\n", function(stop)
+    test.equal({ stop.call.name, stop.frames[1].line, stop.frames[1].live, stop.frames[2].live }, { "ensure", 4, false, true })
+    test.equal({ values(stop.frames[1]).looked, stop.raised.code }, { "for x", "NoSuchEntity" })
+    return false
+  end, { mode = "plan", prelude = KIND })
+  test.equal(#result.stops, 1)
+end
+
+test["break() is stopped at with its variables, in each pass, and goes on"] = function()
+  local result = stopped(ROLE .. "  break()\n", function(stop)
+    test.equal({ stop.raised, stop.call, stop.frames[1].line, values(stop.frames[1]).cluster.name }, { nil, nil, 4, "orders" })
+    return true
+  end)
+  test.equal({ #result.stops, result.stops[1].phase, result.stops[2].phase, result.stops[2].writes, result.status }, { 2, "plan", "do", true, 0 })
+end
+
+test["left at break(), a run says so"] = function()
+  local result = stopped(ROLE .. "  break()\n", function(stop) return stop.phase == "plan" end)
+  test.equal({ result.status, result.report.run.status }, { 5, "unfinished" })
+  test.contains(result.report.error.message, "break()")
+end
+
+test["what a cancelled task, a signal or somebody who has left raises is not stopped at"] = function()
+  local faults = {}
+  for i, region in ipairs { "us-east-1", "us-west-2", "eu-west-1" } do
+    faults[i] = { kind = "error", service = "kms", operation = "CreateKey", region = region, code = "LimitExceededException" }
+  end
+  local result = stopped(ROLE .. KEYS, quit, { faults = faults })
+  test.equal({ #result.stops, result.status }, { 1, 5 })
+end
+
+test["what is under way is never seen: neither the library's variables nor its lines"] = function()
+  stopped(ROLE .. KEYS, function(stop)
+    for _, frame in ipairs(stop.frames) do
+      test.matches(frame.path, "mine%.lua$")
+      for _, variable in ipairs(frame:variables()) do
+        test.truthy(variable.name ~= "_ENV" and variable.name ~= source.KEPT)
+        test.truthy(({ arg = true, cluster = true, role = true, region = true, want = true, keys = true })[variable.name], variable.name)
+      end
+    end
+    local trace = require "trace"
+    for depth = 1, 8 do
+      local seen, list = pcall(trace.variables, coroutine.running(), depth)
+      for _, variable in ipairs(seen and list or {}) do test.truthy(variable.name ~= "engine") end
+    end
+    return false
+  end, { faults = limit() })
+end
