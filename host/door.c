@@ -34,7 +34,7 @@ static int door_shut(lua_State *L);
 
 static const luaL_Reg functions[] = {
   {"new",    door_new},      /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
-  {"effect", door_effect},   /* door.effect(service, operation) -> "read" | "session" | "write" | "deletion" | "irreversible" */
+  {"effect", door_effect},   /* door.effect(service, operation, dry_run?) -> "read" | "session" | "write" | "deletion" | "irreversible" */
   {"services", aws_services_push},   /* door.services() -> {sns = {protocol=, host=, version= | target=} ...}: services of AWS that are spoken to in a known way */
   {NULL, NULL}
 };
@@ -224,7 +224,8 @@ static int door_effect(lua_State *L)
 {
   size_t length;
   const char *service = luaL_checkstring(L, 1), *operation = luaL_checklstring(L, 2, &length);
-  lua_pushstring(L, effect_name(effects_named(service, strlen(operation) == length ? operation : "")->effect));
+  const struct effects_row *row = effects_named(service, strlen(operation) == length ? operation : "");
+  lua_pushstring(L, effect_name(row->dry_run && lua_toboolean(L, 3) ? EFFECT_READ : row->effect));
   return 1;
 }
 

@@ -564,11 +564,6 @@ static int json_is_array(lua_State *L)
 int luaopen_json(lua_State *L)
 {
   luaL_newlib(L, functions);
-  lua_newtable(L);
-  json_mark_array(L, -1);
-  lua_getmetatable(L, -1);
-  lua_setfield(L, -3, "array_mt");
-  lua_pop(L, 1);
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   return 1;

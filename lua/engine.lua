@@ -275,6 +275,12 @@ local function question(plan)
   return ("Create %d, change %d, delete %d%s?"):format(summary.create, summary.change, summary.delete, whose)
 end
 
+-- The name of the cluster that a step is about.
+local function cluster_of(self, step)
+  local cluster = (step.want or step).cluster or self.cluster
+  return self.context:cluster_name(cluster.id)
+end
+
 -- Asks for the right to write, and for what cannot be undone. nil when granted, else why not.
 local function declined(self, plan)
   local irreversible = {}
@@ -287,7 +293,7 @@ local function declined(self, plan)
   if not ok then return reason or "declined" end
   for _, step in ipairs(irreversible) do
     local text = ("%s %s cannot be undone: %s. Type the cluster's name to go on: "):format(step.kind, step.name, step.reason or "")
-    ok, reason = self.options.confirm_irreversible(text, self.cluster.name)
+    ok, reason = self.options.confirm_irreversible(text, cluster_of(self, step))
     if not ok then return reason or "declined" end
   end
 end

@@ -118,6 +118,14 @@ local function check_fields(path, definition)
   end
 end
 
+-- A recipe is data: what is checked and shown is what is used.
+local function described(path, definition)
+  if type(definition) ~= "table" then return definition end
+  local ok, copied = pcall(require("engine.copy").description, definition)
+  if not ok then complain(path, "%s", (copied:gsub("^what is given", "what it returns"))) end
+  return copied
+end
+
 local function check_touches(path, touches)
   for i, service in ipairs(touches) do
     if not M.can_be_touched(service) then complain(path, "touches[%d] '%s' is no service%s", i, tostring(service), M.meant(service)) end
@@ -146,6 +154,7 @@ function M.load(name, options)
     end
     error(definition, 0)
   end
+  definition = described(path, definition)
   check_fields(path, definition)
   check_touches(path, definition.touches)
   local args = require("arguments").specifications(definition.args, options and options.reserved or {}, function(...)

@@ -33,8 +33,10 @@ end
 ---@return Sandbox sandbox    what its names can be added to
 function M.new(options)
   local session, output = options.session, options.output
-  local sandbox = require("sandbox").new { path = options.path, is_file = true }
-  local names = { arg = options.arguments, task = session.tasks, json = require "json", pcall = pcall, next = next,
+  local sandboxes = require "sandbox"
+  local sandbox = sandboxes.new { path = options.path, is_file = true }
+  local read_only = sandboxes.read_only
+  local names = { arg = options.arguments, task = read_only(session.tasks), json = read_only(require "json"), pcall = pcall, next = next,
     print = function(...)
       local words = table.pack(...)
       for i = 1, words.n do words[i] = tostring(words[i]) end

@@ -1,5 +1,6 @@
 --- The services as a recipe calls them. Each call is known by the API's operations: writes are steps of the plan and count as
 --- something made, and a kind of the recipe's own calls what its `actions` name and nothing else.
+local copy = require "engine.copy"
 local door = require "door"
 local sorted = require "sorted"
 local steps = require "engine.step"
@@ -34,10 +35,10 @@ end
 --- What a call does: the strongest effect of its operations.
 ---@return "read"|"session"|"write"|"deletion"|"irreversible"
 function M.effect(service, name, parameters)
-  if type(parameters) == "table" and not unknown.is(parameters) and parameters.DryRun == true then return "read" end
+  local dry_run = type(parameters) == "table" and rawget(parameters, "DryRun") == true
   local strongest = "read"
   for _, operation in ipairs(M.operations(service, name)) do
-    local effect = door.effect(service, operation)
+    local effect = door.effect(service, operation, dry_run)
     if STRENGTH[effect] > STRENGTH[strongest] then strongest = effect end
   end
   return strongest
@@ -124,13 +125,14 @@ end
 local function in_plan(engine, call)
   local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region,
     action = call.effect == "deletion" and "refuse" or "change", reason = REASONS[call.effect] or REASONS.write,
-    irreversible = call.effect == "irreversible" or nil })
+    irreversible = call.effect == "irreversible" or nil, cluster = call.cluster, about = call.title })
   engine.listener { kind = "planned", step = require("engine.report").step(step) }
   return unknown.new("answer of " .. call.operation)
 end
 
 local function in_do(engine, call)
   local step = engine.by_key[call.key] or steps.unplanned(call.title)
+  if step.about ~= call.title and not unknown.has(step.about) then steps.unplanned(call.title) end
   return steps.carry_out(engine, step, function() return engine.context:write(call.send) end)
 end
 
@@ -153,6 +155,7 @@ local function direct(engine, call)
   call.region = call.region or type(parameters) == "table" and type(parameters.region) == "string" and parameters.region or nil
   call.key, call.operation = key_of(engine, call.service, operation, call.region), operation
   call.title = ("%s %s%s"):format(call.service, operation, target(parameters))
+  if call.effect == "irreversible" and call.service == "cloud" and type(parameters) == "string" then call.cluster = { id = parameters } end
   return PASSES[engine.phase](engine, call)
 end
 
@@ -169,9 +172,16 @@ local function make(engine, call)
   return direct(engine, call)
 end
 
+-- What is judged is what is sent: a table that answers otherwise when it is asked again is no data.
+local function data(name, value)
+  if type(value) ~= "table" or unknown.is(value) then return value end
+  return copy.plain(value, function() error(name .. " takes data, no functions", 0) end)
+end
+
 local function wrapped(engine, service, name, fn)
   return function(parameters, ...)
     local more = table.pack(...)
+    parameters = data(service .. "." .. name, parameters)
     return make(engine, { service = service, short = name, name = service .. "." .. name, operations = M.operations(service, name),
       effect = M.effect(service, name, parameters), parameters = parameters,
       send = function() return fn(parameters, table.unpack(more, 1, more.n)) end })
@@ -187,15 +197,15 @@ local function function_name(operation) return (operation:gsub("(%l)(%u)", "%1_%
 function M.any(engine)
   local session = engine.session
   return { call = function(request)
+    request = data("aws.call", request)
     require("aws.any").check(request, session.endpoints)
-    local service, operation = request.service, request.operation
+    local service, operation, parameters = request.service, request.operation, request.parameters or {}
     if not engine.touched[service] then
       error(("aws.call: %s is called, and touches does not name it: touches = { %s }"):format(service,
         '"' .. table.concat(engine.recipe.touches, '", "') .. ('", "%s"'):format(service)), 0)
     end
-    local dry = service == "kms" and (request.parameters or {}).DryRun == true
     return make(engine, { service = service, short = function_name(operation), name = ("aws.call %s %s"):format(service, operation),
-      operations = { operation }, effect = dry and "read" or door.effect(service, operation), parameters = request.parameters or {},
+      operations = { operation }, effect = door.effect(service, operation, parameters.DryRun == true), parameters = parameters,
       region = request.region, send = function() return session.aws.call(request) end })
   end }
 end

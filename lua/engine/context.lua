@@ -9,6 +9,7 @@
 ---@field temporary engine.Temporary[]  transit keys that earlier processes of this run left in Vault
 ---@field seen table<string, true>  ARNs of roles that IAM has shown
 ---@field scopes table<thread, table>  whose functions run in a task: lua/engine/calls.lua
+---@field clusters table<string, string>  names by ID of the clusters that the recipe has read
 ---@field spec carried.File?  a hand-over that stands for AWS, which is not asked
 ---@field wrote boolean       something was made or changed, or may have been
 ---@field changed_at number?  when something was last changed by this run, also before it was resumed; seconds since the epoch
@@ -35,7 +36,7 @@ function M.new(options)
   return setmetatable({
     session = options.session, tasks = options.session.tasks, clock = options.session.clock, mode = options.mode,
     run_id = options.run_id, listener = options.listener, reads = {}, wrote = false, seen = {}, warned = {},
-    scopes = setmetatable({}, { __mode = "k" }),
+    scopes = setmetatable({}, { __mode = "k" }), clusters = {},
   }, Context)
 end
 
@@ -81,6 +82,14 @@ end
 ---@return { account: string, arn: string, user_id: string, source: string }
 function Context:identity()
   return self:once("identity", function() return self.session:identity() end)
+end
+
+--- The name that the Cloud has for a cluster, whatever a recipe says.
+---@param id string  UUID
+---@return string
+function Context:cluster_name(id)
+  if not self.clusters[id] then self.clusters[id] = self:once("cluster " .. id, function() return self.session.cloud.find_cluster(id) end).name end
+  return self.clusters[id]
 end
 
 --- The CMEK state of a cluster, as it was when the plan was made.

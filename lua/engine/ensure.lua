@@ -12,10 +12,20 @@ local function key_of(resource, want)
   return table.concat({ resource.kind, resource.region(want) or "", resource.name(want) }, " ")
 end
 
+-- Whose a thing is, and which cluster is asked about by name, is not a recipe's word.
+local function check_cluster(engine, cluster)
+  if type(cluster) ~= "table" or engine.context.clusters[cluster.id] == cluster.name then return end
+  local name = type(cluster.id) == "string" and engine.context:cluster_name(cluster.id)
+  if name and name == cluster.name then return end
+  error(("field 'cluster' must be as read(\"cluster\", …) gives it: %s"):format(name and ("%s is the cluster '%s', not '%s'"):format(cluster.id,
+    name, tostring(cluster.name)) or "it has no id"), 0)
+end
+
 local function wanted(engine, kind, given)
   if type(given) ~= "table" then error(("ensure: '%s' wants a table of what it shall be"):format(tostring(kind)), 0) end
   local resource = engine:resource(kind)
   local want = copy.plain(given, function(fn) return fn(given.cluster) end)
+  check_cluster(engine, want.cluster)
   resource.defaults(want, engine.context)
   return resource, want
 end

@@ -1,5 +1,6 @@
 --- The world of a recipe, apart from the safe part of Lua: what it says, reads and waits with, and the services it touches.
 local calls = require "engine.calls"
+local copy = require "engine.copy"
 local ensure = require "engine.ensure"
 local failure = require "engine.failure"
 local names = require "names"
@@ -64,7 +65,7 @@ local function cloud(engine)
     organization = function()
       context:begin("organization", function() return session.cloud.organization() end)
       engine.organization = engine.phase == "verify" and require("engine.verify").organization(engine) or context:once "organization"
-      return engine.organization
+      return copy.own(engine.organization)
     end,
     find_cluster = function(text) return M.cluster(engine, text) end,
   }, { __index = session.cloud })
@@ -88,20 +89,41 @@ function M.cluster(engine, text)
   local cluster = engine.context:once("cluster " .. tostring(text), function() return engine.session.cloud.find_cluster(text) end)
   if not engine.cluster then held_against_files(engine, cluster) end
   engine.cluster = engine.cluster or cluster
+  engine.context.clusters[cluster.id] = cluster.name
   if cluster.cloud_provider == "AWS" then
     for _, region in ipairs(cluster.regions or {}) do engine.session.door:region(region.name) end
   end
-  return cluster
+  return copy.own(cluster)
 end
 
-local function read(engine, kind, what)
-  if kind == "cluster" then return M.cluster(engine, what) end
+local function found(engine, kind, what)
   if kind == "cmek" then return engine.context:cmek(what) end
   if kind == "every_key" then return require("engine.every_key").read(engine, what) end
   if kind == "rotation" then return require("engine.rotation").read(engine, what) end
   if kind == "growth" then return require("engine.growth").of(engine, what) end
   if kind == "in_use" then return require("engine.existing").read(engine, what) end
   return ensure.read(engine, kind, what)
+end
+
+-- What a recipe is given is its own: it cannot change what the library goes by.
+local function handed(engine, value)
+  local own = copy.own(value)
+  if type(own) == "table" then engine.inspections[own] = engine.inspections[value] end
+  return own
+end
+
+local function read(engine, kind, what)
+  if kind == "cluster" then return M.cluster(engine, what) end
+  return handed(engine, found(engine, kind, what))
+end
+
+-- A layout for a recipe: what makes roles and keys, and nothing of the engine behind it.
+local function layout(engine, cluster, given, without)
+  local map = require("engine.layouts").of(engine, cluster, given, without)
+  return closed {
+    roles = function(_, make) return map:roles(function(name, account) return make(name, copy.own(account)) end) end,
+    keys = function(_, roles, make) return map:keys(roles, function(key) return make(copy.own(key)) end) end,
+  }
 end
 
 -- Keys by the role that uses them, in the order of the keys.
@@ -124,7 +146,7 @@ local function handover(engine, cluster, role, keys)
     table.insert(engine.handovers, { cluster = cluster, role = group.role, keys = group.keys, specs = specs, first = i == 1 })
   end
   if engine.phase == "do" or not unknown.has(specs) then engine.handed_over = specs end
-  return specs
+  return copy.own(specs)
 end
 
 -- In a plan something that is not so yet is unknown, not waited for.
@@ -160,7 +182,7 @@ function M.of(engine)
     ---@param want table  what it shall be: cmek help ensure key
     ---@return table  what there is then; in a plan what only the run can tell is unknown: pass it on or join it; raises why it is refused
     ---@example local role = ensure("role", { cluster = cluster, trust = trust })
-    ensure = function(kind, want) return ensure.ensure(engine, kind, want) end,
+    ensure = function(kind, want) return handed(engine, ensure.ensure(engine, kind, want)) end,
     --- What must be there already.
     ---@param kind string  "cluster" (by name, UUID or console URL), "cmek", "in_use", "every_key", "rotation", "growth" (of a cluster), or a kind
     ---@param what string|table  its name, the cluster, or what is wanted of the kind
@@ -190,9 +212,10 @@ function M.of(engine)
     ---@param cluster table
     ---@param given string|table|nil  "own", "shared", "replica", a file, or the mapping itself
     ---@param without table?  what this recipe cannot do
-    ---@return table  the mapping, checked against the cluster's regions; raises what is wrong with it, naming the region
+    ---@return table map  checked against the cluster's regions: map:roles(make) and map:keys(roles, make) call make once for each role and
+    --- each key of their own, and give them by region; raises what is wrong with it, naming the region
     ---@example local map = layout(cluster, arg.layout)
-    layout = function(cluster, given, without) return require("engine.layouts").of(engine, cluster, given, without) end,
+    layout = function(cluster, given, without) return layout(engine, cluster, given, without) end,
     --- Says which recipe goes on from here, as a command that is printed at the end.
     ---@param recipe string
     ---@param arguments table  by name

@@ -2,6 +2,7 @@
 --- lua/resource/; these are the same thing in a recipe's words: functions without the engine's context, which call the
 --- services that the recipe touches.
 local calls = require "engine.calls"
+local copy = require "engine.copy"
 local failure = require "engine.failure"
 local sorted = require "sorted"
 local unknown = require "unknown"
@@ -70,15 +71,16 @@ end
 ---@return table definition  a copy
 function M.check(definition, taken)
   if type(definition) ~= "table" then error(("resource wants a table { kind =, … }, got %s"):format(type(definition)), 0) end
+  local ok, copied = pcall(copy.description, definition)
+  if not ok then complain(nil, "%s", copied) end
+  definition = copied
   check_fields(definition)
   local kind = definition.kind
   if not kind:find "^%l[%l%d_]*$" then complain(nil, "kind '%s' must be %s", kind, FIELDS[1][3]) end
   if M.STOCK[kind] then complain(nil, "kind '%s' is one of cmek's own: choose another name", kind) end
   if taken[kind] then complain(nil, "kind '%s' is described twice", kind) end
   check_actions(definition)
-  local copy = {}
-  for name, value in pairs(definition) do copy[name] = value end   -- order cannot be seen
-  return copy
+  return definition
 end
 
 -- Working with it ----------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ local function answer(body) return { status = 200, headers = {}, body = body, re
 
 -- A request of AWS: what writes is written down.
 local function aws_request(self, real, request)
-  local effect = request.parameters.DryRun == true and "read" or door.effect(request.service, request.operation)
+  local effect = door.effect(request.service, request.operation, request.parameters.DryRun == true)
   if effect ~= "read" and effect ~= "session" then
     record(self, { service = request.service, operation = request.operation, region = request.region, method = request.method or "POST",
       path = request.path or "/", parameters = request.parameters })

@@ -10,8 +10,9 @@ function door.new(options) end
 --- What an operation does.
 ---@param service string
 ---@param operation string
+---@param dry_run boolean?  asked with DryRun, which makes a read of the operations that have it
 ---@return string  "read" | "session" | "write" | "deletion" | "irreversible"
-function door.effect(service, operation) end
+function door.effect(service, operation, dry_run) end
 
 --- The services of AWS that are spoken to in a known way, by the name that they sign with.
 ---@return table<string, { protocol: string, host: string, version: string?, target: string? }>

@@ -199,7 +199,7 @@ end
 
 local function answer(self, call, request)
   local operation, service = find_operation(call)
-  call.write = operation.write and call.parameters.DryRun ~= true
+  call.write = operation.write and not ((operation.parameters or {}).DryRun and call.parameters.DryRun == true)   -- others overlook it
   if not operation.anonymous then auth.identify(call, request) end
   local fault = faults.take(self, call)
   call.taken = fault
