@@ -5,7 +5,7 @@
 #include <histedit.h>
 
 #define EDIT_FUNCTIONS(X) \
-  X(el_init) X(el_end) X(el_set) X(el_get) X(el_gets) X(el_push) X(el_source) \
+  X(el_init) X(el_end) X(el_set) X(el_wset) X(el_get) X(el_gets) X(el_push) X(el_source) X(el_resize) \
   X(el_wgetc) X(el_wline) X(el_winsertstr) X(el_deletestr) \
   X(history_init) X(history_end) X(history)
 

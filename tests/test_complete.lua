@@ -152,7 +152,9 @@ test["the arguments of the call that is being typed are shown"] = function()
   test.equal(signature 'ensure("key", { rotation = ', "ensure key rotation: integer, days")
   test.truthy(signature("ensure("):find('ensure(kind, want)  kind: string, "key"', 1, true))
   test.truthy(signature('ensure("key", '):find("want: table", 1, true))
-  test.equal({ signature "print(" or 0, signature "x = 1" or 0, signature ":save " or 0 }, { 0, 0, 0 })
+  test.equal({ signature "print(" or 0, signature "x = 1" or 0, signature ":nosuch " or 0 }, { 0, 0, 0 })
+  test.equal(signature ":save ", ":save  a file")
+  test.equal(signature ":time kms.list_keys { region = ", "kms.list_keys region: string, which region is asked")
 end
 
 test["what all candidates have in common is known"] = function()

@@ -108,6 +108,18 @@ test["TAB completes fields and commands, and lists what there is where several m
   test.contains(below, "kms.describe_key {")
 end
 
+test["what the call takes is shown while it is typed, in one row, also what a command of the prompt takes"] = function()
+  local world = { names = {}, commands = require("repl.commands").known() }
+  test.equal(edited.hint("kms.describe_key { Key", world, 80), "  kms.describe_key { region?, KeyId, GrantTokens? }")
+  test.equal(edited.hint("kms.describe_key { Key", world, 24), "  kms.describe_key { r…")
+  test.equal(edited.hint("x = {\n  kms.describe_key { KeyId = ", world, 80), "  kms.describe_key KeyId: string")
+  test.equal(edited.hint(":time kms.describe_key { KeyId = ", world, 80), "  kms.describe_key KeyId: string")
+  test.equal(edited.hint(":save x", world, 80), "  :save FILE  what was printed last, into a file")
+  for _, text in ipairs { "", "x = 1", "kms.describe_key { KeyId = 'x' }", "kms.describe_key", ":nosuch", "-- f(", "nosuch(" } do
+    test.equal(edited.hint(text, world, 80), nil)
+  end
+end
+
 test["the history is the owner's alone, an entry a chunk, and holds nothing that looks like a secret"] = function()
   local path = test.directory() .. "/state/history"
   local kept = secret.new("correct horse", "vault")

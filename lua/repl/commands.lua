@@ -38,11 +38,13 @@ end
 
 --- They and what they do, for completion.
 ---@param repl Repl?
----@return { [1]: string, text: string }[]
+---@return { [1]: string, usage: string?, text: string }[]
 function M.known(repl)
   local known = {}
   for _, command in ipairs(COMMANDS) do
-    if not command.stopped or repl and repl.stopped then known[#known + 1] = { ":" .. command[1], text = command.text } end
+    if not command.stopped or repl and repl.stopped then
+      known[#known + 1] = { ":" .. command[1], usage = command.usage, text = command.text }
+    end
   end
   return known
 end

@@ -334,15 +334,25 @@ local function table_hint(frame)
   return #parts > 0 and "{ " .. table.concat(parts, ", ") .. " }" or nil
 end
 
+-- Of a command of the prompt: what it takes and does, once its whole word is there.
+local function command_hint(line, world)
+  local word = line:match "^%s*(:[%w%-]+)"
+  for _, entry in ipairs(commands(world)) do
+    if type(entry) == "table" and entry[1] == word then return (entry.usage and word .. " " .. entry.usage or word) .. "  " .. (entry.text or "") end
+  end
+end
+
 --- What the call takes in which the cursor is: the call, and of it the argument or field that is being typed; nil where there is none that is
 --- known.
 ---@param line string
 ---@param position integer  bytes before the cursor
----@param _ repl.World
+---@param world repl.World
 ---@return string?
-function M.signature(line, position, _)
+function M.signature(line, position, world)
   line = line:sub(1, position)
-  if line:find "^%s*[:?]" then return nil end
+  local chunk = line:match "^%s*:time%s+(.*)$"
+  if line:find "^%s*[:?]" and not chunk then return command_hint(line, world) end
+  line = chunk or line
   local place = scan.at_end(line)
   for i = #place.frames, 1, -1 do
     local frame = place.frames[i]

@@ -8,7 +8,8 @@ Edited.__index = Edited
 
 local M = {}
 
-local LIST_MAX <const> = 60   -- candidates that are listed
+local LIST_MAX <const> = 60        -- candidates that are listed
+local HINTED_MAX <const> = 20000   -- bytes of a chunk that is looked at for each key
 
 --- nil and why, where lines cannot be edited.
 ---@param output ui.Output
@@ -52,12 +53,28 @@ function M.tab(chunk, world, width)
   return 0, "", (signature and require("repl.show").fit(signature, width, 1) .. "\r\n" or "") .. listing(list, width)
 end
 
+--- What is shown below a line while it is typed: what the call takes in which the cursor is, or a command of the prompt. One row, without
+--- its end; nil where there is nothing to say.
+---@param chunk string   the lines of the chunk up to the cursor
+---@param world repl.World
+---@param width number
+---@return string?
+function M.hint(chunk, world, width)
+  if #chunk > HINTED_MAX then return nil end
+  local text = require("repl.complete").signature(chunk, #chunk, world)
+  return text and (require("repl.show").fit("  " .. text:gsub("%c", " "), width - 1, 1))
+end
+
 --- The next line.
 ---@param pending string?  the lines of the chunk before it
 ---@return string? line, string? why  "cancelled", or the end of input
 function Edited:line(pending)
+  local earlier, output = pending and pending .. "\n" or "", self.output
   local line, why = self.editor:line(self.repl:prompt(pending ~= nil), function(before)
-    return M.tab((pending and pending .. "\n" or "") .. before, self.repl:known(), self.output:width())
+    return M.tab(earlier .. before, self.repl:known(), output:width())
+  end, function(before)
+    local hint = M.hint(earlier .. before, self.repl:known(), output:width())
+    return hint and output:paint("dim", hint)
   end)
   if not line and why ~= "cancelled" then self.output:note "\n" end
   return line, why

@@ -1,6 +1,6 @@
 """What a terminal shows: cmek in tmux panes of several sizes, held against tests/panes/*.txt; times, IDs and the spinner are made the
 same. A pane is looked at when the text that is waited for stands in it. UPDATE=1 writes the panes anew.
-usage: terminal.py CMEK; the last line is the tally.
+usage: terminal.py CMEK [PART ...]: all parts, or those functions below; the last line is the tally.
 """
 import os, re, shutil, subprocess, sys, tempfile, time
 import peer
@@ -237,7 +237,7 @@ def prompt():
         pane.send("C-c")
         pane.wait(r"describe_key\ncmek read> *\n*\Z")
         typed("cloud.organization().name", "Enter", end=r"us-east-1 read> *\n*\Z")
-        typed("kms.list_keys { reg", "Tab", end=r"region = *\n*\Z")
+        typed("kms.list_keys { reg", "Tab", end=r"region = *\n {2}kms.list_keys region: .*\n*\Z")
         typed('"us-east-1" }', "Enter")
         for line, more in (("for i = 1, 2 do", r"… *\n*\Z"), ("  print(i)", r"… *\n*\Z"), ("end", r"2\n.*read> *\n*\Z")):
             typed(line, "Enter", end=more)
@@ -312,15 +312,53 @@ def prompt():
             equal("prompt-dumb: no control sequence", re.findall(r"\x1b[^\n]{0,8}", f.read()), [])
 
 
-whole_run()
-declined()
-interrupted()
-under_way(80, 24, "wide")
-under_way(40, 24, "narrow")
-failed()
-resized()
-appended("no-color", NO_COLOR="1")
-appended("dumb", TERM="dumb")
-looking()
-prompt()
+def hints():
+    """What the call takes that is being typed, below the line; it goes with the call, and leaves nothing behind."""
+    below = r"\n {2}kms\.describe_key "
+
+    with Pane(72, 12) as pane:
+        def shows(pattern, *keys):
+            for key in keys:
+                pane.send(*(["-l", key[1:]] if key[0] == "=" else [key]))
+            return pane.wait(pattern)
+
+        shows(r"cmek read> *\n*\Z", "=./cmek repl", "Enter")
+        golden("hint", shows(below + r"\{.*\n*\Z", "=kms.describe_key {"))
+        check("of a field", shows(below + r"KeyId: string\n*\Z", "= KeyId = "))
+        check("nothing of a call that is closed", shows(r"\{ KeyId = 'x' \} *\n*\Z", "='x' }"))
+        check("again inside it", shows(below, "Left", "Left"))
+        shows(r"cmek read> *\n*\Z", "C-c")
+        shows(r"\n2\ncmek read> *\n*\Z", "=2 or kms.describe_key {}", "Enter")
+        check("in a line that is called back", shows(r"\{\} *\n*\Z", "Up") and shows(below, "Left"))
+        shows(r"\ncmek read> *\n*\Z", "C-c")
+        golden("hint-lines", shows(below + r".*\n*\Z", "=x = {", "Enter", "=  kms.describe_key {"))
+        shows(r"\ncmek read> *\n*\Z", "C-c")
+        check("of a command", shows(r"\n {2}:save FILE", "=:save"))
+        shows(r"\ncmek read> *\n*\Z", "C-c")
+        for _ in range(4):   # at the foot of the terminal
+            shows(below, "=kms.describe_key {")
+            shows(r"\ncmek read> *\n*\Z", "C-c")
+        golden("hint-foot", shows(below + r".*\n*\Z", "=kms.describe_key {"))
+    with Pane(40, 10) as pane:
+        pane.send("./cmek repl", "Enter")
+        pane.wait(r"cmek read> *\n*\Z")
+        pane.send("-l", "x = { '日本語日本語日本語日', kms.describe_key { KeyId = 'é")
+        golden("hint-narrow", pane.wait(below + r".*\n*\Z"))
+        equal("the cursor is where it is typed", pane.flag("cursor_x") + "," + pane.flag("cursor_y"), "30,2")
+        pane.run("resize-window", "-x", "60", "-y", "10")
+        golden("hint-wider", pane.wait(r"kms\.describe_key \{\nKeyId = 'é\n {2}kms\.describe_key KeyId: string\n*\Z"))
+        pane.send("C-z")
+        pane.wait(r"Stopped.*\n(.*\n)*\$ *\n*\Z")
+        pane.send("fg", "Enter")
+        pane.wait(r"fg\n(.*\n)*cmek read> x = .*\n?.*'é *\n" + below[2:])
+        pane.send("C-c")
+        pane.send("C-d")
+        sound_end(pane, "after a prompt that was stopped and went on")
+
+
+PARTS = [whole_run, declined, interrupted, lambda: under_way(80, 24, "wide"), lambda: under_way(40, 24, "narrow"), failed, resized,
+         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints]
+for part in PARTS:
+    if len(sys.argv) < 3 or part.__name__ in sys.argv[2:]:
+        part()
 peer.done()
