@@ -51,7 +51,7 @@ end
 local function stamp(seconds) return os.date("!%Y%m%dT%H%M%SZ", math.floor(seconds)) end
 
 local targets = { kms = "TrentService.", tagging = "ResourceGroupsTaggingAPI_20170126." }
-local versions = { iam = "2010-05-08", sts = "2011-06-15" }
+local versions = { iam = "2010-05-08", sts = "2011-06-15", sns = "2010-03-31" }
 
 -- { Tags = { { Key = "a" } } } -> Tags.member.1.Key=a
 local function flatten(into, prefix, value)
@@ -109,7 +109,7 @@ local function read_xml(text)
       local node = table.remove(stack)
       local parent = stack[#stack]
       local value = node.children and node.children or node.text
-      if name == "member" then
+      if name == "member" or name == "entry" then
         parent.children = parent.children or json.array {}
         table.insert(parent.children, value)
       else

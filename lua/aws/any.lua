@@ -201,7 +201,8 @@ function M.new(caller)
     if not known then
       for _, name in ipairs { "protocol", "host", table.unpack(WAYS) } do sent[name] = request[name] end
     end
-    return folded(caller:call(sent))
+    local answer = caller:call(sent)
+    return sent.format == "query" and folded(answer) or answer
   end
 
   return aws

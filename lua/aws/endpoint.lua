@@ -62,7 +62,11 @@ local OTHERS <const> = { config = "CONFIG_SERVICE", events = "EVENTBRIDGE", logs
   cloudhsm = "CLOUDHSM_V2", route53 = "ROUTE_53" }
 
 --- Those of them that are one for all regions of the commercial partition.
-local GLOBAL <const> = { cloudfront = "https://cloudfront.amazonaws.com", route53 = "https://route53.amazonaws.com" }
+local GLOBAL <const> = { cloudfront = "https://cloudfront.amazonaws.com", organizations = "https://organizations.us-east-1.amazonaws.com",
+  route53 = "https://route53.amazonaws.com" }
+
+--- In GovCloud services are FIPS under their plain names, but these, by what their hosts begin with.
+local FIPS_APART <const> = { ecr = "api.ecr", secretsmanager = "secretsmanager", ses = "email" }
 
 --- What the door knows the hosts of all the others by: `{service}` is what a service's hosts begin with.
 local ANY <const> = "*"
@@ -201,9 +205,14 @@ end
 local function others(self, environment, profile, ways, ignore)
   local url, source
   if not ignore then url, source = override(nil, environment, profile) end
-  self.others[ANY] = url and { url = check_url(url, source), source = source } or { url = regional(self.partition, "{service}", ways) }
-  for service, address in require("sorted")(GLOBAL) do
-    if not url and self.partition.id == "aws" then self.others[service] = { url = address, signing_region = self.partition.region } end
+  local plain = self.partition.id == "aws-us-gov" and { dual = ways.dual } or ways
+  self.others[ANY] = url and { url = check_url(url, source), source = source } or { url = regional(self.partition, "{service}", plain) }
+  if not url and self.partition.id == "aws" and not ways.fips and not ways.dual then
+    for service, address in require("sorted")(GLOBAL) do
+      self.others[service] = { url = address, signing_region = self.partition.region }
+    end
+  elseif not url and plain ~= ways and ways.fips then
+    for service, host in require("sorted")(FIPS_APART) do self.others[service] = { url = regional(self.partition, host, ways) } end
   end
   for id, service in require("sorted")(ignore and {} or named(environment, profile)) do
     local own, from = override(id, environment, profile)
@@ -281,7 +290,7 @@ end
 
 --- Whether requests to it name no region: it is one for all of them.
 ---@param service string
-function Endpoints:is_global(service) return service == "iam" or not self:source(service) and GLOBAL[service] ~= nil end
+function Endpoints:is_global(service) return service == "iam" or (self.others[service] or {}).signing_region ~= nil end
 
 --- Raises when a region is of another partition than the hosts: such a host does not exist, and its account is another one.
 ---@param service string

@@ -26,7 +26,7 @@ local function refuse(call, what, message, ...)
   local row = codes[what]
   local text = select("#", ...) > 0 and message:format(...) or message
   if call.protocol == "json" then wire.refuse(row[3], text, 400) end
-  wire.refuse(row[1], text, row[2])
+  wire.refuse(call.service == "sns" and what == "denied" and "AuthorizationError" or row[1], text, row[2])
 end
 
 -- Reading the Authorization ---------------------------------------------------------------------------------------

@@ -102,7 +102,8 @@ refusals["error"] = function(_, fault) wire.refuse(fault.code, fault.message, fa
 refusals["500"] = function(call)
   if call.service == "kms" then wire.refuse("KMSInternalException", "", 500) end
   if call.service == "tagging" then wire.refuse("InternalServiceException", "", 500) end
-  wire.refuse(call.service == "iam" and "ServiceFailure" or "InternalFailure", "We encountered an internal error. Please try again.", 500)
+  local names = { iam = "ServiceFailure", sns = "InternalError" }
+  wire.refuse(names[call.service] or "InternalFailure", "We encountered an internal error. Please try again.", 500)
 end
 
 refusals["503html"] = function(_, fault) wire.refuse("html", nil, fault.status or 503) end

@@ -20,7 +20,7 @@ Simulation.__index = Simulation
 
 local M = {}
 
-local services = { iam = "sim.iam", sts = "sim.sts", kms = "sim.kms", tagging = "sim.tagging" }
+local services = { iam = "sim.iam", sts = "sim.sts", kms = "sim.kms", tagging = "sim.tagging", sns = "sim.sns" }
 
 -- Options and their defaults; nil ones are left out.
 local defaults = {
@@ -181,7 +181,9 @@ local function find_operation(call)
   local service = call.service and services[call.service]
   local operation = service and require(service).operations[call.operation]
   if operation then return operation, require(service) end
-  if call.protocol == "json" then wire.refuse("UnknownOperationException", nil, 400) end
+  local elsewhere = not service and call.signed_for and not services[call.signed_for]
+    and ("%s is not simulated here, and nothing real is reached"):format(call.signed_for) or nil
+  if call.protocol == "json" or elsewhere then wire.refuse("UnknownOperationException", elsewhere, 400) end
   wire.refuse(call.operation and "InvalidAction" or "MissingAction", ("Could not find operation %s for version %s"):format(
     call.operation or "", call.version or "NO_VERSION_SPECIFIED"), 400)
 end

@@ -1,6 +1,7 @@
 --- Everything the simulated AWS knows, in the shape that `cmek sim --state` writes:
---- { aws = { ACCOUNT = { iam = { roles =, users =, policies = }, kms = { REGION = { keys =, aliases = } } } } }, members under
---- the API's own names. Members beginning with _ are worked out from the others, or gone with the process.
+--- { aws = { ACCOUNT = { iam = { roles =, users =, policies = }, kms = { REGION = { keys =, aliases = } },
+--- sns = { REGION = { topics = } } } } }, members under the API's own names. Members beginning with _ are worked out from the
+--- others, or gone with the process.
 local json = require("json")
 local principals = require("sim.principals")
 local sorted = require("sorted")
@@ -9,7 +10,7 @@ local M = {}
 
 local ADMINISTRATOR <const> = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
 local READER <const> = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":'
-  .. '["kms:Describe*","kms:List*","kms:Get*","iam:Get*","iam:List*","sts:*","tag:Get*"]}]}'
+  .. '["kms:Describe*","kms:List*","kms:Get*","iam:Get*","iam:List*","sns:Get*","sns:List*","sts:*","tag:Get*"]}]}'
 
 --- AWS's own policies that can be attached here.
 M.MANAGED = {
@@ -283,6 +284,7 @@ local function merge_account(simulation, number, from)
     end
     for _, alias in ipairs(region.aliases or {}) do table.insert(to.aliases, M.copy(alias, true)) end
   end
+  if from.sns then account.sns = M.copy(from.sns, true) end
 end
 
 local function keep_all(simulation, account)

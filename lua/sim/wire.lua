@@ -1,4 +1,4 @@
---- AWS on the wire, from the service's side: the query protocol of IAM and STS, JSON 1.1 of KMS and tagging.
+--- AWS on the wire, from the service's side: the query protocol of IAM, STS and SNS, JSON 1.1 of KMS and tagging.
 --- A request becomes a call { service=, protocol=, operation=, parameters= }; a result or a refusal becomes a response.
 local crypto = require("crypto")
 local json = require("json")
@@ -24,8 +24,9 @@ function M.is_refusal(value) return getmetatable(value) == Refusal end
 
 -- Services --------------------------------------------------------------------------------------------------------
 
-local query_versions = { ["2010-05-08"] = "iam", ["2011-06-15"] = "sts" }
-local namespaces = { iam = "https://iam.amazonaws.com/doc/2010-05-08/", sts = "https://sts.amazonaws.com/doc/2011-06-15/" }
+local query_versions = { ["2010-05-08"] = "iam", ["2011-06-15"] = "sts", ["2010-03-31"] = "sns" }
+local namespaces = { iam = "https://iam.amazonaws.com/doc/2010-05-08/", sts = "https://sts.amazonaws.com/doc/2011-06-15/",
+  sns = "http://sns.amazonaws.com/doc/2010-03-31/" }
 local targets = { TrentService = "kms", ResourceGroupsTaggingAPI_20170126 = "tagging" }
 
 --- The one header of that name; nil without.
@@ -64,9 +65,19 @@ local function put(tree, path, value)
   put(tree[name], rest, value)
 end
 
+-- { entry = { ["1"] = { key =, value = } … } } is a map.
+local function is_map(tree)
+  return type(tree.entry) == "table" and type(tree.entry["1"]) == "table" and tree.entry["1"].key ~= nil
+end
+
 -- { member = { ["1"] = … } } is a list.
 local function lists(tree)
   if type(tree) ~= "table" then return tree end
+  if is_map(tree) then
+    local map = {}
+    for _, pair in sorted(tree.entry) do map[pair.key] = lists(pair.value) end
+    return map
+  end
   if type(tree.member) == "table" then
     local list, index = json.array {}, 1
     while tree.member[tostring(index)] ~= nil do
@@ -127,6 +138,7 @@ function M.read(request)
   local call = { parameters = {} }
   local authorization = M.header(request, "authorization") or ""
   call.scope_region, call.service = authorization:match("Credential=[^/,]*/[^/,]*/([^/,]*)/([^/,]*)/")
+  call.signed_for = call.service
   local target = M.header(request, "x-amz-target")
   if target then
     read_json(request, call, target)
@@ -141,9 +153,20 @@ end
 local escapes = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\r"] = "&#xD;" }
 local function escape(text) return (tostring(text):gsub('[&<>"\r]', escapes)) end
 
+local Map = { __name = "sim.Map" }
+
+--- A table of names and values that is printed as a map: <entry> with <key> and <value>.
+---@param values table<string, any>
+function M.map(values)
+  local map = setmetatable({}, Map)
+  for key, value in sorted(values) do map[#map + 1] = { key = key, value = value } end
+  return map
+end
+
 -- The XML that the services print: two spaces of indent, lists as <member>.
 local function element(into, name, value, indent)
   local pad = ("  "):rep(indent)
+  local of = getmetatable(value) == Map and "entry" or "member"
   if type(value) ~= "table" then
     into[#into + 1] = ("%s<%s>%s</%s>"):format(pad, name, escape(value), name)
   elseif next(value) == nil then
@@ -151,7 +174,7 @@ local function element(into, name, value, indent)
   else
     into[#into + 1] = ("%s<%s>"):format(pad, name)
     for key, member in sorted(value) do
-      element(into, math.type(key) and "member" or key, member, indent + 1)
+      element(into, math.type(key) and of or key, member, indent + 1)
     end
     into[#into + 1] = ("%s</%s>"):format(pad, name)
   end
