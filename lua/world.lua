@@ -40,7 +40,7 @@ function M.new(options)
     print = function(...)
       local words = table.pack(...)
       for i = 1, words.n do words[i] = tostring(words[i]) end
-      output:write(table.concat(words, "\t") .. "\n")
+      output:print(table.concat(words, "\t") .. "\n")
     end }
   local services = options.services or session
   for _, service in ipairs(M.SERVICES) do

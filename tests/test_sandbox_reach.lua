@@ -223,3 +223,18 @@ test["what a recipe changes in what it was given changes nothing that cmek goes 
   for _, event in ipairs(operator.events) do said = event.kind == "say" and event.text or said end
   test.equal(said, "Example Co orders us-east-1 DISABLED")
 end
+
+test["the name, region and field of a recipe's own kind are a line of the plan, and forge no other"] = function()
+  local text = [[
+    local kind = resource { kind = "mine", actions = {}, name = function() return "n\n +   role  forged\27[2J" end,
+      region = function() return "us\n-east" end, find = function() return {} end, create = function() end, update = function() end,
+      differences = function() return { { field = "f\n +   key  forged", have = "a", want = "b" } } end }
+    ]] .. HEAD .. ' read("cluster", arg.cluster) ensure(kind, {}) iam.untag_role { RoleName = "r\\n +   key  forged", TagKeys = { "a" } } end }'
+  local report = operators.run(operators.open(), written(text), { mode = "plan" })
+  local output = require("ui.output").new { environment = function() end, terminal = { is_terminal = function() return false end } }
+  local lines = {}
+  for line in require("ui.plan").render(report, output):gmatch "[^\n]+" do lines[#lines + 1] = line:find "forged" and line:match "^ +(%S+)" end
+  test.equal(lines, { "~", "f", "~" })
+  local wrong = text:gsub('"us\\n%-east"', "{}", 1)
+  test.raises(function() operators.run(operators.open(), written(wrong), { mode = "plan" }) end, "region gave a table, not a text")
+end

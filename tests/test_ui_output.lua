@@ -73,3 +73,38 @@ test["what cannot be written stops nothing, and nothing more is written"] = func
   output:result "b"
   test.equal({ tries, output.broken }, { 1, "cannot write to stdout: full" })
 end
+
+-- A stand-in for a terminal that shows colours, and what was written to it.
+local function at_terminal()
+  local written = { out = "", err = "" }
+  local output = require("ui.output").new { environment = function() end, terminal = {
+    is_terminal = function() return true end, width = function() return 80 end,
+    write = function(text) written.out = written.out .. text return true end,
+    write_error = function(text) written.err = written.err .. text return true end } }
+  return output, written
+end
+
+test["what a recipe or a service says moves no cursor, hides nothing and turns no order, on a terminal either"] = function()
+  for _, evil in ipairs { "\27[3A", "\27[2K", "\27[J", "\27[8m", "\27]0;x\7", "\rover", "\8", "\27[1;2H", "\xC2\x9B2J", "\xE2\x80\xAE",
+    "\xE2\x81\xA6", "\1[3A", "\1[32m" } do
+    for _, way in ipairs { "note", "result", "print" } do
+      local output, written = at_terminal()
+      output[way](output, "a" .. evil .. "b\n")
+      local text = written.out .. written.err
+      test.truthy(not text:find "[\0-\8\11-\31\127]" and not text:find "\xC2[\x80-\x9F]" and not text:find "\xE2[\x80\x81][\xA6-\xAE]",
+        ("%s lets %q through: %q"):format(way, evil, text))
+    end
+  end
+  local output, written = at_terminal()   -- the control
+  output:note(output:paint("green", "✓") .. " Zürich\t…\n")
+  test.equal(written.err, "\27[32m✓\27[0m Zürich\t…\n")
+end
+
+test["a script prints bytes as they are where nobody looks, and tamed at a terminal"] = function()
+  local path = test.directory() .. "/s.lua"
+  assert(require("file").write(path, 'print("a\\27]0;x\\7\\0b")'))
+  test.equal(outside.simulated('"$CMEK" exec ' .. path).output, "a\27]0;x\7\0b\n")
+  local output, written = at_terminal()
+  output:print "a\27]0;x\7\0b\n"
+  test.equal(written.out, "a?]0;x??b\n")
+end

@@ -148,7 +148,11 @@ function M.adapt(definition, context)
     if type(name) ~= "string" then complain(definition.kind, "name gave a %s, not a text", type(name)) end
     return name
   end
-  function resource.region(want) return definition.region and call("region", want) or nil end
+  function resource.region(want)
+    local region = definition.region and call("region", want) or nil
+    if region ~= nil and type(region) ~= "string" then complain(definition.kind, "region gave a %s, not a text", type(region)) end
+    return region
+  end
   function resource.ready(have) return not definition.ready or call("ready", have) == true end
   function resource.differences(want, have) return check_differences(definition, call("differences", want, have)) end
   function resource.find(_, want)

@@ -23,6 +23,9 @@ function M.told(told)
     next = told.next }
 end
 
+-- A name is a line of the plan, and no more than one, whatever a recipe calls it.
+local function line(text) return (unknown.show(text):gsub("%c+", " ")) end
+
 --- A step as documents and events show it.
 ---@param step table
 ---@param whole boolean?  with what became of it
@@ -30,11 +33,11 @@ end
 function M.step(step, whole)
   local differences = json.array {}
   for i, difference in ipairs(step.differences) do
-    differences[i] = { field = difference.field, have = shown(difference.have), want = shown(difference.want) }
+    differences[i] = { field = line(difference.field), have = shown(difference.have), want = shown(difference.want) }
   end
   return {
-    kind = step.kind, name = unknown.show(step.name), region = step.region or json.null, action = step.action, reason = step.reason or json.null,
-    irreversible = step.irreversible and true or false, differences = differences, told = M.told(step.told),
+    kind = step.kind, name = line(step.name), region = step.region and line(step.region) or json.null, action = step.action,
+    reason = step.reason or json.null, irreversible = step.irreversible and true or false, differences = differences, told = M.told(step.told),
     arn = whole and (step.arn or json.null) or nil, result = whole and (step.result or "skipped") or nil,
     deletion_date = whole and step.deletion_date or nil, cancel = whole and step.cancel or nil,
   }
@@ -101,7 +104,7 @@ function M.made(engine)
   for _, step in ipairs(engine.steps) do
     local something = step.result == "done" or step.arn or step.begun
     if engine.context.wrote and something and step.action ~= "none" and step.action ~= "refuse" then
-      list[#list + 1] = { kind = step.kind, name = step.name, region = step.region or json.null, arn = step.arn or json.null,
+      list[#list + 1] = { kind = step.kind, name = line(step.name), region = step.region or json.null, arn = step.arn or json.null,
         complete = step.result == "done" }
     end
   end

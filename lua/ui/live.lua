@@ -170,7 +170,7 @@ end
 
 --- Takes the block away.
 function Live:erase()
-  if self.rows > 0 then self.output:note(back(self) .. "\27[J") end
+  if self.rows > 0 then self.output:draw(back(self) .. "\27[J") end
 end
 
 --- Draws the block, in the place of the one before.
@@ -178,10 +178,10 @@ function Live:draw()
   local terminal = self.output.terminal
   local parts = { back(self) }
   for _, line in ipairs(self:frame(terminal.width(), math.max(3, terminal.height() - 2))) do
-    parts[#parts + 1], self.rows = line .. "\27[K\n", self.rows + 1
+    parts[#parts + 1], self.rows = self.output:tame(line) .. "\27[K\n", self.rows + 1
   end
   parts[#parts + 1] = "\27[J"
-  self.output:note(table.concat(parts))
+  self.output:draw(table.concat(parts))
 end
 
 --- Prints a line that stays, above the block.

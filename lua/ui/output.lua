@@ -15,19 +15,21 @@ local M = {}
 local CONTROL <const> = "[\0-\8\11-\31\127]"
 local C1 <const> = "\xC2[\x80-\x9F]"   -- control characters beyond ASCII
 
--- The text with "?" for what would steer a terminal, since a service or a file may have brought it: all control characters but tab and
--- the end of a line. own: the letters that end the sequences which are ours here.
-local function tame(text, own)
-  if not (text:find(CONTROL) or text:find(C1)) then return text end
-  text = text:gsub("[\1\2]", "?"):gsub("\27(%[[%d;]*)(%a)", function(body, letter)
-    return own:find(letter, 1, true) and "\1" .. body .. letter or nil
-  end)
-  if own:find("A", 1, true) then text = text:gsub("\r", "\2") end   -- where lines are drawn again
-  text = text:gsub("\r\n", "\n"):gsub("[\0\3-\8\11-\31\127]", "?"):gsub(C1, "?")
-  return (text:gsub("\1", "\27"):gsub("\2", "\r"))
-end
+local ORDER <const> = { "\xE2\x80[\x8E\x8F\xAA-\xAE]", "\xE2\x81[\xA6-\xA9]" }   -- marks that turn the order of what is read
 
 local COLOURS <const> = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
+local PAINTED <const> = { ["0"] = true }
+for _, code in pairs(COLOURS) do PAINTED[code] = true end   -- order cannot be seen
+
+-- The text with "?" for what would steer a terminal, since a recipe, a service or a file may have brought it: all control characters but
+-- tab and the end of a line. coloured: the colours that are ours stay.
+local function tame(text, coloured)
+  for _, marks in ipairs(text:find("\xE2", 1, true) and ORDER or {}) do text = text:gsub(marks, "?") end
+  if not (text:find(CONTROL) or text:find(C1)) then return text end
+  text = text:gsub("\1", "?"):gsub("\27%[([%d;]*)m", function(code) return coloured and PAINTED[code] and "\1[" .. code .. "m" or nil end)
+  text = text:gsub("\r\n", "\n"):gsub("[\0\2-\8\11-\31\127]", "?"):gsub(C1, "?")
+  return (text:gsub("\1", "\27"))
+end
 
 ---@param options { json: string?, terminal: table?, environment: (fun(name: string): string?)? }  the last two stand in for the host in tests
 ---@return ui.Output
@@ -55,7 +57,7 @@ end
 
 --- Text of the result, for stdout; under --json it is left out, since only the document may stand there.
 function Output:result(text)
-  if not self.json then self:write(tame(text, self.colour and "m" or "")) end
+  if not self.json then self:write(tame(text, self.colour)) end
 end
 
 --- Text that was asked for as help.
@@ -64,10 +66,26 @@ function Output:help(text)
   self:result(text)
 end
 
+--- What a script prints: as it is where nobody looks at it.
+---@param text string
+function Output:print(text)
+  self:write(self.terminal.is_terminal "stdout" and tame(text, self.colour) or text)
+end
+
 --- Text about what goes on, for stderr.
 function Output:note(text)
-  self.terminal.write_error(mask(tame(text, self.live and "mKJA" or "")))
+  self.terminal.write_error(mask(tame(text, self.live)))
 end
+
+--- The same as note would write, for a line that is drawn.
+---@param text string
+---@return string
+function Output:tame(text) return tame(text, self.live) end
+
+--- What is drawn in place, on a terminal whose cursor may move: its lines are tamed by themselves.
+---@param text string
+function Output:draw(text) self.terminal.write_error(mask(text)) end
+
 
 --- The one document of --json, or the last line of --json=lines. After it there is no other: a failure that comes later is told on
 --- stderr alone.
@@ -98,7 +116,7 @@ end
 ---@return string[]
 function Output:wrap(text, indent)
   local width, columns, lines, line = self:width(), require "ui.table", {}, nil
-  for word in tame(text, ""):gmatch "%S+" do
+  for word in tame(text, false):gmatch "%S+" do
     local longer = line and line .. " " .. word or indent .. word
     if line and columns.width(longer) > width then
       lines[#lines + 1], longer = line, indent .. word
