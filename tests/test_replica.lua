@@ -1,7 +1,9 @@
 -- Replicas of a multi-Region key: made after the primary has its alias, kept equal, found again, taken back before it.
 local crypto = require "crypto"
+local json = require "json"
 local names = require "names"
 local operators = dofile "tests/operator.lua"
+local outside = dofile "tests/outside.lua"
 local transit = dofile "tests/transit.lua"
 
 local PRIMARY <const>, REPLICAS <const> = "eu-west-1", { "us-east-1", "us-west-2" }
@@ -270,6 +272,15 @@ test["vault-transit: material that was deleted from one replica is found by veri
   test.contains(report.findings[1].mend, "--layout replica")
   test.equal(done(who, { recipe = TRANSIT }).summary.change, 1)
   test.equal({ key(who, "us-west-2").KeyState, key(who, "us-west-2").CurrentKeyMaterialId }, { "Enabled", before })
+end
+
+test["vault-transit: the plan of a new replica of a primary that is there lists the import too"] = function()
+  local result = outside.simulated([[
+    $CMEK run vault-transit --cluster orders --layout replica --enable --yes --confirm orders >/dev/null 2>&1 || exit 9
+    $CMEK plan add-region --cluster orders --add eu-central-1=3 --requests --json]])
+  local list = {}
+  for i, request in ipairs(json.decode(result.output).requests) do list[i] = request.operation end
+  test.equal(list, { "ReplicateKey", "GetParametersForImport", "TransitExport", "ImportKeyMaterial", "CreateAlias", "UpdateCluster" })
 end
 
 test["KMS takes no other material for a replica than its family's"] = function()

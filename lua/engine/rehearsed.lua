@@ -16,7 +16,7 @@ local M = {}
 ---@return engine.Rehearsed
 function M.new(options)
   local self = { roles = {}, keys = {}, policies = {}, rotations = {}, tags = {}, aliases = {}, cmek = {}, seen = {}, transit = {},
-    vault_things = {}, turned = {} }
+    vault_things = {}, turned = {}, described = {} }
   for name, value in pairs(options) do self[name] = value end   -- order cannot be seen
   return setmetatable(self, Rehearsed)
 end
@@ -90,12 +90,12 @@ function WRITES.kms.CreateKey(self, p, request)
 end
 
 function WRITES.kms.ReplicateKey(self, p, request)
-  local arn = p.KeyId:gsub("^(arn:[^:]*:kms:)[^:]*", "%1" .. p.ReplicaRegion)
-  local primary = self.keys[place_of(p, request)] or {}
-  local metadata = { KeyId = id_of(p), Arn = arn, KeyManager = "CUSTOMER", MultiRegion = true, CreationDate = self.clock.now(),
+  local primary = self.keys[place_of(p, request)] or self.described[id_of(p)] or {}
+  local function arn_in(region) return ("arn:%s:kms:%s:%s:key/%s"):format(self.partition, region, self.account, id_of(p)) end
+  local metadata = { KeyId = id_of(p), Arn = arn_in(p.ReplicaRegion), KeyManager = "CUSTOMER", MultiRegion = true, CreationDate = self.clock.now(),
     KeyState = primary.Origin == "EXTERNAL" and "PendingImport" or "Enabled", Enabled = primary.Origin ~= "EXTERNAL", Origin = primary.Origin,
     KeySpec = primary.KeySpec or "SYMMETRIC_DEFAULT", KeyUsage = primary.KeyUsage or "ENCRYPT_DECRYPT",
-    MultiRegionConfiguration = { MultiRegionKeyType = "REPLICA", PrimaryKey = { Arn = p.KeyId, Region = request.region } } }
+    MultiRegionConfiguration = { MultiRegionKeyType = "REPLICA", PrimaryKey = { Arn = arn_in(request.region), Region = request.region } } }
   return { ReplicaKeyMetadata = made(self, metadata, p, p.ReplicaRegion) }
 end
 
@@ -152,9 +152,10 @@ local function none_of_made(member)
 end
 READS.iam.ListAttachedRolePolicies, READS.iam.ListRolePolicies = none_of_made "AttachedPolicies", none_of_made "PolicyNames"
 
-function READS.kms.DescribeKey(self, p, request)
+function READS.kms.DescribeKey(self, p, request, pass)
   local metadata = self.keys[place_of(p, request)]
-  return metadata and { KeyMetadata = metadata }
+  if metadata then return { KeyMetadata = metadata } end
+  if not unknown.has(p) then self.described[id_of(p)] = pass().KeyMetadata end   -- what a replica of it is made of
 end
 
 function READS.kms.GetKeyPolicy(self, p, request)
