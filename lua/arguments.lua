@@ -93,7 +93,8 @@ local function convert_scalar(spec, value, origin)
       or math.type(value) == "integer" and value
     if not number then refuse(spec, value, origin, TYPES.integer) end
     if number < (spec.min or number) or number > (spec.max or number) then
-      refuse(spec, value, origin, ("from %s to %s"):format(spec.min or "any", spec.max or "any"))
+      refuse(spec, value, origin, spec.min and spec.max and ("from %s to %s"):format(spec.min, spec.max)
+        or spec.min and "at least " .. spec.min or "at most " .. spec.max)
     end
     return number
   elseif spec.type == "boolean" then

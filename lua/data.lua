@@ -123,6 +123,11 @@ function Reader:name()
   return name
 end
 
+function Reader:twice(name)
+  local _, lines = self.text:sub(1, self.at - 1):gsub("\n", "")
+  error(setmetatable({ message = ("line %d: '%s' stands there twice"):format(lines + 1, tostring(name):sub(1, SHOWN)) }, Fault), 0)
+end
+
 function Reader:table()
   local result, count = {}, 0
   self.depth = self.depth + 1
@@ -134,7 +139,7 @@ function Reader:table()
       count = count + 1
       name = count
     end
-    if result[name] ~= nil then self:fail(("a name that is not there already ('%s')"):format(tostring(name):sub(1, SHOWN))) end
+    if result[name] ~= nil then self:twice(name) end
     result[name] = value
     if not self:take "[,;]" then
       if not self:take "}" then self:fail "',' or '}'" end

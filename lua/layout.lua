@@ -79,7 +79,7 @@ local function check_fields(reading, region, entry)
     local known = false
     for _, field in ipairs(FIELDS) do known = known or field == name end
     if not known then
-      reading:fail("%s has an unknown field '%s'%s; there are %s", region, tostring(name), meant(name, FIELDS), table.concat(FIELDS, ", "))
+      reading:fail("%s has an unknown field '%s'%s (there are %s)", region, tostring(name), meant(name, FIELDS), table.concat(FIELDS, ", "))
     end
     if type(value) ~= "string" or value == "" then reading:fail("%s.%s must be a text, not '%s'", region, name, tostring(value)) end
     if require("secretlike").kind(value) then reading:fail("%s.%s looks like %s, and a layout holds no secret", region, name,

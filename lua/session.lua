@@ -200,7 +200,7 @@ function Session:in_account(as)
   local given = {}
   for name, value in pairs(self.credential_options) do given[name] = value end   -- order cannot be seen
   local other = setmetatable({}, { __index = self })
-  if as.profile then given.profile, given.explicit = self.credential_options.profiles:profile(as.profile, "the layout's profile"), true end
+  if as.profile then given.profile, given.explicit = self.credential_options.profiles:profile(as.profile, "a layout, or --reach,"), true end
   other.credentials = credentials.new(given)
   if as.role_arn then other.credentials:assume(as.role_arn, self.credentials) end
   if other.credentials:asks_elsewhere() then

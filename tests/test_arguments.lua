@@ -63,7 +63,7 @@ test["what is no data is refused with its line, whatever it would do: it is neve
     { "return { a = function() end }", "not 'function'" },
     { "local x = 1 return { a = x }", "not 'local'" },
     { "return { a = 1 } while true do end", "the end of the text was expected, not 'while'" },
-    { "return { a = 1, a = 2 }", "a name that is not there already ('a')" },
+    { "return { a = 1, a = 2 }", "line 1: 'a' stands there twice" },
     { "return { a = nil }", "not 'nil'" },
     { "return { a = 'open }", "the end of a text was expected" },
     { "return { a = '\\q' }", "a text without broken escapes" },

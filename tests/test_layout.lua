@@ -55,7 +55,7 @@ test["a layout that misses a region, names one too many, or names one twice is r
   test.contains(refused "return { [\"us-east-1\"] = { } }", "it says nothing of us-west-2, eu-west-1: every region of cluster orders must have a key")
   test.contains(refused("return { " .. OTHERS .. '["eu-west-1"] = { }, ["eu-west-9"] = { } }'),
     "cluster orders is not in eu-west-9; it is in us-east-1, us-west-2, eu-west-1; did you mean 'eu-west-1'?")
-  test.contains(refused("return { " .. OTHERS .. '["us-east-1"] = { } }'), "a name that is not there already ('us-east-1')")
+  test.contains(refused("return { " .. OTHERS .. '["us-east-1"] = { } }'), "'us-east-1' stands there twice")
 end
 
 test["what is not data is not run, and the line is named"] = function()

@@ -105,6 +105,9 @@ test["a key of an account that nothing reaches is not looked at: what its owners
     session.kms.put_key_policy { region = "us-west-2", KeyId = arn, Policy = json.encode(document) }
   end)
   done(who, layout, { arguments = { enable = "true" } })
+  local verified, status = run(who, layout, { mode = "verify" })   -- what cannot be read is never well
+  test.equal({ status, #verified.findings, verified.findings[1].id, verified.findings[1].severity, verified.findings[1].object },
+    { 6, 1, "key.exists", "unknown", arn })
 end
 
 test["a role of an account that nothing reaches: the key's side is done, the role's is printed as a command"] = function()
@@ -121,6 +124,9 @@ test["a role of an account that nothing reaches: the key's side is done, the rol
   local report = done(who, layout)
   test.equal({ report.summary.create, operators.role(who) }, { 3 })
   test.equal(json.decode(key_in(who, OWN, "us-east-1").Policy).Statement[1].Principal.AWS, role)
+  local verified = run(who, layout, { mode = "verify" }).findings[1]
+  test.equal({ verified.id, verified.severity }, { "role.exists", "unknown" })
+  run(who, layout)
   test.contains(warned(who), "aws iam put-role-policy --role-name theirs --policy-name crdb-cmek-kms --policy-document")
 end
 

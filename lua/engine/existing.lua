@@ -160,9 +160,10 @@ function M.given(context, cluster)
   local used = one_each(used_by(cluster, context:cmek(cluster)))
   if #used == 0 or #used < #(cluster.regions or {}) or intricate(cluster, used) then return nil end
   local account = context:identity().account
-  local name = require("layout").describe(cluster, each_once(used), account)
+  local name, ours = require("layout").describe(cluster, each_once(used), account), false
   if name then return name ~= "own" and name or nil end
-  return mapping(context, cluster, used)
+  for _, one in ipairs(used) do ours = ours or reach.leads(reach.account(context, one.arn)) or reach.leads(reach.account(context, one.role)) end
+  return ours and mapping(context, cluster, used) or nil   -- of a cluster that is in other hands nothing is gone on with
 end
 
 -- Two keys of one AWS region: the cluster's alias can name one of them.

@@ -119,7 +119,19 @@ function M.of(engine, cluster, given, without)
   return self
 end
 
+-- What nothing leads to cannot be looked at, which verify tells.
+local function unseen(self, id, arn, region)
+  self.engine:found { id = id, severity = "unknown", object = arn, region = region,
+    have = ("it is of account %s, which no profile or role_arn of the layout leads to"):format(reach.id(arn)) }
+end
+
 -- Roles ------------------------------------------------------------------------------------------------------------
+
+-- A role of such an account.
+local function role_unseen(self, arn)
+  if self.engine.phase == "verify" then unseen(self, "role.exists", arn) end
+  return { name = arn:match "[^/]+$", arn = arn, unreached = true }
+end
 
 --- The roles: each is made once, by the name that the layout has for it; nil for the cluster's own.
 ---@param make fun(name: string?, account: engine.Account?): table
@@ -129,7 +141,7 @@ function Layout:roles(make)
   for _, place in ipairs(self.layout.places) do
     local name = place.role or ""
     local there = reach.leads(place.role_account)
-    by_name[name] = by_name[name] or there and make(place.role, place.role_account) or { name = name:match "[^/]+$", arn = name, unreached = true }
+    by_name[name] = by_name[name] or there and make(place.role, place.role_account) or role_unseen(self, name)
     roles[place.region] = by_name[name]
   end
   return roles
@@ -171,6 +183,10 @@ end
 
 -- A key of an account that nothing reaches: what those who administer it have to do is told.
 local function unreached(self, roles, place)
+  if self.engine.phase == "verify" then
+    unseen(self, "key.exists", place.arn, place.region)
+    return { region = place.key_region, arn = place.arn }
+  end
   local _, role = served(self.layout, roles, place)
   local statement = policies.cmek { role = role, account = place.key_account.id }.Statement[1]
   self.engine.context:warn(("%s is of account %s, which no profile or role_arn of the layout reaches: it is not looked at. Those who administer it "

@@ -123,9 +123,9 @@ return {
 
   -- What CockroachDB meets when it tries a key: it says 'Insufficient permissions' to all of these.
   { id = "access.role-missing", title = "the role is gone",
-    cause = "the role that the Cloud was given does not exist (any more)",
+    cause = "the role that the keys are to be used with is not there: it was not made yet, or was deleted",
     evidence = "IAM shows no role {role}",
-    next = "make it again", commands = { "{mend}" } },
+    next = "make it", commands = { "{mend}" } },
 
   { id = "access.external-id", title = "the role wants another external ID",
     cause = "CockroachDB names the organization's ID as external ID, and the role's trust policy asks for something else",
