@@ -20,7 +20,7 @@ local COMMON <const> = {
   { "plan",      "do exactly the plan in this file, or refuse; there is no RECIPE then", value = "FILE", words = "run" },
   { "requests",  "also the requests that run would send, in full", words = "plan" },
   { "trust",     "let the recipe of a file use files, processes and all of Lua", words = "plan run verify resume destroy" },
-  { "traceback", "tell of an error in a recipe which calls led to it", words = "plan run verify resume destroy" },
+  { "traceback", "tell of an error in a recipe or script which calls led to it", words = "plan run verify resume destroy exec repl" },
   { "on_error",  "repl: where a step fails a prompt opens, to look, mend and go on (cmek help on-error)", value = "repl", choices = { "repl" },
     words = "plan run verify resume destroy" },
   { "args",      "a file of arguments, Lua data or JSON; flags are stronger", value = "FILE", words = "plan run verify destroy" },

@@ -615,6 +615,7 @@ Testing a recipe
              services were asked. result:count(OPERATION) and result:writes() count them
     equal(got, want), contains(text, part)          what has to be so
 
+  What does not hold is told by its line; --traceback adds the calls that led there.
   A second run of one sentence meets what the first has made. The services fail where a sentence wants it, by what
   cmek sim --fault takes:  run({ cluster = "orders" }, { faults = { "throttle service=kms operation=CreateKey count=2" } })
 ]],

@@ -1,12 +1,25 @@
---- What goes wrong in a recipe, told by its line: file and line, the line with a marker, and what may have been meant. The calls that led
---- there are told with --traceback alone.
+--- What goes wrong in a recipe, a script or at a prompt, told by its line: file and line, the line with a marker, and what may have been meant.
+--- The calls that led there are told with --traceback alone.
 local embedded = require "embedded"
 local trace = require "trace"
 
 ---@class Located
 ---@field message string    "./mine.lua:31: …"
+---@field path string
+---@field line integer
+---@field words string       the message without the place
+---@field next string?       what to type
 ---@field at { file: string, line: integer, text: string, from: integer, to: integer }?  the line, and which of its characters are marked
 ---@field traceback string?
+---@class located.Options
+---@field traceback boolean?
+---@field path string?                     of the recipe or script
+---@field stops engine.Stops?              somebody may look at what went wrong
+---@field sources table<string, string>?   texts that stand in no file, by the name that messages give them
+---@field chunks table<string, string>?    what of them is looked through, where that is not the whole
+---@field script boolean?                  it is any Lua, and no recipe
+---@field allow string?                    what to type so that it may write
+---@field refused (fun(place: string))?    told of the line that called what a service refused, which says no line by itself
 local Located = { __name = "Located" }
 Located.__index = Located
 
@@ -25,37 +38,45 @@ function M.excerpt(at)
 end
 
 function Located:__tostring()
-  return self.message .. M.excerpt(self.at) .. (self.traceback and "\n" .. self.traceback or "")
+  return self.message .. M.excerpt(self.at) .. (self.next and "\nnext: " .. self.next or "") .. (self.traceback and "\n" .. self.traceback or "")
+end
+
+--- The same for whoever sees the line anyway: what the door says of a write is no mistake in it.
+---@return string
+function Located:without_place()
+  return self.words .. (self.next and "" or M.excerpt(self.at)) .. (self.next and "\nnext: " .. self.next or "")
+    .. (self.traceback and "\n" .. self.traceback or "")
 end
 
 -- Whether these are the library's own words.
 local function is_library(path) return path:find "^lua/" ~= nil and embedded.source(path) ~= nil end
 
-local function read(path)
-  return embedded.source(path) or path ~= "" and require("file").read(path, SOURCE_MAX) or nil
+local function read(path, sources)
+  return sources[path] or embedded.source(path) or path ~= "" and require("file").read(path, SOURCE_MAX) or nil
 end
 
 -- The innermost line of the recipe's among the calls; with `short`, as messages shorten a path, the one of that file.
-local function innermost(calls, short)
+local function innermost(calls, sources, short)
   local tail = short and short:gsub("^%.%.%.", "")
   for _, call in ipairs(calls) do
-    local path = call.source:match "^@(.*)$"
+    local named = call.source:match "^=(.*)$"
+    local path = call.source:match "^@(.*)$" or sources[named] and named
     if path and not is_library(path) and (not tail or path:sub(-#tail) == tail) then return path, call.line end
   end
 end
 
 -- Where a message comes from, and its words without the place.
-local function place(message, calls)
+local function place(message, calls, sources)
   local path, line, words = message:match "^([^\n]-):(%d+): (.*)$"
   if not path then
-    path, line = innermost(calls)
+    path, line = innermost(calls, sources)
     return path, line, message
   end
   line = math.tointeger(tonumber(line))
   if is_library(path) then
-    path, line = innermost(calls)
+    path, line = innermost(calls, sources)
   elseif path:find "^%.%.%." then
-    path = innermost(calls, path) or path
+    path = innermost(calls, sources, path) or path
   end
   return path, line, words
 end
@@ -77,13 +98,42 @@ local function plain(words)
   return words
 end
 
--- What `cmek recipes check` finds of the name that the message is about, on that line, or on any where none is given.
-local function finding(path, text, line, words)
-  local ok, findings = pcall(function() return require("authoring.check").look(path, nil, text) end)
+-- What is found in a text without running it. An expression of a prompt is no chunk by itself.
+local function look(path, text, script)
+  local check, lead = require("authoring.check"), "return "
+  if not script or load(text, "=chunk", "t", {}) then return check.look(path, nil, text, script) end
+  local findings = check.look(path, nil, lead .. text, script)
+  for _, found in ipairs(findings) do
+    if found.line == 1 and found.column then found.column = found.column - #lead end
+  end
+  return findings
+end
+
+-- What `cmek recipes check` finds of the name that the message is about, or of what is given to the function that complains, on that line, or
+-- on any where none is given.
+local function finding(path, text, line, words, script)
+  local ok, findings = pcall(look, path, text, script)
+  local complains = words:match "^bad argument #%d+ to '([%w_]+)'"
   for _, found in ipairs(ok and findings or {}) do
     local named = found.file == path and (not line or found.line == line) and found.text:match ".*no .-('[^']+')" or found.text:match "^('[^']+')"
     if named and words:find(named, 1, true) then return found end
+    if complains and found.line == line and found.text:find("." .. complains .. " has no field", 1, true) then return found end
   end
+end
+
+-- What stands behind a name that the message is about: how it is used there.
+local USED <const> = { { "has no fields$", "^%s*[.:%[]" }, { "and no function$", "^%s*[%({\"'%[]" }, { "^attempt to index", "^%s*[.:%[]" },
+  { "^attempt to call", "^%s*[%({\"'%[]" } }
+
+-- A name as a word of a line: the first, or the first that is used as the message says.
+local function find_word(line, name, words)
+  local behind, first, last
+  for _, pair in ipairs(USED) do behind = behind or words:find(pair[1]) and pair[2] end
+  for from, to in line:gmatch("()%f[%w_]" .. name:gsub("%p", "%%%0") .. "()%f[^%w_]") do
+    if not first then first, last = from, to - 1 end
+    if behind and line:find(behind, to) then return from, to - 1 end
+  end
+  return first, last
 end
 
 -- Which characters of the line are meant: the word that check found, one that the message quotes, else all of it.
@@ -92,8 +142,11 @@ local function mark(line, words, found)
     local to = line:match("^[\"']?[%w_]*[\"']?()", found.column)
     return found.column, math.max(found.column, to - 1)
   end
+  local sign = words:match "near '([^']+)'$"
+  local before = sign and sign:find "^%p+$" and line:match("^.*()" .. sign:gsub("%p", "%%%0"))   -- of several the last
+  if before then return before, before + #sign - 1 end
   for name in words:gmatch "'([^']+)'" do
-    local from, to = line:find("%f[%w_]" .. name:gsub("%p", "%%%0") .. "%f[^%w_]")
+    local from, to = find_word(line, name, words)
     if from then return from, to end
   end
   return line:find "%S" or 1, #(line:match "^(.-)%s*$")
@@ -108,35 +161,57 @@ local function line_of(text, number)
   end
 end
 
+-- What the door says of a write to what may only read, for whoever may let it write.
+local function is_forbidden(words) return words:find "^door: .* may only read$" ~= nil end
+
 --- A message of Lua's or the library's, told by the recipe's line that it comes from. What is no text stays what it is.
 ---@param raised any
----@param options { traceback: boolean?, path: string? }?  path: of the recipe
+---@param options located.Options?
 ---@return any
 function M.of(raised, options)
   if type(raised) ~= "string" or raised:find "^stopped by SIG" then return raised end   -- a signal comes from no line
-  local path, line, words = place(raised, trace.calls())
-  path = path or options and options.path   -- a function that was called last of all has left no line: return policy.cmek { … }
-  local text = path and read(path)
-  if text and not line then line = (finding(path, text, nil, words) or {}).line end
+  options = options or {}
+  local sources, chunks, script = options.sources or {}, options.chunks or {}, options.script
+  local path, line, words = place(raised, trace.calls(), sources)
+  path = path or options.path   -- a function that was called last of all has left no line: return policy.cmek { … }
+  local text = path and read(path, sources)
+  local part = chunks[path] or text
+  if text and not line then line = (finding(path, part, nil, words, script) or {}).line end
   if not path or not line then return raised end
-  local source = text and line_of(text, line)
-  local traceback = options and options.traceback and trace.text() or nil
-  if not source then return setmetatable({ message = ("%s:%d: %s"):format(path, line, plain(words)), traceback = traceback }, Located) end
-  local found = finding(path, text, line, words)
-  if found and (words:find "^attempt to" or found.text:find("; did you mean", 1, true)) then words = found.text end
-  local from, to = mark(source, words, found)
-  return setmetatable({ message = ("%s:%d: %s"):format(path, line, plain(words)), traceback = traceback,
-    at = { file = path, line = line, text = source, from = from, to = to } }, Located)
+  local source, at = text and line_of(text, line), nil
+  if source then
+    local found = finding(path, part, line, words, script)
+    if found and (words:find "^attempt to" or found.text:find("; did you mean", 1, true)) then words = found.text end
+    local from, to = mark(source, words, found)
+    at = { file = path, line = line, text = source, from = from, to = to }
+  end
+  local told = plain(words)
+  return setmetatable({ message = ("%s:%d: %s"):format(path, line, told), path = path, line = line, words = told, at = at,
+    next = is_forbidden(words) and options.allow or nil, traceback = options.traceback and trace.text() or nil }, Located)
 end
 
+-- Tells of the line that called what a service refused.
+local function tell_place(options)
+  local sources = options.sources or {}
+  local path, line = innermost(trace.calls(), sources)
+  local text = path and line_of(read(path, sources) or "", line)
+  if text then options.refused(("%s:%d%s"):format(path, line, M.excerpt { line = line, text = text, from = text:find "%S" or 1, to = #text })) end
+end
+
+--- Whether this is something that was told by its line.
+---@param value any
+---@return boolean
+function M.is(value) return getmetatable(value) == Located end
+
 --- Calls a recipe's function; what it raises as a text is told by its line.
----@param options { traceback: boolean?, path: string?, stops: engine.Stops? }?  stops: somebody may look at what went wrong
+---@param options located.Options?
 ---@param fn function
 function M.call(options, fn, ...)
   local stops = options and options.stops
   local results = table.pack(xpcall(fn, function(raised)
     local told = M.of(raised, options)
     if stops then stops:look(raised, told) end
+    if options and options.refused and getmetatable(told) ~= Located and getmetatable(told) and type(told) == "table" then tell_place(options) end
     return told
   end, ...))
   if not results[1] then

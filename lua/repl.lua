@@ -11,6 +11,10 @@
 ---@field journal userdata?
 ---@field chunks string[]       those that were run, in order
 ---@field failed table<integer, true>  numbers of those that raised something
+---@field name string           of the chunk that runs, in messages: "chunk 3", "stdin"
+---@field lines string[]        of stdin, as they were read
+---@field typed table<string, string>  the texts of chunks, by their names
+---@field latest string?        the last one's, its lines where messages count them
 ---@field last string?          the whole of what was printed last
 ---@field traced boolean?       `:trace on`
 ---@field live repl.NamesCache  names for TAB
@@ -23,6 +27,7 @@ Repl.__index = Repl
 
 local chunks = require "repl.chunk"
 local failure = require "ui.failure"
+local located = require "located"
 local task = require "task"
 local show = require "repl.show"
 local trouble = require "repl.trouble"
@@ -42,8 +47,9 @@ local LEAST <const> = 5   -- lines of a value that are shown even on the lowest 
 function M.new(options)
   local self = setmetatable({ door = options.door, session = options.session, progress = options.progress, output = options.output,
     common = options.common, interactive = options.interactive, read = options.read, keep_text = options.keep or function() end,
-    order = options.order, inside = options.inside, run_id = options.run_id or "", chunks = {}, failed = {}, line = 0 }, Repl)
-  self.name = self.interactive and "prompt" or "stdin"
+    order = options.order, inside = options.inside, run_id = options.run_id or "", chunks = {}, failed = {}, line = 0,
+    lines = {}, typed = {} }, Repl)
+  self.name = "stdin"
   self.live = self.interactive and require("repl.names_cache").open() or require("repl.names_cache").new()
   for _, part in ipairs(PARTS) do self:watch(part) end
   self.checked, self.looked = self.inside ~= nil, self.inside ~= nil   -- by the run, which says whose it is
@@ -169,13 +175,14 @@ end
 ---@param chunk function
 ---@return boolean ok, any ...  its values, or what it raised
 function Repl:call(chunk)
+  local options = self:located()
   self.begin()
   return self:in_task(function()
     if not self.checked then
       require("operation").check_account(self.common, self.session)
       self.checked = true
     end
-    local results = table.pack(chunk())
+    local results = table.pack(located.call(options, chunk))
     for _ = 1, WHO do
       if self.asking then self.session.tasks.sleep(0.05) end
     end
@@ -190,12 +197,33 @@ function Repl:go_on()
   return stopped
 end
 
-function Repl:tell(raised, text, line)
-  self.output:note("cmek: " .. trouble.text(raised, { text = text, name = self.name, line = line }, self.interactive) .. "\n")
+-- Keeps the lines of a chunk, by the name that messages give it: those of stdin are one text.
+function Repl:remember(text, first)
+  local number = first
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    self.lines[number], number = line, number + 1
+  end
+  self.typed[self.name] = self.interactive and text or table.concat(self.lines, "\n")
+  self.latest = ("\n"):rep(first - 1) .. text
+end
+
+-- By which texts a chunk is told of.
+function Repl:located()
+  local sources = {}
+  for name, text in pairs(self.inside and self.inside.world.sources or {}) do sources[name] = text end   -- order cannot be seen
+  for name, text in pairs(self.typed) do sources[name] = text end   -- order cannot be seen
+  return { traceback = self.common.traceback, sources = sources, chunks = { [self.name] = self.latest }, script = true,
+    refused = (not self.interactive or self.latest and self.latest:find "\n") and function(place) self.output:note(place .. "\n") end or nil,
+    allow = self.interactive and (self.stopped and ":continue leads on to where the plan is agreed to"
+      or ":allow-writes lets this prompt write, once you agree") or "cmek exec --write FILE lets a script write, once it is agreed to" }
+end
+
+function Repl:tell(raised)
+  self.output:note("cmek: " .. trouble.text(raised, self.interactive and self.name or nil) .. "\n")
 end
 
 -- Runs a chunk and prints. Returns whether it went well.
-function Repl:evaluate(chunk, text, line)
+function Repl:evaluate(chunk, text)
   local results = table.pack(self:call(chunk))
   if not self.stopped then self.progress:close() end
   local stopped = self:go_on()
@@ -209,13 +237,13 @@ function Repl:evaluate(chunk, text, line)
   if not results[1] then
     self:keep(text, { n = 0 })
     self.failed[#self.chunks] = true
-    self:tell(results[2], text, line)
+    self:tell(results[2])
     return false
   end
   local values = table.pack(table.unpack(results, 2, results.n))
   self:keep(text, values)
   local shown, raised = pcall(self.print_values, self, values)
-  if not shown then self:tell(raised, text, line) end
+  if not shown then self:tell(raised) end
   return shown
 end
 
@@ -230,11 +258,13 @@ function Repl:feed(pending, first, line)
   if not pending and line:find "^%s*:" then return require("repl.commands").run(self, line) end
   if not pending and line:find "^%s*%?" then return require("repl.commands").run(self, ":help " .. line:match "^%s*%?%s*(.*)") end
   if chunks.is_blank(text) then return true end
-  local chunk, message = chunks.load(text, self.name, self.scope, self.interactive and 1 or first)
-  if chunk or message then self.keep_text(text) end
-  if chunk then return self:evaluate(chunk, text, self.interactive and 1 or first) end
-  if not message then return "more", text end
-  self:tell(message, text, self.interactive and 1 or first)
+  if self.interactive then self.name, first = ("chunk %d"):format(#self.chunks + 1), 1 end
+  local chunk, message = chunks.load(text, self.name, self.scope, first)
+  if not chunk and not message then return "more", text end
+  self.keep_text(text)
+  self:remember(text, first)
+  if chunk then return self:evaluate(chunk, text) end
+  self:tell(located.of(message, self:located()))
   return false
 end
 
@@ -251,12 +281,13 @@ function Repl:run()
         goto continue
       end
       if pending and not self.interactive then
-        self:tell(("stdin:%d: the chunk that begins here is not complete"):format(first), pending, first)
+        self:tell(("stdin:%d: the chunk that begins here is not complete"):format(first))
         return trouble.STATUS
       end
       break
     end
     self.line = self.line + 1
+    self.lines[self.line] = line
     if not pending then first = self.line end
     local result
     result, pending = self:feed(pending, first, line)

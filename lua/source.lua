@@ -1,8 +1,9 @@
 --- The text of a recipe as Lua takes it. Nothing changes but what is loaded: hash, origin and messages are of the text as it was written.
 ---
 -- `break()` is no Lua: the three words become a call of `breakpoint`. They stand together in no text that is Lua, so no other text means
--- something else by it. Where somebody may look at a recipe's variables, each of its functions begins with one that has to be closed: after
--- `return ensure(…)` Lua forgets the function that says so, and what it holds, unless there is something left to do in it.
+-- something else by it. Where somebody may look at a recipe's variables, which a text with `break()` asks for as well, each of its functions
+-- begins with one that has to be closed: after `return ensure(…)` Lua forgets the function that says so, and what it holds, unless there is
+-- something left to do in it.
 local M = {}
 
 --- The name that `break()` calls.
@@ -11,7 +12,8 @@ M.BREAK = "breakpoint"
 --- The variable that keeps functions on the stack.
 M.KEPT = "_kept_until_return_"
 
-local KEEP <const> = (" local %s <close> = nil;"):format(M.KEPT)
+--- What keeps the function that it begins.
+M.KEEP = ("local %s <close> = nil; "):format(M.KEPT)
 
 local function is(token, word) return token ~= nil and token.kind == "word" and token.value == word end
 
@@ -43,7 +45,7 @@ function M.rewrite(text, steps)
       changes[#changes + 1] = { from = token.from, to = token.to, text = M.BREAK }
     elseif steps and is(token, "function") then
       local at = after_parameters(tokens, i)
-      if at then changes[#changes + 1] = { from = at + 1, to = at, text = KEEP } end
+      if at then changes[#changes + 1] = { from = at + 1, to = at, text = " " .. M.KEEP } end
     end
   end
   return replaced(text, changes)
@@ -57,6 +59,7 @@ end
 ---@return function? chunk, string? message
 function M.load(text, path, environment, steps)
   local name = "@" .. path
+  steps = steps or text:find "%f[%w_]break%s*%(%s*%)" ~= nil or text:find("%f[%w_]" .. M.BREAK .. "%s*%(") ~= nil
   local chunk, message = load(text, name, "t", environment)
   if chunk and not steps then return chunk end
   if chunk or text:find("%f[%w_]break%s*%(") then

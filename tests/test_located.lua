@@ -101,6 +101,54 @@ test["a run that had begun to make something tells it as well, and --json has th
   test.matches(result.errors, "%./mine%.lua:4: field 'first' is nil here, and has no fields\n  4 | .-\n    | +%^%^%^%^%^\n")
 end
 
+--- Runs a script $D/s.lua.
+local function script(text, command)
+  local directory = test.directory()
+  assert(file.write(directory .. "/s.lua", text))
+  return outside.simulated("cd $D; " .. (command or "$CMEK exec ./s.lua"), { directory = directory })
+end
+
+test["a script is told of like a recipe, also where the line is its last, and of Lua's and the library's mistakes alike"] = function()
+  test.equal(script("#!/usr/bin/env -S cmek exec\nreturn kms.list_keys { rgion = 'us-east-1' }").errors, [[
+cmek: ./s.lua:2: kms.list_keys has no field 'rgion'; did you mean 'region'?
+  2 | return kms.list_keys { rgion = 'us-east-1' }
+    |                        ^^^^^
+]])
+  test.equal(script("local x = 1\nx = = 2").errors, "cmek: ./s.lua:2: unexpected symbol near '='\n  2 | x = = 2\n    |     ^\n")
+  local result = script("task.map({ 1 }, function(n) return n.x.y end)")
+  test.equal({ result.status, result.errors }, { 1, [[
+cmek: ./s.lua:1: local 'n' is a number here, and has no fields
+  1 | task.map({ 1 }, function(n) return n.x.y end)
+    |                                    ^
+]] })
+  outside.plain(result.text)
+end
+
+test["a script that may only read is told how it may write, one that was refused which line asked, and its own errors are shown"] = function()
+  test.matches(script("kms.create_key { region = 'us-east-1' }").errors,
+    "s%.lua:1: door: kms CreateKey is a write.-\nnext: cmek exec %-%-write %./s%.lua ")
+  test.matches(script("local c = 1\ncloud.find_cluster 'nowhere'").errors,
+    "^%./s%.lua:2\n  2 | cloud%.find_cluster 'nowhere'\n    | %^+\ncmek: .-nowhere")
+  test.equal(script("error { code = 3 }").errors, "cmek: ./s.lua raised { code = 3 }\n")
+end
+
+test["the calls of a script are told with --traceback alone, which stands before its name"] = function()
+  local text = "local function inner() error 'the pail leaks' end\ninner()"
+  test.truthy(not script(text).errors:find("traceback", 1, true))
+  test.contains(script(text, "$CMEK exec --traceback ./s.lua").errors, "stack traceback:\n")
+  test.truthy(not script(text, "$CMEK exec ./s.lua --traceback").errors:find("traceback", 1, true))
+end
+
+test["sentences of a recipe that do not hold show their line"] = function()
+  local result = script("", "$CMEK recipes new mine 2>new && echo 'test[\"x\"] = function()\n  local r = {}\n  return r.a.b\nend' >mine.test.lua; "
+    .. "$CMEK recipes test mine")
+  test.equal(result.status, 1)
+  test.contains(result.output,
+    "mine.test.lua:3: field 'a' is nil here, and has no fields\n          3 |   return r.a.b\n            |            ^\n")
+  test.contains(script("", "$CMEK recipes new mine 2>new && echo 'test[\"x\"] = function() error(\"y\") end' >mine.test.lua; "
+    .. "$CMEK recipes test mine --traceback").output, "stack traceback:")
+end
+
 test["what a service refuses is told as ever, without a line of the recipe"] = function()
   local result = with("  read('cluster', 'nowhere')")
   test.contains(result.errors, "nowhere")

@@ -85,10 +85,17 @@ end
 
 -- Errors -----------------------------------------------------------------------------------------------------------
 
-test["an error of Lua shows its line with a marker"] = function()
-  local chunk = { text = "local x = 1\nlocal y = nosuch.field", name = "prompt", line = 1 }
-  test.equal(trouble.text("prompt:2: 'nosuch' is unknown here", chunk, true),
-    "'nosuch' is unknown here\n  2 | local y = nosuch.field\n" .. (" "):rep(16) .. "^^^^^^")
+test["an error shows its line with a marker, and its place where it is not the chunk that was typed last"] = function()
+  local told = require("located").of("chunk 2:2: 'nosuch' is unknown here", { sources = { ["chunk 2"] = "local x = 1\nlocal y = nosuch.field" },
+    script = true })
+  local words = "'nosuch' is unknown here\n  2 | local y = nosuch.field\n    |           ^^^^^^"
+  test.equal(trouble.text(told, "chunk 2"), words)
+  test.equal(trouble.text(told, "chunk 3"), "chunk 2:2: " .. words)
+  test.equal(trouble.text(told), "chunk 2:2: " .. words)
+end
+
+test["what a chunk raises of its own is shown as what it is"] = function()
+  test.equal(trouble.text { code = 3 }, "raised { code = 3 }")
 end
 
 -- The terminal -----------------------------------------------------------------------------------------------------
@@ -143,6 +150,22 @@ test["a script on stdin prints expressions, takes chunks of several lines, and e
   test.contains(result.errors, "8 | nosuch()\n")
 end
 
+test["what the library says of a chunk is told by its line as well, with what was meant"] = function()
+  local function errors(line) return piped("1\n" .. line).errors end
+  test.equal(errors 'kms.lst_keys { region = "us-east-1" }', [[
+cmek: stdin:2: kms has no 'lst_keys'; did you mean 'list_keys'?
+  2 | kms.lst_keys { region = "us-east-1" }
+    |     ^^^^^^^^
+]])
+  test.equal(errors 'kms.list_keys { rgion = "us-east-1" }', [[
+cmek: stdin:2: kms.list_keys has no field 'rgion'; did you mean 'region'?
+  2 | kms.list_keys { rgion = "us-east-1" }
+    |                 ^^^^^
+]])
+  test.contains(errors "x = {}\nx.a.b = 1", "stdin:3: field 'a' is nil here, and has no fields\n  3 | x.a.b = 1\n    |   ^\n")
+  test.contains(errors "function f() return nil + 1 end\n\nf()", "stdin:2: attempt to perform arithmetic")
+end
+
 test["a script without an error ends with 0, one that is cut off with 1"] = function()
   test.equal(piped("x = 1").status, 0)
   local result = piped "x = 1\nfor i = 1, 2 do"
@@ -154,7 +177,8 @@ test["the prompt cannot write, and says how a script could"] = function()
   local result = piped '#kms.list_keys { region = "us-east-1" }.Keys\nkms.create_key { region = "us-east-1" }'
   test.equal(result.output, "0\n")
   test.equal(result.status, 1)
-  test.contains(result.errors, "may only read\nnext: cmek exec --write FILE")
+  test.contains(result.errors, "may only read\n  2 | kms.create_key")
+  test.contains(result.errors, "\nnext: cmek exec --write FILE")
   test.equal(calls(result, "CreateKey"), 0)
   test.equal(calls(result, "ListKeys"), 1)
 end
@@ -239,7 +263,7 @@ test["an error ends the chunk and not the prompt, and says what to type"] = func
   local output, result = typed 'kms.create_key { region = "us-east-1" }\n1 + nil\n1 + 1'
   test.equal(result.status, 0)
   test.contains(output, "may only read\nnext: :allow-writes lets this prompt write, once you agree")
-  test.contains(output, "attempt to perform arithmetic on a nil value\n  1 | 1 + nil\n      ^^^^^^^\n")
+  test.contains(output, "attempt to perform arithmetic on a nil value\n  1 | 1 + nil\n    | ^^^^^^^\n")
   test.contains(output, "read> 2\n")
 end
 

@@ -57,7 +57,7 @@ end
 local visit = {}
 
 function visit.name(self, node)
-  if node.declared then return end
+  if node.declared or self.script then return end
   if node.assigned then return self:found(node, "'%s' would be global: write local %s", node.value, node.value) end
   local world = knowledge.world()
   if world[node.value] == nil then return self:found(node, "%s", require("sandbox").missing(world, node.value)) end
@@ -244,9 +244,10 @@ end
 ---@param path string
 ---@param from table?  the look at the recipe that requires it
 ---@param text string?
-function M.look(path, from, text)
-  local self = setmetatable({ path = path, findings = from and from.findings or {}, seen = from and from.seen or {},
-    kinds = from and from.kinds or {}, touches = from and from.touches }, Look)
+---@param script boolean?  it is any Lua, which returns no recipe and has names of its own
+function M.look(path, from, text, script)
+  local self = setmetatable({ path = path, script = script or from and from.script, findings = from and from.findings or {},
+    seen = from and from.seen or {}, kinds = from and from.kinds or {}, touches = from and from.touches }, Look)
   self.seen[path] = true
   text = text or assert(require("file").read(path, SOURCE_MAX))
   local chunk, message = require("source").load(text, path, {})
@@ -256,7 +257,7 @@ function M.look(path, from, text)
   end
   local nodes, returned = require("authoring.parser").parse(text)
   own_kinds(self, nodes)
-  if not from then self:recipe(returned) end
+  if not from and not script then self:recipe(returned) end
   for _, node in ipairs(nodes) do
     if visit[node.tag] then visit[node.tag](self, node) end
   end

@@ -5,6 +5,7 @@
 --- requests (as sim --log has them), result:count("CreateKey") and result:writes(). Options: faults (texts of sim --fault).
 local failure = require "ui.failure"
 local file = require "file"
+local located = require "located"
 local json = require "json"
 local process = require "process"
 local sorted = require "sorted"
@@ -140,8 +141,8 @@ local function load_sentences(path, here)
   world:bind(names)
   local chunk
   chunk, message = load(text, "@" .. path, "t", world.environment)
-  if not chunk then failure.usage(message) end
-  local ok, raised = pcall(chunk)
+  if not chunk then failure.usage(tostring(located.of(message, { script = true }))) end
+  local ok, raised = pcall(located.call, { script = true }, chunk)
   if not ok then failure.usage(tostring(raised), "cmek help testing") end
   return sentences
 end
@@ -158,14 +159,15 @@ end
 --- Runs the sentences of a recipe.
 ---@param name string
 ---@param told fun(sentence: string, wrong: string?)  after each
+---@param traceback boolean?  the calls that led to what is wrong are told
 ---@return { sentence: string, wrong: string? }[] sentences, string path
-function M.run(name, told)
+function M.run(name, told, traceback)
   local recipe, path = M.paths(name)
   require("recipe").load(recipe, { reserved = require("flags").reserved() })
   local here, results = { recipe = recipe }, {}
   for _, sentence in ipairs(load_sentences(path, here)) do
     here.directory = work_directory()
-    local ok, raised = pcall(sentence[2])
+    local ok, raised = pcall(located.call, { script = true, traceback = traceback }, sentence[2])
     remove(here.directory)
     results[#results + 1] = { sentence = tostring(sentence[1]), wrong = not ok and tostring(raised) or nil }
     told(results[#results].sentence, results[#results].wrong)

@@ -2,6 +2,7 @@
 --- `#!/usr/bin/env -S cmek exec`. It reads, unless --write is given and agreed to.
 local failure = require "ui.failure"
 local flags = require "flags"
+local located = require "located"
 
 local M = {}
 
@@ -10,10 +11,11 @@ local SCRIPT_MAX <const> = 1 << 20
 local function load_script(path, environment)
   local text, message = require("file").read(path, SCRIPT_MAX)
   if not text then failure.usage(("cannot read the script '%s': %s"):format(path, failure.reason(message))) end
-  local chunk
-  chunk, message = load(text:gsub("^#[^\n]*", "", 1), "@" .. path, "t", environment)
-  if not chunk then failure.usage(message) end
-  return chunk
+  text = text:gsub("^#[^\n]*", "", 1)
+  local sources, chunk = { [path] = text }
+  chunk, message = load(require("source").KEEP .. text, "@" .. path, "t", environment)
+  if not chunk then failure.usage(tostring(located.of(message, { script = true, sources = sources }))) end
+  return chunk, sources
 end
 
 -- What a script writes is in a journal, and agreed to beforehand. Returns the journal and its run's ID.
@@ -49,19 +51,27 @@ function M.run(arguments, output)
   if common.write then journal, id, directory = journal_of(common) end
   local door, session = require("operation").connect(common, id, journal, output)
   local environment = require("world").new { path = path, door = door, session = session, output = output, arguments = script_arguments }
-  local chunk = load_script(path, environment)
+  local chunk, sources = load_script(path, environment)
   if journal then
     require("runs").begin(door, journal, directory, { run = id, version = require "version", script = path })
     permit(door, journal, path)
   end
+  local options = { script = true, path = path, traceback = common.traceback, sources = sources,
+    refused = function(place) output:note(place .. "\n") end,
+    allow = not common.write and ("cmek exec --write %s lets it write, once it is agreed to"):format(require("quote")(path)) or nil }
   local ok, result = pcall(session.tasks.run, function(...)
     require("operation").check_account(common, session)
-    return chunk(...)
+    return located.call(options, chunk, ...)
   end, table.unpack(script_arguments))
   if journal then require("runs").finish(door, journal, { status = ok and "done" or "failed" }) end
   local signal = not ok and type(result) == "string" and door:stopping()
   if signal then failure.raise { status = failure.SIGNALS[signal], message = result } end
-  if not ok then error(result, 0) end
+  if not ok then
+    if type(result) == "table" and getmetatable(result) == nil then   -- of the script's own
+      failure.raise { status = failure.FAILED, message = ("%s %s"):format(path, require("repl.trouble").text(result)) }
+    end
+    error(result, 0)
+  end
   return math.type(result) == "integer" and result & 0xff or 0
 end
 

@@ -140,7 +140,7 @@ local function test(arguments, output)
       output:result(why and ("%s  %s\n        %s\n"):format(output:paint("red", "FAILED"), sentence, (why:gsub("\n", "\n        ")))
         or ("ok      %s\n"):format(sentence))
     end
-  end)
+  end, arguments.traceback)
   if output.json then
     output:document { schema = "cmek.recipe_test/1", path = path, sentences = require("json").array(results) }
   else
@@ -163,12 +163,16 @@ function M.run(arguments, output)
   end
   local action = WORDS[word]
   if not action then failure.usage(("cmek recipes knows no '%s'; it knows list, show, eject, diff, check, new and test"):format(word)) end
+  local traceback = false
+  for i = #arguments, 2, -1 do
+    if word == "test" and arguments[i] == "--traceback" then traceback = table.remove(arguments, i) ~= nil end
+  end
   for i = 2, #arguments do
     if arguments[i]:find "^%-" then failure.usage(("cmek recipes %s has no flag %s"):format(word, arguments[i]), "cmek recipes --help") end
   end
   local extra = arguments[MOST[word] + 2]
   if extra then failure.usage(("'%s' is one word too many"):format(extra), "cmek recipes --help") end
-  return action({ table.unpack(arguments, 2) }, output)
+  return action({ traceback = traceback, table.unpack(arguments, 2) }, output)
 end
 
 return M

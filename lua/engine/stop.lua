@@ -180,14 +180,12 @@ end
 function Stops:pause()
   local engine = self.engine
   if self.over or engine.rehearsal then return end
-  if self.open then
-    if not self:stop {} then
-      require("engine.failure").raise { code = "stopped", what = "running the recipe", message = "ended at its break()" }
-    end
-    return
+  local at = frames.of({ (coroutine.running()) }, self:sources())[1]   -- there is one: lua/source.lua sees to it
+  if not self.open then
+    engine.context:warn(("%s:%d: break() is passed over: nobody sits at a terminal"):format(at.path, at.line))
+  elseif not self:stop {} then
+    require("engine.failure").raise { code = "stopped", message = ("%s:%d: left at its break()"):format(at.path, at.line) }
   end
-  local at = frames.of({ coroutine.running() }, self:sources())[1]
-  engine.context:warn(("%s:%d: break() is passed over: nobody sits at a terminal"):format(at and at.path or "?", at and at.line or 0))
 end
 
 return M

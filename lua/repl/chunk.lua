@@ -1,17 +1,20 @@
 --- What is typed at the prompt, as a chunk of Lua: an expression needs no `return`, and whether more lines belong to it is known.
 local M = {}
 
+-- An expression's value is returned. Lua would forget the chunk over a call that it ends in, and with it the line, but for the variable.
+local LEAD <const> = require("source").KEEP .. "return "
+
 local function is_open(message) return message:find "<eof>$" ~= nil end
 
 --- A chunk, once its lines are complete.
 ---@param text string
----@param name string        what messages call it: "prompt"
+---@param name string        what messages call it: "chunk 3"
 ---@param environment table
 ---@param line integer?      the number of its first line (1)
 ---@return function? chunk, string? message  neither: more lines belong to it
 function M.load(text, name, environment, line)
   local before = ("\n"):rep((line or 1) - 1)
-  local expression, open = load(before .. "return " .. text, "=" .. name, "t", environment)
+  local expression, open = load(before .. LEAD .. text, "=" .. name, "t", environment)
   if expression then return expression end
   local chunk, message = load(before .. text, "=" .. name, "t", environment)
   if chunk then return chunk end

@@ -72,7 +72,7 @@ function M.run(repl, line)
     end
     return command.run(repl, rest)
   end)
-  if not ok then repl:tell(result, "", 1) end
+  if not ok then repl:tell(result) end
   return ok and result ~= false
 end
 
