@@ -9,15 +9,20 @@ local function before(a, b)
   return a < b
 end
 
+local function nothing() end   -- many tables are empty
+
 --- The keys are those of the moment of the call; a member that is removed on the way comes with the value nil.
 ---@param t table<number|string|boolean, any>
 ---@return fun(): any, any iterator; raises for a key that has no order, such as a table
 return function(t)
+  if next(t) == nil then return nothing end
   local keys, count, kind = {}, 0, nil
   for key in next, t do
     local this = type(key)
-    if not rank[this] then error(("cannot sort by a key that is a %s"):format(this), 2) end
-    kind = (kind == nil or kind == this) and this or "several"
+    if this ~= kind then
+      if not rank[this] then error(("cannot sort by a key that is a %s"):format(this), 2) end
+      kind = kind == nil and this or "several"
+    end
     count = count + 1
     keys[count] = key
   end
@@ -25,6 +30,7 @@ return function(t)
   local at = 0
   return function()
     at = at + 1
-    if keys[at] ~= nil then return keys[at], t[keys[at]] end
+    local key = keys[at]
+    if key ~= nil then return key, t[key] end
   end
 end

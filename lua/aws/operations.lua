@@ -44,7 +44,7 @@ end
 -- What the caller gave, apart from the region. The complaint points at who called the function.
 local function take(name, given, regional)
   local parameters = {}
-  for key, value in sorted(given or {}) do parameters[key] = value end
+  for key, value in next, given or {} do parameters[key] = value end   -- in any order: a copy does not show it
   local region = parameters.region
   if not regional then
     if region ~= nil then error(("bad argument #1 to '%s' (field 'region': this service has none)"):format(name), 3) end

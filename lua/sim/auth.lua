@@ -3,7 +3,6 @@ local crypto = require("crypto")
 local json = require("json")
 local policy = require("policy")
 local sigv4 = require("sigv4")
-local sorted = require("sorted")
 local state = require("sim.state")
 local time = require("sim.time")
 local wire = require("sim.wire")
@@ -86,7 +85,7 @@ local function check_signed_headers(call, request, claim)
   for name in claim.SignedHeaders:gmatch("[^;]+") do
     host = host or name == "host"
     for _, header in ipairs(request.headers) do
-      if header[1]:lower() == name then claim.headers[#claim.headers + 1] = { name, header[2] } end
+      if #header[1] == #name and header[1]:lower() == name then claim.headers[#claim.headers + 1] = { name, header[2] } end
     end
   end
   if not host then
@@ -227,8 +226,8 @@ local function context_of(call, more)
   local tags = {}
   for _, tag in ipairs(caller.thing and caller.thing.Tags or {}) do tags[tag.Key] = tag.Value end
   for _, tag in ipairs(caller.tags or {}) do tags[tag.Key] = tag.Value end
-  for name, value in sorted(tags) do context["aws:PrincipalTag/" .. name] = value end
-  for name, value in sorted(more or {}) do context[name] = value end
+  for name, value in next, tags do context["aws:PrincipalTag/" .. name] = value end   -- in any order: a context has none
+  for name, value in next, more or {} do context[name] = value end
   return context
 end
 

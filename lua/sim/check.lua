@@ -11,6 +11,18 @@ local M = {}
 
 local function spelled(name) return name:sub(1, 1):lower() .. name:sub(2) end
 
+-- Members of a table of rules in their order, which are the tables of the operations and change no more: { name, rule, as it is spelled }.
+local members_of = setmetatable({}, { __mode = "k" })
+
+local function members(rules)
+  local list = members_of[rules]
+  if list then return list end
+  list = {}
+  for name, rule in sorted(rules) do list[#list + 1] = { name, rule, spelled(name) } end
+  members_of[rules] = list
+  return list
+end
+
 local function problem(problems, rule, path, value, text)
   local shown = rule.secret and "Value" or value == nil and "Value null" or ("Value '%s'"):format(tostring(value))
   problems[#problems + 1] = ("%s at '%s' failed to satisfy constraint: %s"):format(shown, path, text)
@@ -117,8 +129,8 @@ function kinds.map(problems, rule, path, value)
 end
 
 function kinds.structure(problems, rule, path, value)
-  for name, inner in sorted(rule.members) do
-    value[name] = judge(problems, inner, ("%s.%s"):format(path, spelled(name)), value[name])
+  for _, member in ipairs(members(rule.members)) do
+    value[member[1]] = judge(problems, member[2], path .. "." .. member[3], value[member[1]])
   end
 end
 
@@ -142,8 +154,8 @@ end
 function M.parameters(call, rules)
   local problems = { read = call.protocol == "query" and read_text or read_json }
   local result = {}
-  for name, rule in sorted(rules) do
-    result[name] = judge(problems, rule, spelled(name), call.parameters[name])
+  for _, member in ipairs(members(rules)) do
+    result[member[1]] = judge(problems, member[2], member[3], call.parameters[member[1]])
   end
   if #problems > 0 then
     local count = #problems == 1 and "1 validation error" or ("%d validation errors"):format(#problems)

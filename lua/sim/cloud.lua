@@ -61,7 +61,7 @@ end
 
 local function header(request, name)
   for _, pair in ipairs(request.headers) do
-    if pair[1]:lower() == name then return pair[2] end
+    if #pair[1] == #name and pair[1]:lower() == name then return pair[2] end
   end
 end
 
@@ -120,7 +120,7 @@ end
 -- A cluster as this version of the API shows it: without what is ours, and its plan under the old name.
 local function shown(cluster, version)
   local copy = {}
-  for name, value in sorted(cluster) do
+  for name, value in next, cluster do   -- in any order: a copy does not show it
     if name ~= "cmek" and name ~= "job" then copy[name] = value end
   end
   if version ~= LATEST and copy.plan == "ADVANCED" then copy.plan = "DEDICATED" end

@@ -97,12 +97,13 @@ end
 ---@param account string
 function M.settle(call, account)
   local known = call.state.aws[account]
+  local rotation, regions, import = require "sim.kms_rotation", require "sim.kms_regions", require "sim.kms_import"
   for _, here in sorted(known and known.kms or {}) do
     delete_due(call.simulation, here, call.now)
     for _, key in ipairs(here.keys) do
-      require("sim.kms_rotation").settle(call, key)
-      require("sim.kms_regions").settle(key, call.now)
-      require("sim.kms_import").settle(key, call.now)
+      rotation.settle(call, key)
+      regions.settle(key, call.now)
+      import.settle(key, call.now)
     end
   end
 end

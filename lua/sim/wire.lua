@@ -35,7 +35,7 @@ local targets = { TrentService = "kms", ResourceGroupsTaggingAPI_20170126 = "tag
 ---@return string?
 function M.header(request, name)
   for _, header in ipairs(request.headers) do
-    if header[1]:lower() == name then return header[2] end
+    if #header[1] == #name and header[1]:lower() == name then return header[2] end
   end
 end
 
@@ -87,7 +87,7 @@ local function lists(tree)
     return list
   end
   local result = {}
-  for name, value in sorted(tree) do result[name] = lists(value) end
+  for name, value in next, tree do result[name] = lists(value) end   -- in any order: the result does not show it
   return result
 end
 
@@ -109,9 +109,8 @@ local function read_query(request, call)
 end
 
 local function drop_nulls(value)
-  if type(value) ~= "table" then return value end
-  for name, member in sorted(value) do
-    if member == json.null then value[name] = nil else drop_nulls(member) end
+  for name, member in next, value do   -- in any order: what is left does not show it
+    if member == json.null then value[name] = nil elseif type(member) == "table" then drop_nulls(member) end
   end
   return value
 end
