@@ -1,5 +1,4 @@
 -- An operator in this process, through the real door, session and retries, against simulated services that a test may edit.
-local crypto = require "crypto"
 local file_arguments = require "arguments"
 local json = require "json"
 local recipes = require "recipe"
@@ -9,13 +8,8 @@ local M = {}
 M.ACCOUNT, M.OTHER_ACCOUNT = "210987654321", "345678901234"
 M.CLUSTER = { id = "8b6d7a10-4c1e-4b7a-9a53-0f2c6e9d41b7", name = "orders" }
 
-local pairs_of = {}   -- RSA keys take long to make, and are as good a second time
-
 --- Makes an RSA key for the simulation, of each size once: for the simulated Vault, which holds the size against it.
-function M.rsa_of_size(bits)
-  pairs_of[bits] = pairs_of[bits] or crypto.rsa_generate(bits)
-  return pairs_of[bits]
-end
+M.rsa_of_size = dofile("tests/pairs.lua").size
 
 -- The shortest one, whatever size was asked for.
 local function short_rsa() return M.rsa_of_size(2048) end

@@ -1,18 +1,7 @@
--- The torture: 2,000 histories end well, and each planted fault is caught by an invariant that it breaks.
+-- The torture: 2,000 histories end well. tests/test_torture_faults.lua holds that they would not if cmek were wrong.
 -- Histories run in processes of their own, two at a time. TORTURE_SEEDS sets another number: the sanitizers are slow.
 
-local faults = dofile "tests/torture/fault.lua"
-
 local SEEDS <const> = math.tointeger(tonumber(os.getenv "TORTURE_SEEDS" or 2000))
-local FAULTS <const> = { "create_key_retried", "journaled_after_sending", "unlisted_is_free", "alias_not_read_back",
-  "open_attempts_forgotten", "policy_replaced", "deny_ignored", "destroy_unasked", "enabled_keys_only", "role_before_keys", "alias_before_schedule",
-  "key_state_unseen", "map_from_plan", "replica_alone",
-  -- of keys whose material is from Vault
-  "alias_before_material", "import_believed", "latest_exported", "material_expires", "data_key_kept", "copy_kept", "temporary_forgotten",
-  "copy_deleted_early", "engine_not_empty", "leftovers_untold",
-  -- of rotation
-  "old_key_disabled", "rotated_again" }
-
 local function program()
   local file <close> = io.open("/proc/self/cmdline", "rb")
   return file:read("a"):match "^[^\0]+"
@@ -83,21 +72,4 @@ end
 test["in some histories a cluster begins to use what is being destroyed, and keeps it"] = function()
   local _, text = finish(start "--story race --seed 13 --runs 1 --tell all")
   for _, line in ipairs { "the story: race", "ScheduleKeyDeletion", "CancelKeyDeletion", "1 runs, 0 failed" } do test.contains(text, line) end
-end
-
--- What a fault does: without bad luck nothing that shows, unless it says that it does, and with it one of its invariants breaks.
-local function caught(name)
-  local file = ("tests/faults/%s.lua"):format(name)
-  local expected, shows = faults.with(file, function(_, fault) return fault.invariants, fault.shows end)
-  if not shows then
-    local calm, text = finish(start(("--fault %s --calm all --runs 1"):format(file)))
-    test.truthy(calm, text)
-  end
-  local wanted = require("quote")(table.concat(expected, "|"))
-  local _, told = finish(start(("--fault %s --runs %d --until %s"):format(file, SEEDS, wanted)))
-  test.contains(told, "CAUGHT")
-end
-
-for _, name in ipairs(FAULTS) do
-  test["caught by its invariant: " .. name:gsub("_", " ")] = function() caught(name) end
 end

@@ -1,6 +1,6 @@
 --- A planted fault: one wrapped data key is taken for every import.
 return {
-  recipe = "vault-transit", module = "vault.operations", invariants = { "no two keys have the same material" }, shows = true,
+  recipe = "vault-transit", module = "vault.operations", invariants = { "no two keys have the same material" }, shows = true, seed = 10,
   patch = function(real)
     local functions = real.functions
     function real.functions(call)

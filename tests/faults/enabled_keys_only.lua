@@ -1,6 +1,6 @@
 --- A planted fault: the guard looks at keys that are ENABLED, and at no other status.
 return {
-  module = "engine.named", invariants = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled" },
+  module = "engine.named", invariants = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled" }, seed = 11,
   patch = function(real)
     local changed = {}
     for name, value in pairs(real) do changed[name] = value end

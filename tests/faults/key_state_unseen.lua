@@ -1,6 +1,6 @@
 --- A planted fault: verify takes every key for enabled.
 return {
-  module = "resource.check.key", invariants = { "verify finds exactly what is wrong" },
+  module = "resource.check.key", invariants = { "verify finds exactly what is wrong" }, seed = 5,
   patch = function(real)
     local inspect = real.inspect
     function real.inspect(engine, list, want, have, mode)

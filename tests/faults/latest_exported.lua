@@ -1,6 +1,6 @@
 --- A planted fault: the newest version of a transit key is imported, and not the one of the key's generation.
 return {
-  recipe = "vault-transit", module = "vault.operations", invariants = { "material is the version that its tag names" }, story = "enable",
+  recipe = "vault-transit", module = "vault.operations", invariants = { "material is the version that its tag names" }, story = "enable", seed = 3,
   patch = function(real)
     local functions = real.functions
     function real.functions(call)

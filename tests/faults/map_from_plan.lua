@@ -1,7 +1,7 @@
 --- A planted fault: the map of regions is made from what the plan has seen, so that a region which somebody else has added is left out.
 return {
   module = "resource.cluster_regions", story = "add-region",
-  invariants = { "the cluster has every region once, with its nodes", "it comes to rest" },
+  invariants = { "the cluster has every region once, with its nodes", "it comes to rest" }, seed = 11,
   patch = function(real)
     local create = real.create
     function real.create(context, want, step)

@@ -1,7 +1,7 @@
 --- A planted fault: a rotation ends with the old keys disabled, as if nothing needed them any more.
 return {
   recipe = "vault-transit", module = "resource.cmek_rotation", story = "rotate", shows = true,
-  invariants = { "the keys from before a rotation stay enabled" },
+  invariants = { "the keys from before a rotation stay enabled" }, seed = 1,
   patch = function(real)
     local update = real.update
     function real.update(context, want, have, step)

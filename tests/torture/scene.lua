@@ -1,11 +1,11 @@
 -- One history: a world, the simulated services in it, bad luck, colleagues and operators, and a story that these play. All of it
 -- from a seed.
 
-local crypto = require "crypto"
 local hand = dofile "tests/torture/hand.lua"
 local json = require "json"
 local names = require "names"
 local network = dofile "tests/torture/network.lua"
+local pairs_of = dofile "tests/pairs.lua"
 local program = dofile "tests/torture/program.lua"
 local random = require "sim.random"
 local stories = dofile "tests/torture/stories.lua"
@@ -71,18 +71,11 @@ local function judge_enabling(self)
   end
 end
 
--- RSA keys take long to make, and are as good a second time.
-local rsa = {}
-local function rsa_generate(bits)
-  rsa[bits] = rsa[bits] or crypto.rsa_generate(bits)
-  return rsa[bits]
-end
-
 local function open_services(self, options)
   local chance = random.new(options.seed ~ 0x5EED)
   self.simulation = sim.new {
     now = function() return self.world.now end,
-    random = function(count) return chance:bytes(count) end, rsa_generate = rsa_generate,
+    random = function(count) return chance:bytes(count) end, rsa_generate = pairs_of.size,
     propagation = self.chance:chance(0.5) and 15 * self.chance:uniform() or 0,
     index_lag = self.chance:chance(0.5) and 120 * self.chance:uniform() or 0,
     stale = function()
