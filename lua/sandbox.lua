@@ -11,7 +11,7 @@ local M = {}
 
 -- Texts carry their library as methods, so ("").dump would reach it; nothing here needs bytecode.
 rawset(string, "dump", nil)
-getmetatable("").__metatable = false   -- nor does anybody get at the methods themselves
+if getmetatable("") then getmetatable("").__metatable = false end   -- nor does anybody get at the methods themselves, once this was loaded
 
 local SOURCE_MAX <const> = 1 << 20
 
