@@ -16,6 +16,7 @@
 ---@field mend (fun(outcome: retry.Outcome): boolean?)?  true: what was wrong is put right, which it can be once
 ---@class retry.Rules
 ---@field attempts integer  in total
+---@field throttled integer?   in total where the last was refused for its pace, which nothing is done by; without it as many as else
 ---@field classify fun(outcome: retry.Outcome, safe: boolean): string?   "transient", "timeout", "throttling", "behind"; nil: final
 ---@field delay fun(class: string, count: integer, outcome: retry.Outcome, chance: number, now: number): number   seconds
 ---@field budget { capacity: integer, cost: table<string, integer> }?
@@ -105,14 +106,17 @@ local function asked_for(asked, outcome, now)
   return seconds and math.max(0.0, math.min(300.0, seconds))
 end
 
-local function delay_cloud(_, count, outcome, _, now)
+-- Processes that share a user are refused in the same moment, and told to come again in the same moment: from the second time on they
+-- spread themselves.
+local function delay_cloud(class, count, outcome, chance, now)
   local delay = math.min(30.0, 2.0 ^ (count - 1))
   if outcome.status ~= 429 and outcome.status ~= 503 then return delay end
-  return asked_for(outcome.response.headers and outcome.response.headers["retry-after"], outcome, now) or delay
+  local asked = asked_for(outcome.response.headers and outcome.response.headers["retry-after"], outcome, now)
+  return (asked or delay) + (class == "throttling" and asked and count > 1 and chance * math.min(count, 5) or 0.0)
 end
 
 ---@type retry.Rules
-M.CLOUD = { attempts = 5, classify = classify_cloud, delay = delay_cloud }
+M.CLOUD = { attempts = 5, throttled = 12, classify = classify_cloud, delay = delay_cloud }
 
 --- Requests a second that the Cloud allows a user.
 M.CLOUD_RATE = 10
@@ -215,8 +219,9 @@ end
 
 -- Whether another attempt shall be made, after the wait for it. The price that was paid for it.
 local function again(self, call, outcome, count)
-  local limit = call.rules.budget and self.attempts or call.rules.attempts
-  local class = count < limit and call.rules.classify(outcome, call.safe)
+  local class = call.rules.classify(outcome, call.safe)
+  local limit = class == "throttling" and call.rules.throttled or call.rules.budget and self.attempts or call.rules.attempts
+  class = count < limit and class
   local paid = class and pay(self, call, class)
   if not paid then return nil end
   local delay = call.rules.delay(class, count, outcome, chance(self.clock), self.clock.now())

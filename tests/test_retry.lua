@@ -253,3 +253,11 @@ test["a task that was cancelled sends nothing more"] = function()
   end)
   test.equal({ ok, #here.times }, { false, 1 })
 end
+
+test["processes that share a user of the Cloud's spread themselves when they are told to come again, and are patient"] = function()
+  local late = { kind = "refused", status = 429, response = { headers = { ["retry-after"] = "1" } } }
+  local function delay(count, chance) return retry.CLOUD.delay("throttling", count, late, chance, 0) end
+  test.equal({ delay(1, 0.5), delay(2, 0.5), delay(9, 0.5), delay(9, 0.0) }, { 1.0, 2.0, 3.5, 1.0 })
+  test.equal(select(2, cloud({ refused(nil, 429, { ["retry-after"] = "1" }) }).outcome()), 12)
+  test.equal(select(2, cloud({ refused(nil, 500) }).outcome()), 5)
+end
