@@ -18,7 +18,7 @@ local SOURCE_MAX <const> = 1 << 20
 --- Library modules that a recipe may require: pure functions, without a door.
 local LIBRARY <const> = { policy = true, names = true, sorted = true }
 
-local BASE <const> = { "assert", "error", "ipairs", "select", "tonumber", "tostring", "type", "rawequal", "rawlen" }
+local BASE <const> = { "ipairs", "select", "tonumber", "tostring", "type", "rawequal", "rawlen" }
 
 --- Why a name that Lua programs have is missing here.
 local ABSENT <const> = {
@@ -34,6 +34,8 @@ local ABSENT <const> = {
 --- Metamethods that would run code at a moment nobody chose, or hide a table from the library's checks.
 local HOOKS <const> = { "__gc", "__close", "__metatable", "__mode" }
 
+local own = setmetatable({}, { __mode = "k" })   -- metatables that recipes and scripts have made
+
 -- The metatable is copied: a hook that is put into it later is none.
 local function safe_setmetatable(value, metatable)
   if type(metatable) ~= "table" then return setmetatable(value, metatable) end
@@ -42,7 +44,35 @@ local function safe_setmetatable(value, metatable)
   for _, hook in ipairs(HOOKS) do
     if copied[hook] ~= nil then error("a recipe's metatable has no " .. hook, 2) end
   end
+  own[copied] = true
   return setmetatable(value, copied)
+end
+
+-- A recipe raises texts: who tells of it looks into nothing that could answer with code, or claim to be a refusal.
+local function safe_error(message, level)
+  if type(message) ~= "string" then error(("error takes a text, got %s"):format(message == nil and "nil" or "a " .. type(message)), 2) end
+  error(message, level == 0 and 0 or (math.tointeger(level) or 1) + 1)
+end
+
+local function safe_assert(...)
+  local value, message = ...
+  if value or select("#", ...) == 0 then return assert(...) end
+  error(type(message) == "string" and message or "assertion failed!", 0)
+end
+
+--- What was raised, as something that can be told: an object that a recipe or script has made itself becomes the text that it gives, or
+--- what is in it.
+---@param raised any
+---@return any
+function M.told(raised)
+  local metatable = getmetatable(raised)
+  if raised == nil then return "raised nil" end
+  if type(raised) ~= "table" or metatable ~= nil and not own[metatable] then return raised end
+  if metatable and metatable.__tostring then
+    local ok, text = pcall(tostring, raised)
+    return ok and "raised: " .. text or "raised an object that does not say what it is: " .. tostring(M.told(text))
+  end
+  return "raised " .. require("repl.show").render(raised, { width = math.huge }):gsub("%s*\n%s*", " ")
 end
 
 local function copy(library, ...)
@@ -89,7 +119,7 @@ end
 --- What a trusted recipe may use of the machine. The door is not among it, nor what could make another one: every exchange with a service
 --- goes the way of other recipes.
 local MACHINE <const> = { file = true, process = true, json = true, crypto = true, time = true }
-local LIFTED <const> = { "error", "getmetatable", "next", "pcall", "rawget", "rawset", "setmetatable", "xpcall" }
+local LIFTED <const> = { "assert", "error", "getmetatable", "next", "pcall", "rawget", "rawset", "setmetatable", "xpcall" }
 
 -- Lifts the sandbox: all of Lua, globals of its own, and the machine's files and processes.
 local function lift(self, look)
@@ -107,7 +137,7 @@ function M.new(options)
   local sorted = require "sorted"
   local names = {
     math = copy(math, "random", "randomseed"), string = copy(string), table = copy(table), utf8 = copy(utf8),
-    setmetatable = safe_setmetatable, pairs = sorted, sorted = sorted,
+    setmetatable = safe_setmetatable, error = safe_error, assert = safe_assert, pairs = sorted, sorted = sorted,
     policy = library "policy", names = library "names",
   }
   for _, name in ipairs(BASE) do names[name] = _G[name] end

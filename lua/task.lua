@@ -31,6 +31,23 @@ function M.rest(tasks, first) internal[tasks].rest(first) end
 ---@return thread[]
 function M.threads(tasks) return internal[tasks].threads() end
 
+--- pcall and xpcall for scripts: an error is theirs to catch, and what ends the task is not: a signal, a deadline that has passed, another
+--- task's failure.
+---@param tasks task.Scheduler
+---@param door table
+---@return function pcall, function xpcall
+function M.protected(tasks, door)
+  local function passed(ok, ...)
+    if not ok then
+      local stopping = door.stopping and door:stopping()
+      if stopping then error("stopped by " .. stopping, 0) end
+      tasks.check()
+    end
+    return ok, ...
+  end
+  return function(fn, ...) return passed(pcall(fn, ...)) end, function(fn, handler, ...) return passed(xpcall(fn, handler, ...)) end
+end
+
 ---@class task.Scheduler
 ---@field run fun(fn: function, ...): any         runs a main task to its end; returns its results, raises its error
 ---@field map fun(list: table, fn: function): table   fn of every member, all at once; results in the list's order

@@ -36,7 +36,8 @@ function M.new(options)
   local sandboxes = require "sandbox"
   local sandbox = sandboxes.new { path = options.path, is_file = true }
   local read_only = sandboxes.read_only
-  local names = { arg = options.arguments, task = read_only(session.tasks), json = read_only(require "json"), pcall = pcall, next = next,
+  local names = { arg = options.arguments, task = read_only(session.tasks), json = read_only(require "json"),
+    pcall = require("task").protected(session.tasks, options.door), error = error, assert = assert, next = next,
     print = function(...)
       local words = table.pack(...)
       for i = 1, words.n do words[i] = tostring(words[i]) end

@@ -61,6 +61,29 @@ test["neither coroutines nor errors are caught, so nothing outlives its call"] =
   end
 end
 
+test["what a recipe raises is a text: no object answers with code of its own, or passes for a refusal, while it is told"] = function()
+  for _, object in ipairs { "{ kind = 'stopped', exit = 'credentials' }", "setmetatable({}, { __tostring = function() while true do end end })",
+    "nil", "function() end" } do refused(("error(%s)"):format(object), "error takes a text, got ") end
+  refused("assert(nil, {})", "assertion failed!")
+  refused("assert(false, 'why')", "why")
+  refused("error('there', 0)", "there")
+  test.equal(run "return assert(7)", 7)
+end
+
+test["what a script raises is told as a text, whatever object it is"] = function()
+  local directory = test.directory()
+  for body, told in require("sorted") {
+    ["{ code = 7 }"] = "raised { code = 7 }", ["nil"] = "raised nil",
+    ["setmetatable({}, { __index = function() error 'again' end })"] = "raised {}",
+    ["setmetatable({ kind = 'stopped' }, { __tostring = function() return 'well' end })"] = "raised: well",
+    ["setmetatable({}, { __tostring = function() error 'again' end })"] = "raised an object that does not say what it is: s.lua:1: again",
+  } do
+    assert(file.write(directory .. "/s.lua", "error(" .. body .. ")"))
+    local result = outside.simulated("cd $D; $CMEK exec s.lua", { directory = directory })
+    test.equal({ result.status, ("\n" .. result.errors):match "\n(cmek: .*)$" }, { 1, "cmek: s.lua " .. told .. "\n" })
+  end
+end
+
 test["modules of the host and of the library cannot be required, nor files elsewhere"] = function()
   for _, name in ipairs { "file", "process", "door", "http", "embedded", "secret", "journal", "trace", "terminal", "session", "operation", "engine",
     "engine.context", "os", "io", "debug", "string" } do

@@ -126,3 +126,21 @@ test["a group whose members are cancelled from further up gives no results"] = f
   end, "stop")
   test.equal(results, { false, true })
 end
+
+test["a script's pcall catches errors, and neither a deadline above it, nor the failure of another task, nor a signal"] = function()
+  local tasks, here = scheduler()
+  local signal
+  local protected, with_handler = require("task").protected(tasks, { stopping = function() return signal end })
+  local function patient() while true do protected(tasks.sleep, 1) end end
+  local start = here.now
+  test.equal({ tasks.run(function()
+    local caught, message = protected(error, "mine", 0)
+    local over, raised = protected(tasks.deadline, 5, patient)
+    local all, first = protected(tasks.all, { patient, function() tasks.sleep(2) error("other", 0) end })
+    return caught, message, over, tostring(raised), all, first
+  end) }, { false, "mine", false, "not done after 5 seconds", false, "other" })
+  test.equal(here.now - start, 7.0)
+  signal = "SIGINT"
+  test.raises(function() tasks.run(function() protected(error, "mine") end) end, "stopped by SIGINT")
+  test.raises(function() tasks.run(function() with_handler(error, function() return "well" end) end) end, "stopped by SIGINT")
+end

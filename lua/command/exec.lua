@@ -67,9 +67,8 @@ function M.run(arguments, output)
   local signal = not ok and type(result) == "string" and door:stopping()
   if signal then failure.raise { status = failure.SIGNALS[signal], message = result } end
   if not ok then
-    if type(result) == "table" and getmetatable(result) == nil then   -- of the script's own
-      failure.raise { status = failure.FAILED, message = ("%s %s"):format(path, require("repl.trouble").text(result)) }
-    end
+    local told = require("sandbox").told(result)
+    if told ~= result then failure.raise { status = failure.FAILED, message = ("%s %s"):format(path, told) } end   -- of the script's own
     error(result, 0)
   end
   return math.type(result) == "integer" and result & 0xff or 0

@@ -9,9 +9,7 @@ local M = {}
 ---@param chunk string?  the name of the chunk that was typed a moment ago at a prompt: its place need not be said; nil: in a pipe
 ---@return string
 function M.text(raised, chunk)
-  if type(raised) == "table" and getmetatable(raised) == nil then   -- of the chunk's own
-    raised = "raised " .. require("repl.show").render(raised, { width = math.huge }):gsub("%s*\n%s*", " ")
-  end
+  raised = require("sandbox").told(raised)
   if located.is(raised) and raised.path == chunk then raised = raised:without_place() end
   return (tostring(raised):gsub("\n*$", ""))
 end
