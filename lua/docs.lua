@@ -224,7 +224,7 @@ function M.text(entry)
   end
   local alone = entry.fields and #entry.params == 1   -- a table, and nothing else
   if entry.fields == entry.params or alone then
-    parts[#parts + 1] = parameters(entry.fields, "Takes a table of")
+    parts[#parts + 1] = parameters(entry.fields, entry.lone and ("Takes the %s alone, or a table of"):format(entry.lone) or "Takes a table of")
     if alone and entry.params[1].text then parts[#parts + 1] = wrapped(entry.params[1].text, "  ") end
   else
     parts[#parts + 1] = parameters(entry.params, "Takes") .. parameters(entry.fields, "  of which")

@@ -213,6 +213,7 @@ M.CASES = {
   { "kms.orphan-principal", state = with_orphan, run = PLAN, aws = PLAN },
   { "kms.state", aws = "true", run = WRITE .. " $KEY", script = [[
       kms.disable_key { region = "us-east-1", KeyId = arg[1] } kms.enable_key_rotation { region = "us-east-1", KeyId = arg[1] }]] },
+  { "iam.not-found", run = READ, script = [[iam.get_role "crdb-cmek"]] },
   { "kms.not-found", run = READ, script = [[kms.describe_key { region = "us-east-1", KeyId = "00000000-0000-4000-8000-000000000001" }]] },
   { "other", fault = "other count=1", fresh = true, run = RUN },
 

@@ -73,6 +73,28 @@ test["a key's ARN tells its region, and another region beside it is a mistake"] 
   test.equal(#here.sent, 1)
 end
 
+test["what has one parameter that must be given takes it alone; anything else takes a table"] = function()
+  local cases = {
+    { function(session) return session.iam.get_role "crdb-cmek" end, "RoleName", "crdb-cmek",
+      answer { Role = { Arn = "a", AssumeRolePolicyDocument = "%7B%7D" } } },
+    { function(session) return session.kms.describe_key(KEY) end, "KeyId", KEY, answer { KeyMetadata = { KeyId = "k", Arn = KEY } } },
+    { function(session) return session.kms.get_key_policy(KEY) end, "KeyId", KEY, answer { Policy = "{}" } },
+  }
+  for _, case in ipairs(cases) do
+    local _, here = ask({ case[4] }, case[1])
+    test.equal({ #here.sent, here.sent[1].parameters[case[2]] }, { 1, case[3] })
+  end
+  local _, here = ask({}, function() end)
+  for complaint, call in pairs {
+    ["bad argument #1 to 'get_role_policy' (table expected, got string)"] = function() return here.session.iam.get_role_policy "r" end,
+    ["bad argument #1 to 'list_keys' (table expected, got string)"] = function() return here.session.kms.list_keys "us-east-1" end,
+    ["bad argument #1 to 'get_role' (table expected, got number)"] = function() return here.session.iam.get_role(5) end,
+    ["bad argument #1 to 'describe_key' (field 'region' must be a string, got nil)"] = function() return here.session.kms.describe_key "k" end,
+  } do
+    test.contains(stand_in.raised(here, call), complaint)
+  end
+end
+
 test["a region of another partition than the credentials' is refused before it is asked"] = function()
   local raised, here = fails({ answer() }, function(session) return session.kms.list_keys { region = "cn-north-1" } end)
   test.contains(raised, "the region cn-north-1 is in the partition aws-cn, and the credentials' region us-east-1 is in aws")

@@ -6,6 +6,34 @@ local shape = require "shape"
 
 local M = {}
 
+-- Policy documents come percent-encoded, numbers as texts.
+local function decoded(document) return require("crypto").percent_decode(document) end
+
+local function decode(role)
+  if role.AssumeRolePolicyDocument then role.AssumeRolePolicyDocument = decoded(role.AssumeRolePolicyDocument) end
+  role.MaxSessionDuration = math.tointeger(tonumber(role.MaxSessionDuration))
+end
+
+local function with_role(answer)
+  decode(answer.Role)
+  return answer
+end
+
+local function with_roles(answer)
+  for _, role in ipairs(answer.Roles) do decode(role) end
+  return answer
+end
+
+local function with_document(answer)
+  answer.PolicyDocument = decoded(answer.PolicyDocument)
+  return answer
+end
+
+local function with_version(answer)
+  answer.PolicyVersion.Document = decoded(answer.PolicyVersion.Document)
+  return answer
+end
+
 -- What is used of the answers.
 local TAG <const> = { ["Key!"] = "text", Value = "text" }
 local DOCUMENT <const> = { ["PolicyDocument!"] = "text" }
@@ -15,70 +43,29 @@ local ROLE <const> = { ["Arn!"] = "text", RoleId = "text", ["AssumeRolePolicyDoc
 --- A write that is not `safe` is not known to be harmless when it is done twice.
 ---@type table<string, aws.Operation>
 local OPERATIONS <const> = {
-  GetRole = { safe = true, result = { ["Role!"] = ROLE } }, GetUser = { safe = true },
-  GetRolePolicy = { safe = true, result = DOCUMENT }, GetUserPolicy = { safe = true, result = DOCUMENT },
-  GetGroupPolicy = { safe = true, result = DOCUMENT }, GetPolicy = { safe = true, result = { ["Policy!"] = {} } },
-  GetPolicyVersion = { safe = true, result = { ["PolicyVersion!"] = { ["Document!"] = "text" } } },
+  GetRole = { safe = true, result = { ["Role!"] = ROLE }, after = with_role }, GetUser = { safe = true },
+  GetRolePolicy = { safe = true, result = DOCUMENT, after = with_document },
+  GetUserPolicy = { safe = true, result = DOCUMENT, after = with_document },
+  GetGroupPolicy = { safe = true, result = DOCUMENT, after = with_document },
+  GetPolicy = { safe = true, result = { ["Policy!"] = {} } },
+  GetPolicyVersion = { safe = true, result = { ["PolicyVersion!"] = { ["Document!"] = "text" } }, after = with_version },
   ListUserPolicies = { list = "PolicyNames", of = "text" }, ListAttachedUserPolicies = { list = "AttachedPolicies" },
   ListGroupsForUser = { list = "Groups" }, ListGroupPolicies = { list = "PolicyNames", of = "text" },
-  ListAttachedGroupPolicies = { list = "AttachedPolicies" }, ListRoles = { list = "Roles" }, ListRoleTags = { list = "Tags", of = TAG },
-  ListRolePolicies = { list = "PolicyNames", of = "text" }, ListAttachedRolePolicies = { list = "AttachedPolicies" },
-  ListInstanceProfilesForRole = { list = "InstanceProfiles" },
+  ListAttachedGroupPolicies = { list = "AttachedPolicies" }, ListRoles = { list = "Roles", after = with_roles },
+  ListRoleTags = { list = "Tags", of = TAG }, ListRolePolicies = { list = "PolicyNames", of = "text" },
+  ListAttachedRolePolicies = { list = "AttachedPolicies" }, ListInstanceProfilesForRole = { list = "InstanceProfiles" },
   SimulatePrincipalPolicy = { list = "EvaluationResults" }, SimulateCustomPolicy = { list = "EvaluationResults" },
-  CreateRole = { result = { ["Role!"] = { Arn = "text" } } }, UpdateRole = {}, DeleteRole = {}, UpdateAssumeRolePolicy = { safe = true },
-  TagRole = { safe = true }, UntagRole = {}, PutRolePolicy = { safe = true }, DeleteRolePolicy = {},
-  AttachRolePolicy = {}, DetachRolePolicy = {}, PutRolePermissionsBoundary = {},
+  CreateRole = { result = { ["Role!"] = { Arn = "text" } }, after = with_role }, UpdateRole = {}, DeleteRole = {},
+  UpdateAssumeRolePolicy = { safe = true }, TagRole = { safe = true }, UntagRole = {}, PutRolePolicy = { safe = true },
+  DeleteRolePolicy = {}, AttachRolePolicy = {}, DetachRolePolicy = {}, PutRolePermissionsBoundary = {},
 }
-
--- Policy documents come percent-encoded, numbers as texts.
-local function decode(role)
-  if role.AssumeRolePolicyDocument then
-    role.AssumeRolePolicyDocument = require("crypto").percent_decode(role.AssumeRolePolicyDocument)
-  end
-  role.MaxSessionDuration = math.tointeger(tonumber(role.MaxSessionDuration))
-  return role
-end
 
 --- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
 --- lists are whole.
 ---@param caller aws.Caller
----@return table<string, fun(parameters: table?): table>
+---@return table<string, fun(parameters: table|string?): table>
 function M.new(caller)
   local iam = operations.functions(caller, "iam", OPERATIONS, false)
-  local get_role, create_role, list_roles, get_policy_version = iam.get_role, iam.create_role, iam.list_roles, iam.get_policy_version
-
-  function iam.get_role(parameters)
-    local answer = get_role(parameters)
-    decode(answer.Role)
-    return answer
-  end
-
-  function iam.create_role(parameters)
-    local answer = create_role(parameters)
-    decode(answer.Role)
-    return answer
-  end
-
-  function iam.list_roles(parameters)
-    local answer = list_roles(parameters)
-    for _, role in ipairs(answer.Roles) do decode(role) end
-    return answer
-  end
-
-  for _, name in ipairs { "get_role_policy", "get_user_policy", "get_group_policy" } do
-    local call = iam[name]
-    iam[name] = function(parameters)
-      local answer = call(parameters)
-      answer.PolicyDocument = require("crypto").percent_decode(answer.PolicyDocument)
-      return answer
-    end
-  end
-
-  function iam.get_policy_version(parameters)
-    local answer = get_policy_version(parameters)
-    answer.PolicyVersion.Document = require("crypto").percent_decode(answer.PolicyVersion.Document)
-    return answer
-  end
 
   --- A role; nil when there is none.
   ---@param want { RoleName: string }

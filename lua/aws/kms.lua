@@ -5,13 +5,17 @@ local refusal = require "refusal"
 
 local M = {}
 
+local METADATA <const> = { ["KeyMetadata!"] = { ["Arn!"] = "text", ["KeyId!"] = "text", KeyState = "text", KeySpec = "text", KeyUsage = "text",
+  Origin = "text", Description = "text", MultiRegion = "truth", Enabled = "truth", CreationDate = "number", DeletionDate = "number" } }
+
+-- A key has one policy, and its name was mandatory until 2023: the emulators and older endpoints want it.
+local ONE_POLICY <const> = { PolicyName = "default" }
+
 --- Rates are KMS's quotas of requests a second and region. A write that is not `safe` is not known to be harmless when it
 --- is done twice; using a key changes nothing.
 ---@type table<string, aws.Operation>
-local METADATA <const> = { ["KeyMetadata!"] = { ["Arn!"] = "text", ["KeyId!"] = "text", KeyState = "text", KeySpec = "text", KeyUsage = "text",
-  Origin = "text", Description = "text", MultiRegion = "truth", Enabled = "truth", CreationDate = "number", DeletionDate = "number" } }
 local OPERATIONS <const> = {
-  DescribeKey = { safe = true, result = METADATA }, GetKeyPolicy = { safe = true, result = { ["Policy!"] = "text" } },
+  DescribeKey = { safe = true, result = METADATA }, GetKeyPolicy = { safe = true, with = ONE_POLICY, result = { ["Policy!"] = "text" } },
   GetKeyRotationStatus = { safe = true, result = { ["KeyRotationEnabled!"] = "truth", RotationPeriodInDays = "number" } },
   ListKeys = { list = "Keys", of = { ["KeyId!"] = "text", KeyArn = "text" } },
   ListAliases = { list = "Aliases", of = { ["AliasName!"] = "text", TargetKeyId = "text", AliasArn = "text" } },
@@ -22,7 +26,7 @@ local OPERATIONS <const> = {
   GenerateDataKeyWithoutPlaintext = { safe = true },
   ReplicateKey = { rate = 5, result = { ["ReplicaKeyMetadata!"] = METADATA["KeyMetadata!"] } }, UpdatePrimaryRegion = { rate = 5 },
   CreateKey = { rate = 5, result = METADATA }, CreateAlias = { rate = 5 }, UpdateAlias = { safe = true, rate = 5 },
-  DeleteAlias = { rate = 15 }, PutKeyPolicy = { safe = true, rate = 15 }, UpdateKeyDescription = {},
+  DeleteAlias = { rate = 15 }, PutKeyPolicy = { safe = true, rate = 15, with = ONE_POLICY }, UpdateKeyDescription = {},
   TagResource = { safe = true, rate = 10 }, UntagResource = { rate = 5 },
   EnableKeyRotation = { safe = true, rate = 15 }, DisableKeyRotation = { rate = 5 }, RotateKeyOnDemand = {},
   EnableKey = { safe = true, rate = 5 }, DisableKey = { safe = true, rate = 5 },
@@ -34,19 +38,9 @@ local OPERATIONS <const> = {
 --- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
 --- lists are whole. What was asked with DryRun and would have been done answers { DryRun = true }.
 ---@param caller aws.Caller
----@return table<string, fun(parameters: table): table>
+---@return table<string, fun(parameters: table|string?): table>
 function M.new(caller)
   local kms = operations.functions(caller, "kms", OPERATIONS, true)
-
-  -- A key has one policy, and its name was mandatory until 2023: the emulators and older endpoints want it.
-  for _, name in ipairs { "get_key_policy", "put_key_policy" } do
-    local call = kms[name]
-    kms[name] = function(parameters)
-      local named = { PolicyName = "default" }
-      for key, value in require("sorted")(parameters) do named[key] = value end
-      return call(named)
-    end
-  end
 
   --- The alias of that name; nil when the region has none. KMS has no filter by name: all are read.
   ---@param want { region: string, name: string }

@@ -11,6 +11,8 @@ local M = {}
 ---@field list string?      member of the answer that pages add to; a read
 ---@field of any            shape (lua/shape.lua) of the list's members; nil: objects
 ---@field result table?     shape of the answer
+---@field with table?       parameters that are sent unless others are given
+---@field after (fun(answer: table): table)?   makes of the answer what callers get
 
 local PAGES_MAX <const> = 10000
 
@@ -41,10 +43,36 @@ local function region_of(parameters)
   end
 end
 
+--- The one parameter that must be given: get_role "crdb-cmek" is get_role { RoleName = "crdb-cmek" }.
+---@param service string
+---@param operation string  "GetRole"
+---@return string?  nil: there are several, or none, or it is no text
+function M.lone(service, operation)
+  local found
+  for _, field in ipairs((require("aws.reference." .. service)[operation] or {}).takes or {}) do
+    local name = field:match "^(%a+): string$"
+    if name and found then return nil end
+    if not name and not field:find "^%a+%?" then return nil end
+    found = found or name
+  end
+  return found
+end
+
+-- What the caller gave, by the parameters' names.
+local function by_name(name, given, service, operation)
+  if type(given) == "string" then
+    local field = M.lone(service, operation)
+    if field then return { [field] = given } end
+  end
+  if given ~= nil and type(given) ~= "table" then error(("bad argument #1 to '%s' (table expected, got %s)"):format(name, type(given)), 4) end
+  return given or {}
+end
+
 -- What the caller gave, apart from the region. The complaint points at who called the function.
-local function take(name, given, regional)
+local function take(name, given, regional, service, operation, with)
   local parameters = {}
-  for key, value in next, given or {} do parameters[key] = value end   -- in any order: a copy does not show it
+  for key, value in next, with or {} do parameters[key] = value end   -- in any order: a copy does not show it
+  for key, value in next, by_name(name, given, service, operation) do parameters[key] = value end
   local region = parameters.region
   if not regional then
     if region ~= nil then error(("bad argument #1 to '%s' (field 'region': this service has none)"):format(name), 3) end
@@ -102,17 +130,17 @@ end
 ---@param operations table<string, aws.Operation>
 ---@param regional boolean   each call names its region, by itself or in a key's ARN
 ---@param region string?     of a service that is not regional
----@return table<string, fun(parameters: table?): table>
+---@return table<string, fun(parameters: table|string?): table>   a text is the one parameter that must be given
 function M.functions(caller, service, operations, regional, region)
   local functions = {}
   for operation, spec in sorted(operations) do
     local name = function_name(operation)
     functions[name] = function(given)
-      local parameters, named = take(name, given, regional)
+      local parameters, named = take(name, given, regional, service, operation, spec.with)
       local request = { service = service, operation = operation, region = regional and named or region, parameters = parameters,
         safe = spec.safe or spec.list ~= nil, rate = spec.rate, list = spec.list, of = spec.of, result = spec.result }
-      if spec.list then return pages(caller, request, spec.list) end
-      return caller:call(request)
+      local answer = spec.list and pages(caller, request, spec.list) or caller:call(request)
+      return spec.after and spec.after(answer) or answer
     end
   end
   return functions

@@ -82,11 +82,18 @@ local function fields_of(service, takes)
   return fields
 end
 
+-- What may stand alone in the place of the table.
+local function alone(service, operation)
+  local name = require("aws.operations").lone(service, operation)
+  return name and REGIONAL[service] and name .. ", an ARN," or name
+end
+
 local function of_aws(service, name, operation, entry)
   local gives = {}
   for _, text in ipairs(entry.gives or {}) do gives[#gives + 1] = text end
   return finish(service, name, {
-    text = entry.text, fields = fields_of(service, entry.takes), reference = ("%s %s"):format(AWS[service], operation), errors = entry.errors,
+    text = entry.text, fields = fields_of(service, entry.takes), lone = alone(service, operation), errors = entry.errors,
+    reference = ("%s %s"):format(AWS[service], operation),
     returns = #gives > 0 and ("{ %s }"):format(table.concat(gives, ", ")) or "{}",
     raises = "what the service refuses: { service, operation, region, code, message, request_id }",
   })

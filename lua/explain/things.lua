@@ -115,4 +115,10 @@ return {
     cause = "the key was deleted, is of another account or region, or was made moments ago",
     evidence = "KMS says '{message}'",
     next = "look whether account and region are the right ones", commands = { "cmek whoami" } },
+
+  { id = "iam.not-found", title = "IAM does not know the thing",
+    fits = { service = "iam", codes = "NoSuchEntity" },
+    cause = "the role, user, group or policy was deleted, is of another account, has another name, or was made moments ago",
+    evidence = "IAM says '{message}'",
+    next = "look whether the account is the right one", commands = { "cmek whoami" } },
 }
