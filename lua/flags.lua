@@ -29,6 +29,8 @@ local COMMON <const> = {
   { "journal",   "the directory of the journals", value = "DIR", words = "plan run verify resume destroy orphans runs exec repl" },
   { "cluster",   "name, UUID or console URL of one cluster; default: all", value = "CLUSTER", words = "status" },
   { "keys",      "with --cluster: also who still names each key, current or past, of all clusters, and when it was last used", words = "status" },
+  { "reach",     "with --cluster: a profile, ARN of a role to assume, or file of a layout, that leads to another account of its keys",
+    value = "WAY", list = true, words = "status" },
   { "profile",   "the AWS profile", value = "NAME", words = WITH_AWS },
   { "region",    "the AWS region of calls that have none of their own", value = "REGION", words = WITH_AWS },
   { "vault_auth", "log in to Vault: token, approle, aws, cert, jwt, kubernetes or userpass (cmek help vault)", value = "METHOD", words = WITH_AWS },
@@ -106,7 +108,8 @@ function M.list(word, specifications)
   end
   for _, flag in ipairs(COMMON) do
     if belongs(flag, word) then
-      list[#list + 1] = { name = flag[1], flag = spelling(flag[1]), text = flag[2], value = flag.value, choices = flag.choices, group = "common" }
+      list[#list + 1] = { name = flag[1], flag = spelling(flag[1]), text = flag[2], value = flag.value, list = flag.list, choices = flag.choices,
+        group = "common" }
     end
   end
   return list

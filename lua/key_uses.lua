@@ -2,6 +2,7 @@
 --- that a key is not needed any more.
 local json = require "json"
 local named = require "engine.named"
+local reach = require "engine.reach"
 local refusal = require "refusal"
 local time = require "time"
 
@@ -31,7 +32,8 @@ end
 -- What KMS says of a key's last use. It has recorded that since some day; what was before it does not know.
 local function last_use(context, key)
   local region = key.aws.arn:match "^arn:[^:]*:kms:([^:]*):"
-  local answer, refused = context:try(UNTOLD, function() return context.session.kms.get_key_last_usage { region = region, KeyId = key.aws.arn } end)
+  local kms = reach.context(context, key.aws.arn).session.kms
+  local answer, refused = context:try(UNTOLD, function() return kms.get_key_last_usage { region = region, KeyId = key.aws.arn } end)
   if not answer then return { told = false, reason = refusal.line(refused) } end
   local use = answer.KeyLastUsage or {}
   return { told = true, at = moment(use.Timestamp), operation = use.Operation or json.null, recorded_since = moment(answer.TrackingStartDate) }

@@ -9,6 +9,7 @@ local named = require "engine.named"
 local names = require "names"
 local policies = require "policy"
 local preflight = require "preflight"
+local reach = require "engine.reach"
 local refusal = require "refusal"
 local time = require "time"
 
@@ -104,25 +105,24 @@ local function aws_of(session)
   return { asked = false, account_id = json.null, arn = json.null, reason = refusal.line(identity) }
 end
 
-local function account_of(arn) return arn:match "^arn:[^:]*:[^:]*:[^:]*:(%d+):" end
-
 local function date(value)
   local moment = time.epoch(value)
   return moment and time.text(moment) or json.null
 end
 
--- What is of an account that the credentials are not of is mostly not theirs to read.
-local function elsewhere(arn, account)
-  local owner = account_of(arn)
-  if owner and owner ~= account then return ("it is of account %s, and the AWS credentials are of %s"):format(owner, account) end
+-- What is of an account that nothing leads to is mostly not ours to read.
+local function elsewhere(context, arn)
+  if reach.leads(reach.account(context, arn)) then return nil end
+  return ("it is of account %s, and the AWS credentials are of %s"):format(reach.id(arn), context:identity().account)
 end
 
 -- A key as KMS shows it; { refused = } when it does not.
-local function key_facts(context, region, uri, account)
+local function key_facts(root, region, uri)
+  local context = reach.context(root, uri)
   local ok, key = pcall(keys.find, context, region, uri)
   if not ok then
     local denied = refusal.is(key, "AccessDeniedException")
-    return { refused = denied and elsewhere(uri, account) or refused(key) }
+    return { refused = denied and elsewhere(root, uri) or refused(key) }
   end
   if not key then return { refused = "there is no such key" } end
   local aliases = json.array {}
@@ -151,11 +151,11 @@ local function trusts(text)
   return list
 end
 
-local function role_facts(context, arn, account)
+local function role_facts(context, arn)
   local facts = { arn = arn, exists = json.null }
-  facts.refused = elsewhere(arn, account)
+  facts.refused = elsewhere(context, arn)
   if facts.refused then return facts end
-  local ok, role = pcall(context.session.iam.find_role, { RoleName = arn:match "[^/]+$" })
+  local ok, role = pcall(reach.context(context, arn).session.iam.find_role, { RoleName = arn:match "[^/]+$" })
   if not ok then
     facts.refused = refused(role)
   else
@@ -176,6 +176,12 @@ local function aws_command(...)
   local words = { "aws", ... }
   for i, word in ipairs(words) do words[i] = mend.quote(word) end
   return table.concat(words, " ")
+end
+
+-- The command that looks at a thing of another account.
+local function way_to(entry, arn)
+  local id = reach.id(arn)
+  return id and id ~= entry.aws.account_id and ("cmek status --cluster %s --reach PROFILE"):format(mend.quote(entry.name)) or nil
 end
 
 -- What makes a key that is not Enabled usable again.
@@ -201,7 +207,7 @@ local function judge_key(entry, region, key, console)
   local aws = key.aws
   if not key.current and key.status ~= json.null then return judge_past(entry, region, key) end
   if aws.refused then
-    due(entry, { region = region, object = key.uri, text = "the key cannot be read: " .. aws.refused })
+    due(entry, { region = region, object = key.uri, text = "the key cannot be read: " .. aws.refused, next = way_to(entry, key.uri) })
     return
   end
   local place = aws.arn:match "^arn:[^:]*:kms:([^:]*):"
@@ -248,11 +254,11 @@ local function judge_cloud(entry, console)
   end
 end
 
--- Trust, policy and state together, as far as the credentials' own account goes.
-local function judge_access(entry, context, cluster, organization, account, console)
+-- Trust, policy and state together, as far as the accounts go that are reached.
+local function judge_access(entry, context, cluster, organization, console)
   context.tasks.map(entry.cmek.regions, function(region)
     for _, key in ipairs(region.keys) do
-      local mine = key.current and not key.aws.refused and account_of(key.auth_principal) == account and key.aws.state == "Enabled"
+      local mine = key.current and not key.aws.refused and reach.leads(reach.account(context, key.auth_principal)) and key.aws.state == "Enabled"
       if mine then
         local spec = { region = region.region, key_spec = { uri = key.uri, auth_principal = key.auth_principal } }
         local ok, fault, _, told = pcall(access.fault, context, cluster, organization, { spec })
@@ -294,7 +300,7 @@ local function add_unused(context, entry, region, role)
   for _, alias in ipairs(aliases) do
     if alias.TargetKeyId and names.generation(entry, alias.AliasName) and not known[alias.TargetKeyId] then
       known[alias.TargetKeyId] = true
-      local facts = key_facts(context, region.region, alias.TargetKeyId, entry.aws.account_id)
+      local facts = key_facts(context, region.region, alias.TargetKeyId)
       table.insert(region.keys, { status = json.null, uri = facts.arn or json.null, auth_principal = role.exists == true and role.arn or json.null,
         created_at = json.null, updated_at = json.null, user_message = "", current = false, aws = facts })
     end
@@ -312,14 +318,14 @@ local function read_aws(context, entry)
     end
   end
   if next(wanted) == nil then wanted[own] = true end
-  for arn in require("sorted")(wanted) do roles[#roles + 1] = role_facts(context, arn, entry.aws.account_id) end
+  for arn in require("sorted")(wanted) do roles[#roles + 1] = role_facts(context, arn) end
   entry.roles = roles
   context.tasks.map(entry.cmek.regions, function(region)
     for _, key in ipairs(region.keys) do
       local place = tostring(key.uri):match "^arn:[^:]*:kms:([^:]*):"
       if place then
         context.session.door:region(place)
-        key.aws = key_facts(context, place, key.uri, entry.aws.account_id)
+        key.aws = key_facts(context, place, key.uri)
       end
     end
     if entry.eligible then add_unused(context, entry, region, roles[1]) end
@@ -328,14 +334,14 @@ end
 
 local function judge_aws(context, entry, cluster, organization, console)
   for _, role in ipairs(entry.roles) do
-    if role.refused then due(entry, { object = role.arn, text = "the role cannot be read: " .. role.refused }) end
+    if role.refused then due(entry, { object = role.arn, text = "the role cannot be read: " .. role.refused, next = way_to(entry, role.arn) }) end
   end
   for _, region in ipairs(entry.cmek.regions) do
     for _, key in ipairs(region.keys) do
       if key.aws ~= json.null then judge_key(entry, region.region, key, console) end
     end
   end
-  if organization then judge_access(entry, context, cluster, organization, entry.aws.account_id, console) end
+  if organization then judge_access(entry, context, cluster, organization, console) end
   for _, region in ipairs(entry.cmek.regions) do
     local word = region.keys[1] and region.keys[1].status ~= json.null and "rotate" or "enable"
     for _, key in ipairs(region.keys) do
@@ -350,9 +356,11 @@ end
 --- One cluster with all that hangs on it. Without AWS credentials the AWS side is left out, and said to be. In a task.
 ---@param session Session
 ---@param text string  name, UUID or console URL
----@param with_keys boolean?  also who names each key, of all clusters, and when it was last used
+---@param with { keys: boolean?, reach: string[]? }?  keys: also who names each key, of all clusters, and when it was last used; reach: what
+---  leads to other accounts
 ---@return table cluster  as cmek.status/1 has it, with organization, aws, roles and due
-function M.chain(session, text, with_keys)
+function M.chain(session, text, with)
+  with = with or {}
   local cluster, aws, organization = session.cloud.find_cluster(text), nil, nil
   session.tasks.all {
     function() aws = aws_of(session) end,
@@ -367,10 +375,11 @@ function M.chain(session, text, with_keys)
   local console = ("cmek run console --cluster %s%s"):format(mend.quote(entry.name), layout and " --layout " .. layout or "")
   local context = require("engine.context").new { session = session, mode = "verify", run_id = "", listener = session.listen }
   local in_aws = aws.asked and entry.eligible
+  if in_aws then reach.open({ context = context, session = session, options = {}, flags = {} }, with.reach) end
   if in_aws then read_aws(context, entry) end
   judge_cloud(entry, console)
   if in_aws then judge_aws(context, entry, cluster, organization, console) end
-  if with_keys then require("key_uses").add(context, entry) end
+  if with.keys then require("key_uses").add(context, entry) end
   return entry
 end
 

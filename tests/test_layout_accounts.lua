@@ -4,6 +4,7 @@ local file = require "file"
 local json = require "json"
 local names = require "names"
 local operators = accounts.operators
+local outside = dofile "tests/outside.lua"
 
 local OWN <const>, OTHER <const>, BY_PROFILE <const> = accounts.OWN, accounts.OTHER, accounts.BY_PROFILE
 local open, written, warned = accounts.open, accounts.written, accounts.warned
@@ -177,4 +178,36 @@ test["what of several accounts CockroachDB does not see yet is looked at in each
   local failed, status = run(other, layout, { recipe = "enable" })
   test.equal({ status, failed.run.status }, { 1, "failed" })
   test.contains(failed.error.message, "eu-west-1: the role may not kms:Encrypt")
+end
+
+test["status shows keys of another account where --reach leads there, with what is due of them, and says how else"] = function()
+  local who = open()
+  local layout = written(BY_PROFILE)
+  done(who, layout, { arguments = { enable = "true" } })
+  local function chain(with)
+    return operators.within(who, function(session) return require("status").chain(session, "orders", with) end)
+  end
+  local function key_of(entry)
+    for _, region in ipairs(entry.cmek.regions) do
+      if region.region == "eu-west-1" then return region.keys[1] end
+    end
+  end
+  test.contains(key_of(chain()).aws.refused, "it is of account 345678901234, and the AWS credentials are of 210987654321")
+  test.equal(chain().due[1].next, "cmek status --cluster orders --reach PROFILE")
+  local entry = chain { reach = { layout }, keys = true }
+  test.equal({ key_of(entry).aws.state, key_of(entry).aws.aliases, key_of(entry).last_use.told, entry.due },
+    { "Enabled", { names.alias(operators.CLUSTER) }, true, {} })
+  key_in(who, OTHER, "eu-west-1").KeyState = "Disabled"
+  test.contains(chain { reach = { "security" } }.due[1].text, "the key is Disabled")
+end
+
+test["from outside: --reach of status is of one cluster, and what it names has to be there"] = function()
+  local result = outside.simulated([[
+    $CMEK status --reach security; echo $?
+    $CMEK status --cluster orders --reach nobody; echo $?
+    $CMEK status --cluster orders --reach ./none.lua; echo $?]])
+  test.equal(result.output:gsub("[^%d\n]", ""):gsub("\n", ""), "242")
+  for _, words in ipairs { "--reach is of one cluster", "the AWS profile 'nobody'", "reading the layout './none.lua'" } do
+    test.contains(result.errors, words)
+  end
 end

@@ -194,7 +194,7 @@ local function rotated(change)
   report, status_code = operator.run(who, "rotate")
   test.equal({ status_code, report.error }, { 0 })
   if change then change(who) end
-  local entry = operator.within(who, function(session) return status.chain(session, "orders", true) end)
+  local entry = operator.within(who, function(session) return status.chain(session, "orders", { keys = true }) end)
   test.equal(json_schema.complaint(json.decode(json.encode { schema = "cmek.status/1", clusters = { entry } })), nil)
   return entry, who
 end
@@ -226,7 +226,7 @@ test["with --keys each key, current and past, has who names it and when KMS says
   test.equal({ entry.keys.clusters_asked, entry.keys.clusters_silent, entry.due }, { 5, {}, {} })
   local writes = 0
   who.simulation.on_request = function(one) writes = writes + (one.write and 1 or 0) end
-  operator.within(who, function(session) return status.chain(session, "orders", true) end)
+  operator.within(who, function(session) return status.chain(session, "orders", { keys = true }) end)
   test.equal(writes, 0)
 end
 

@@ -13,11 +13,10 @@ function M.run(arguments, output)
     output:help(flags.help("status", nil, {}) .. "\n")
     return 0
   end
-  if common.keys and not common.cluster then
-    require("ui.failure").usage("--keys is of one cluster: name it with --cluster", "cmek status lists the clusters")
-  end
-  if common.facts and not common.cluster then
-    require("ui.failure").usage("--facts is of one cluster: name it with --cluster", "cmek status lists the clusters")
+  for _, name in ipairs(common.cluster and {} or { "keys", "reach", "facts" }) do
+    if common[name] and not (name == "reach" and #common.reach == 0) then
+      require("ui.failure").usage(("--%s is of one cluster: name it with --cluster"):format(name), "cmek status lists the clusters")
+    end
   end
   local status, show = require "status", require "ui.status"
   local operation = require "operation"
@@ -26,7 +25,7 @@ function M.run(arguments, output)
     if not common.cluster then return status.all(session) end
     operation.check_account(common, session)
     if common.facts then require("facts").write(common.facts, session, common.cluster) end
-    return { status.chain(session, common.cluster, common.keys) }
+    return { status.chain(session, common.cluster, { keys = common.keys, reach = common.reach }) }
   end)
   progress:close()
   if common.facts then output:note(("the facts are in '%s': cmek run console --facts %s needs no access to the Cloud\n"):format(common.facts,
