@@ -46,6 +46,9 @@ end
 ---@return recipe.Argument[]
 function M.specifications(args, reserved, complain)
   local result, seen = {}, {}
+  for key in require("sorted")(args) do
+    if math.type(key) ~= "integer" then complain("args is a list, so '%s' stands first in its table: { \"%s\", its text, … }", key, key) end
+  end
   for i, entry in ipairs(args) do
     local where = ("args[%d]"):format(i)
     if type(entry) ~= "table" then complain("%s must be a table { name, text }", where) end

@@ -68,6 +68,8 @@ test["what a recipe returns is checked, and the complaint names file and field"]
     { 'return { api = 1, summary = "x", args = { { "a", "t", type = "date" } }, touches = {}, run = function() end }', "type 'date'" },
     { 'return { api = 1, summary = "x", args = { { "a", "t", typ = "string" } }, touches = {}, run = function() end }', "unknown field 'typ'" },
     { 'return { api = 1, summary = "x", args = { { "yes", "t" } }, touches = {}, run = function() end }', "a flag that every command has" },
+    { 'return { api = 1, summary = "x", args = { cluster = { "its text" } }, touches = {}, run = function() end }',
+      [[args is a list, so 'cluster' stands first in its table: { "cluster", its text, … }]] },
     { 'return { api = 1, summary = "x", args = { { "a", "t" }, { "a", "t" } }, touches = {}, run = function() end }', "stands twice" },
   }
   for _, case in ipairs(cases) do

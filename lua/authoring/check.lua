@@ -163,7 +163,10 @@ end
 function Look:check_arguments(node)
   local names, whole = {}, true
   for i, field in ipairs(node.fields) do
-    if field.node.tag == "table" then
+    if field.key then
+      names[#names + 1] = field.key
+      self:found(field, "args is a list, so '%s' stands first in its table: { \"%s\", its text, … }", field.key, field.key)
+    elseif field.node.tag == "table" then
       local entry = data(field.node)
       names[#names + 1] = type(entry[1]) == "string" and entry[1] or nil
       local ok, wrong = pcall(require("arguments").specifications, { entry }, require("flags").reserved(), function(...)
