@@ -47,6 +47,7 @@ struct editor {
   sigset_t before;                  /* the signals that were held back before the line was begun */
   bool cancelled;                   /* ^C was typed */
   bool pasting;                     /* what comes is marked as pasted */
+  bool begun;                       /* the first character was waited for */
   bool rested;                      /* nothing was typed for a moment, since the line was begun */
   bool rushing;                     /* the last character came without a moment's rest */
   bool hinted;                      /* a hint stands below the line */
@@ -309,9 +310,11 @@ static bool await(struct editor *e)
   if (resized || continued)
     draw_again(e);
   e->rushing = ppoll(&input, 1, &at_once, NULL) > 0;
+  if (!e->rushing || !e->begun)      /* it is asked before the first character: the prompt stands there now */
+    show_hint(e);
+  e->begun = true;
   if (e->rushing)
     return true;
-  show_hint(e);
   e->rested = true;
   sigset_t while_waiting = e->before;
   sigaddset(&while_waiting, SIGPROF);   /* the watchdog's, which counts what computes */
@@ -582,7 +585,7 @@ static int edit_line(lua_State *L)
   if (e->prompt == NULL)
     return luaL_error(L, "edit: out of memory");
   e->L = L;
-  e->cancelled = e->rested = e->hinted = false;
+  e->cancelled = e->begun = e->rested = e->hinted = false;
   (void)fflush(stdout);
   write_text(PASTES);
   struct sigaction before[WATCHED];

@@ -3,6 +3,7 @@
 ---@field editor userdata
 ---@field repl Repl?       whose prompt it is
 ---@field path string?     of the history
+---@field ready boolean?     what earlier prompts have kept is there
 local Edited = { __name = "repl.Edited" }
 Edited.__index = Edited
 
@@ -17,10 +18,15 @@ local HINTED_MAX <const> = 20000   -- bytes of a chunk that is looked at for eac
 function M.new(output)
   local editor, message = require("edit").new()
   if not editor then return nil, message end
-  local history = require "repl.history"
-  local self = setmetatable({ editor = editor, output = output, path = history.path() }, Edited)
-  for _, entry in ipairs(self.path and history.read(self.path) or {}) do editor:add(entry) end
-  return self
+  return setmetatable({ editor = editor, output = output, path = require("repl.history").path() }, Edited)
+end
+
+-- Reads what earlier prompts have kept, behind the first prompt's back: it is there before any of it is read.
+function Edited:prepare()
+  if self.ready then return end
+  self.ready = true
+  for _, entry in ipairs(self.path and require("repl.history").read(self.path) or {}) do self.editor:add(entry) end
+  self.repl.live:wake()
 end
 
 local function listing(list, width)
@@ -73,6 +79,7 @@ function Edited:line(pending)
   local line, why = self.editor:line(self.repl:prompt(pending ~= nil), function(before)
     return M.tab(earlier .. before, self.repl:known(), output:width())
   end, function(before)
+    self:prepare()
     local hint = M.hint(earlier .. before, self.repl:known(), output:width())
     return hint and output:paint("dim", hint)
   end)

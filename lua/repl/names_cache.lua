@@ -3,6 +3,7 @@
 ---@class repl.NamesCache
 ---@field directory string?                 where they are kept
 ---@field account string                    whose names are looked for; "" before that is known
+---@field asleep boolean?                   what was kept is not read yet
 ---@field accounts table<string, table<string, table<string, repl.Names>>>   by account, kind and region ("" where a kind has none)
 local Cache = { __name = "repl.NamesCache" }
 Cache.__index = Cache
@@ -84,6 +85,7 @@ end
 ---@param region string?  "" where the kind has none
 ---@param given string[]
 function Cache:add(kind, region, given)
+  self:wake()
   local names, grown = names_of(self, self.account, kind, region or "", true), false
   for _, name in ipairs(given) do
     if type(name) == "string" and name ~= "" and not name:find "%c" and not names.set[name] and #names.list < KEPT_MAX then
@@ -101,6 +103,7 @@ end
 ---@param account string?
 function Cache:belong(account)
   if type(account) ~= "string" or account == self.account then return end
+  self:wake()
   local before = self.account == "" and self.accounts[""] or {}
   self.account = account
   self.accounts[""] = nil
@@ -181,6 +184,7 @@ end
 ---@param limit integer?  30 without
 ---@return string[]
 function Cache:find(kind, prefix, region, limit)
+  self:wake()
   local list, by_kind = {}, self.accounts[self.account]
   local by_region = by_kind and by_kind[kind] or {}
   if region and by_region[region] then
@@ -240,18 +244,24 @@ end
 ---@return repl.NamesCache
 function M.new() return setmetatable({ account = "", accounts = {} }, Cache) end
 
---- The names that the prompt before has kept; none where there was none, or where the file is no such file.
+--- Reads what the prompt before has kept, once; none where there was none, or where the file is no such file.
+function Cache:wake()
+  if not self.asleep then return end
+  self.asleep = false
+  local text = self.directory and require("file").read(self.directory .. "/names.json", FILE_MAX)
+  local document = text and json.decode(text)
+  if type(document) == "table" and not pcall(load, self, document.accounts) then self.accounts = {} end
+  self.account = ""
+  self:add("cluster", "", require("completion.clusters").known())
+  self.changed = false
+end
+
+--- The names that the prompt before has kept. They are read when they are first needed: a prompt that starts needs none.
 ---@param directory string?  where they are kept; else below the state directory
 ---@return repl.NamesCache
 function M.open(directory)
-  directory = directory or directory_of()
   local self = M.new()
-  local text = directory and require("file").read(directory .. "/names.json", FILE_MAX)
-  local document = text and json.decode(text)
-  if type(document) == "table" and not pcall(load, self, document.accounts) then self = M.new() end
-  self.account = ""
-  self:add("cluster", "", require("completion.clusters").known())
-  self.directory, self.changed = directory, false
+  self.directory, self.asleep = directory or directory_of(), true
   return self
 end
 
