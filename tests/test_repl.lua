@@ -140,6 +140,18 @@ test["the history is the owner's alone, an entry a chunk, and holds nothing that
   test.equal(file.stat(path).mode & 511, 384)
 end
 
+test["a history that has grown long goes on in a new file, and nothing that prompts add meanwhile is lost"] = function()
+  local path = test.directory() .. "/history"
+  for i = 1, 2001 do history.add(path, ("x = %d"):format(i)) end
+  test.equal(#history.read(path), 2000)
+  test.equal(file.stat(path), nil)
+  history.add(path, "x = 2002")
+  local entries = history.read(path)
+  test.equal({ #entries, entries[1], entries[2000] }, { 2000, "x = 3", "x = 2002" })
+  test.equal(#history.read(path), 2000)
+  test.truthy(file.stat(path), "a short file stays where it is")
+end
+
 -- The program, through a pipe --------------------------------------------------------------------------------------
 
 test["a script on stdin prints expressions, takes chunks of several lines, and ends at the first error with 1"] = function()

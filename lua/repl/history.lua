@@ -27,22 +27,32 @@ function M.path()
   return state and state .. "/" .. name or nil
 end
 
---- The chunks of earlier prompts, oldest first. A file that has grown long is written anew with the last ones.
+local function entries_of(path, into)
+  for line in (require("file").read(path, FILE_MAX) or ""):gmatch "[^\n]+" do
+    local ok, entry = pcall(json.decode, line)
+    if ok and type(entry) == "string" then into[#into + 1] = entry end
+  end
+  return into
+end
+
+-- A file that has grown long stands aside, and is the earlier part from then on. What other prompts add meanwhile is in one or the other.
+local function set_aside(path, length)
+  local file = require "file"
+  local lock <close> = file.lock(path .. ".lock")
+  local now = lock and file.stat(path)
+  if now and now.size >= length then file.rename(path, path .. ".1") end   -- else another prompt was faster
+end
+
+--- The chunks of earlier prompts, oldest first.
 ---@param path string
 ---@return string[]
 function M.read(path)
-  local file, entries = require "file", {}
-  local text = file.read(path, FILE_MAX) or ""
-  for line in text:gmatch "[^\n]+" do
-    local ok, entry = pcall(json.decode, line)
-    if ok and type(entry) == "string" then entries[#entries + 1] = entry end
-  end
-  if #entries <= 2 * ENTRIES then return entries end
-  entries = table.move(entries, #entries - ENTRIES + 1, #entries, 1, {})
-  local lines = {}
-  for i, entry in ipairs(entries) do lines[i] = json.encode(entry) .. "\n" end
-  file.write(path, table.concat(lines), 384)   -- 0600
-  return entries
+  local earlier = entries_of(path .. ".1", {})
+  local there = require("file").stat(path)
+  local count = #earlier
+  local entries = entries_of(path, earlier)
+  if #entries - count > ENTRIES then set_aside(path, there.size) end
+  return table.move(entries, math.max(1, #entries - ENTRIES + 1), #entries, 1, {})
 end
 
 --- Keeps a chunk, unless something in it may be a secret. Returns whether it may be called back at this prompt, too.
