@@ -449,7 +449,11 @@ static unsigned char on_paste(EditLine *el, int c)
   }
   OPENSSL_cleanse(text, room * sizeof *text);
   free(text);
-  return done ? CC_REFRESH : CC_ERROR;
+  if (done)
+    return CC_REFRESH;
+  go_below(e);
+  write_text("what was pasted is too long for a line, and is left out: cmek repl < FILE\r\n");
+  return CC_REDISPLAY;
 }
 
 static void insert(EditLine *el, const char *text)

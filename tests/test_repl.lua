@@ -115,6 +115,14 @@ test["TAB completes fields and commands, and lists what there is where several m
   test.contains(below, "kms.describe_key {")
 end
 
+test["lines that are pasted together are one chunk where they can be one, and else run one after the other"] = function()
+  for _, text in ipairs { "a = 1", "a = 1\nb = 2", "for i = 1, 2 do\n  f(i)\nend", "f {\n  1,", "a = 1\nb = = 2\nc = 3", "1 +\n2" } do
+    test.equal(edited.apart(text), nil)
+  end
+  test.equal(edited.apart "1 + 1\nfor i = 1, 2 do\n  f(i)\nend\n:time f()\n?f\nf {",
+    { "1 + 1", "for i = 1, 2 do\n  f(i)\nend", ":time f()", "?f", "f {" })
+end
+
 test["what the call takes is shown while it is typed, in one row, also what a command of the prompt takes"] = function()
   local world = { names = {}, commands = require("repl.commands").known() }
   test.equal(edited.hint("kms.describe_key { Key", world, 80), "  kms.describe_key { region?, KeyId, GrantTokens? }")

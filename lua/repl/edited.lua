@@ -3,6 +3,7 @@
 ---@field editor userdata
 ---@field repl Repl?       whose prompt it is
 ---@field path string?     of the history
+---@field rest string[]?    of what was pasted: the chunks that are still to be run
 ---@field ready boolean?     what earlier prompts have kept is there
 local Edited = { __name = "repl.Edited" }
 Edited.__index = Edited
@@ -71,11 +72,48 @@ function M.hint(chunk, world, width)
   return text and (require("repl.show").fit("  " .. text:gsub("%c", " "), width - 1, 1))
 end
 
+--- Lines that came together, as a chunk: nil where they are one, also one that is not complete or has an error; else what they are one after
+--- the other, which is how they would have been typed.
+---@param text string
+---@return string[]? chunks
+function M.apart(text)
+  local load = require("repl.chunk").load
+  local chunk, message = load(text, "prompt", {})
+  if not text:find "\n" or chunk or not message then return nil end
+  local chunks, pending = {}, nil
+  for line in text:gmatch "[^\n]+" do
+    pending = pending and pending .. "\n" .. line or line
+    local command = pending == line and line:find "^%s*[:?]"
+    chunk, message = nil, nil
+    if not command then chunk, message = load(pending, "prompt", {}) end
+    if message then return nil end
+    if command or chunk then
+      chunks[#chunks + 1], pending = pending, nil
+    end
+  end
+  chunks[#chunks + 1] = pending
+  return chunks
+end
+
+-- The next chunk of what was pasted, unless the one before has failed.
+function Edited:next_pasted()
+  local rest, repl = self.rest, self.repl
+  if not rest or #rest == 0 then return nil end
+  if #repl.chunks > rest.before and repl.failed[#repl.chunks] then
+    self.output:note(("what was pasted behind it is not run: %d more\n"):format(#rest))
+    self.rest = nil
+    return nil
+  end
+  return table.remove(rest, 1)
+end
+
 --- The next line.
 ---@param pending string?  the lines of the chunk before it
 ---@return string? line, string? why  "cancelled", or the end of input
 function Edited:line(pending)
   local earlier, output = pending and pending .. "\n" or "", self.output
+  local pasted = self:next_pasted()
+  if pasted then return pasted end
   local line, why = self.editor:line(self.repl:prompt(pending ~= nil), function(before)
     return M.tab(earlier .. before, self.repl:known(), output:width())
   end, function(before)
@@ -83,8 +121,11 @@ function Edited:line(pending)
     local hint = M.hint(earlier .. before, self.repl:known(), output:width())
     return hint and output:paint("dim", hint)
   end)
-  if not line and why ~= "cancelled" then self.output:note "\n" end
-  return line, why
+  if not line and why ~= "cancelled" then output:note "\n" end
+  self.rest = line and not pending and M.apart(line)
+  if not self.rest then return line, why end
+  self.rest.before = #self.repl.chunks
+  return self:next_pasted()
 end
 
 --- Keeps a chunk.

@@ -356,8 +356,31 @@ def hints():
         sound_end(pane, "after a prompt that was stopped and went on")
 
 
+def pasted():
+    """Lines that come together: marked by the terminal or not, one chunk or several; what stands behind an error is not run."""
+    with Pane(70, 30) as pane:
+        pane.send("./cmek repl", "Enter")
+        pane.wait(r"cmek read> *\n*\Z")
+        pane.run("set-buffer", "for i = 1, 2 do\n  print(i)\nend\n")
+        pane.run("paste-buffer")
+        pane.wait(r"end\n1\n2\ncmek read> *\n*\Z")
+        pane.run("set-buffer", "a = 1\n\na + 1\n:time a\nnosuch()\nprint 'not this'\n")
+        pane.run("paste-buffer", "-p")
+        pane.send("Enter")
+        pane.wait(r"\d s\n(.*\n)*cmek read> *\n*\Z")
+        with open(os.path.join(pane.scratch, "much"), "w") as f:
+            f.write("print 'nor this'\n" * 70000)   # more than can be: not the beginning of it either
+        pane.run("load-buffer", os.path.join(pane.scratch, "much"))
+        pane.run("paste-buffer", "-p")
+        pane.send("-l", "3 * 3")
+        pane.send("Enter")
+        golden("pasted", pane.wait(r"\n9\ncmek read> *\n*\Z"))
+        pane.send("C-d")
+        sound_end(pane, "after pasting")
+
+
 PARTS = [whole_run, declined, interrupted, lambda: under_way(80, 24, "wide"), lambda: under_way(40, 24, "narrow"), failed, resized,
-         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints]
+         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints, pasted]
 for part in PARTS:
     if len(sys.argv) < 3 or part.__name__ in sys.argv[2:]:
         part()
