@@ -25,7 +25,7 @@ local ABOUT <const> = {
 
 --- Names that stand by themselves, and the sources that describe them.
 local GLOBALS <const> = {
-  { "lua/engine/environment.lua", "ensure", "read", "preflight", "handover", "layout", "go_on", "wait", "say", "ask", "breakpoint" },
+  { "lua/engine/environment.lua", "ensure", "read", "preflight", "handover", "layout", "go_on", "wait", "on_change", "say", "ask", "breakpoint" },
   { "lua/sandbox.lua", "require", "resource" },
   { "lua/repl/world.lua", "plan", "help" },
 }

@@ -99,7 +99,8 @@ function M.new(options)
   self.context = context.new { session = options.session, mode = options.mode, run_id = options.run_id or "", listener = self.listener }
   self.stops = require("engine.stop").new(self, options.stop)
   self.context.spec = options.spec
-  self.context.located = { traceback = options.traceback, path = options.recipe.path, stops = options.stop and self.stops }
+  self.context.located = { traceback = options.traceback, path = options.recipe.path, own = options.recipe.is_file,
+    stops = options.stop and self.stops }
   self.context.console = function() return require("engine.mend").cmek(self, "run", "console", require("engine.mend").CHAIN) end
   self.context.attempts = attempts.new(self.context, options.entries)
   remember(self, options.entries or {})

@@ -18,6 +18,7 @@ local trace = require "trace"
 ---@field sources table<string, string>?   texts that stand in no file, by the name that messages give them
 ---@field chunks table<string, string>?    what of them is looked through, where that is not the whole
 ---@field script boolean?                  it is any Lua, and no recipe
+---@field own boolean?                     it is a recipe that stands in a file
 ---@field allow string?                    what to type so that it may write
 ---@field refused (fun(place: string))?    told of the line that called what a service refused, which says no line by itself
 local Located = { __name = "Located" }
@@ -161,6 +162,16 @@ local function line_of(text, number)
   end
 end
 
+-- What helps with a mistake in a recipe of one's own: what check tells, else what is said of the function that complains, else how recipes
+-- are written.
+local function following(path, words, found)
+  if found then return "cmek recipes check " .. require("quote")(path) end
+  local name = words:match "^([%a_]+%.[%a_]+): " or words:match "^([%a_]+): " or words:match "^(%a+) '"
+  name = name == "kind" and "resource" or name
+  if name and require("docs").of(name) then return "cmek help " .. name end
+  return "cmek help writing"
+end
+
 -- What the door says of a write to what may only read, for whoever may let it write.
 local function is_forbidden(words) return words:find "^door: .* may only read$" ~= nil end
 
@@ -178,16 +189,48 @@ function M.of(raised, options)
   local part = chunks[path] or text
   if text and not line then line = (finding(path, part, nil, words, script) or {}).line end
   if not path or not line then return raised end
-  local source, at = text and line_of(text, line), nil
+  local source, at, found = text and line_of(text, line), nil, nil
   if source then
-    local found = finding(path, part, line, words, script)
+    found = finding(path, part, line, words, script)
     if found and (words:find "^attempt to" or found.text:find("; did you mean", 1, true)) then words = found.text end
     local from, to = mark(source, words, found)
     at = { file = path, line = line, text = source, from = from, to = to }
   end
   local told = plain(words)
   return setmetatable({ message = ("%s:%d: %s"):format(path, line, told), path = path, line = line, words = told, at = at,
-    next = is_forbidden(words) and options.allow or nil, traceback = options.traceback and trace.text() or nil }, Located)
+    next = is_forbidden(words) and options.allow or options.own and at and following(path, words, found) or nil,
+    traceback = options.traceback and trace.text() or nil }, Located)
+end
+
+--- What Lua says of a text that is no Lua, with its line.
+---@param message string  "./mine.lua:3: unexpected symbol near '='"
+---@param text string     of the file
+---@return string
+function M.with_line(message, text)
+  local line, words = message:match ":(%d+): (.*)$"
+  line = math.tointeger(tonumber(line))
+  local source = line and line_of(text, line)
+  if not source then return message end
+  local from, to = mark(source, words, nil)
+  return message .. M.excerpt { line = line, text = source, from = from, to = to }
+end
+
+--- What is wrong with a recipe's own table, told by the line of it that check finds; without a line where it finds none.
+---@param path string
+---@param text string     of the recipe
+---@param words string    what is wrong with it
+---@return string
+function M.of_table(path, text, words)
+  local subject = words:match "^field '([^']+)'" or words:match "^(%a+)"
+  local ok, findings = pcall(function() return require("authoring.check").look(path, nil, text) end)
+  for _, found in ipairs(ok and findings or {}) do
+    if found.file == path and subject and found.text:find(subject, 1, true) then
+      local source = line_of(text, found.line)
+      local from, to = mark(source, words, found)
+      return ("%s:%d: %s%s"):format(path, found.line, words, M.excerpt { line = found.line, text = source, from = from, to = to })
+    end
+  end
+  return ("%s: %s"):format(path, words)
 end
 
 -- Tells of the line that called what a service refused.

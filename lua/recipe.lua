@@ -99,19 +99,25 @@ function M.source(name)
   return text, path
 end
 
---- Raises what is wrong with a recipe, naming the file.
+-- Raises what is wrong with a recipe, by its file and line.
 local function complain(path, text, ...)
-  failure.usage(path .. ": " .. text:format(...))
+  local source, words = select(2, pcall(M.source, path)), text:format(...)
+  failure.usage(type(source) == "string" and require("located").of_table(path, source, words) or ("%s: %s"):format(path, words),
+    M.is_file(path) and "cmek recipes check " .. require("quote")(path) or nil)
 end
 
 local function check_fields(path, definition)
   if type(definition) ~= "table" then complain(path, "must return a table, not %s", type(definition)) end
   for field in require("sorted")(definition) do
     if not FIELDS[field] then
-      complain(path, "field '%s' is unknown; a recipe has api, summary, args, touches, run", tostring(field))
+      local near = require("ui.near").near(tostring(field), { "api", "summary", "args", "touches", "run" })[1]
+      complain(path, "field '%s' is unknown; %s", tostring(field),
+        near and ("did you mean '%s'?"):format(near) or "a recipe has api, summary, args, touches, run")
     end
   end
-  if definition.api ~= M.API then complain(path, "api must be %d, not %s", M.API, tostring(definition.api)) end
+  if definition.api ~= M.API then
+    complain(path, "api must be %d, not %s: it says by which rules the recipe is written", M.API, tostring(definition.api))
+  end
   for _, field in ipairs { "summary", "args", "touches", "run" } do
     local value = definition[field]
     if type(value) ~= FIELDS[field] then complain(path, "%s must be a %s, not %s", field, FIELDS[field], type(value)) end
@@ -145,12 +151,12 @@ function M.load(name, options)
   end
   local world = sandbox.new { path = path, is_file = is_file, trusted = trusted, steps = options and options.steps }
   local chunk, message = world:load(text, path)
-  if not chunk then failure.usage(message) end
   local located = require "located"
-  local ok, definition = pcall(located.call, nil, chunk)
+  if not chunk then failure.usage(located.with_line(message, text), is_file and "cmek recipes check " .. require("quote")(path) or nil) end
+  local ok, definition = pcall(located.call, { own = is_file, path = path }, chunk)
   if not ok then
     if type(definition) == "table" and definition.at then
-      failure.usage(definition.message .. located.excerpt(definition.at), "cmek help writing")
+      failure.usage(definition.message .. located.excerpt(definition.at), definition.next)
     end
     error(definition, 0)
   end

@@ -161,22 +161,23 @@ function M.new(options)
   if options.trusted then lift(self, look) end
   names.require = function(name) return self:require(name) end
   --- Describes a kind of thing of the recipe's own, which ensure then takes (cmek help writing).
-  ---@param definition { kind: string, actions: table<string, string[]>, name: function, find: function, differences: function, create: function,
-  ---  update: function?, delete: function?, ready: function?, region: function?, irreversible: string? }  kind: a word of its own;
-  ---  actions: the operations that its functions call, by service; irreversible: why making it cannot be undone
+  ---@param definition { kind: string, actions: table<string, string[]>, name: function, find: function, create: function,
+  ---  differences: function?, update: function?, delete: function?, ready: function?, region: function?, absent: string[]?,
+  ---  irreversible: string? }
+  ---  kind: a word of its own; actions: the operations that its functions call, by service; absent: codes by which a service says to find that
+  ---  it is not there; irreversible: why making it cannot be undone
   ---@return string  the kind; raises what is wrong with the description, naming the field
-  ---@example local topic = resource { kind = "topic", actions = { … }, name = …, find = …, differences = …, create = … }
-  names.resource = function(definition) return self:describe(definition, options.path) end
+  ---@example local topic = resource { kind = "topic", actions = { … }, name = …, find = …, create = … }
+  names.resource = function(definition) return self:describe(definition) end
   return self
 end
 
---- Keeps the description of a kind of the recipe's own. Raises a usage failure that says what is wrong with it.
+--- Keeps the description of a kind of the recipe's own. Raises what is wrong with it.
 ---@param definition table
----@param path string  what messages show
 ---@return string kind  what ensure takes
-function Sandbox:describe(definition, path)
+function Sandbox:describe(definition)
   local ok, checked = pcall(require("engine.kind").check, definition, self.kinds)
-  if not ok then require("ui.failure").usage(("%s: %s"):format(path, tostring(checked)), "cmek help writing") end
+  if not ok then error(tostring(checked), 0) end   -- told by the line that it is called from
   self.kinds[checked.kind] = checked
   return checked.kind
 end

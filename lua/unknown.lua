@@ -37,6 +37,23 @@ function M.new(description)
   return setmetatable(value, Unknown)
 end
 
+-- A thing with fields, none of which is known.
+local Thing = { __name = "unknown" }
+for event, method in pairs(Unknown) do Thing[event] = method end   -- order cannot be seen
+function Thing.__index(value, field)
+  if type(field) ~= "string" then complain(value) end
+  return M.thing(("%s of %s"):format(field, descriptions[value]))
+end
+
+--- An unknown value that has fields: each is unknown as well.
+---@param description string  "topic cmek-orders"
+---@return table
+function M.thing(description)
+  local value = {}
+  descriptions[value] = description
+  return setmetatable(value, Thing)
+end
+
 --- Whether this is an unknown value itself (a text that holds one is not).
 ---@param value any
 ---@return boolean

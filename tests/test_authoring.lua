@@ -156,7 +156,8 @@ test["check finds misspelt arguments of what the library has, by file and line"]
     { "local cmek = policy.cmek cmek { role = 'x', admin = {} }", "policy.cmek has no field 'admin'; did you mean 'admins'?" },
     { "require('policy').cmek { rolle = 'x' }", "policy.cmek has no field 'rolle'; did you mean 'role'?" },
     { "return arg.clutser", "args has no 'clutser'; did you mean 'cluster'?" },
-    { "resource { kind = 'topic', actoins = {} }", "resource has no field 'actoins'; did you mean 'actions'?" },
+    { "resource { kind = 'topic', actoins = {}, name = tostring, find = tostring, create = tostring }",
+      "resource has no field 'actoins'; did you mean 'actions'?" },
     { "require 'nowhere'", "there is no module 'nowhere' in the library or beside the recipe" },
   }
   for _, case in ipairs(cases) do test.equal(in_run(case[1]), { "mine.lua:3: " .. case[2] }) end
@@ -179,13 +180,13 @@ test["check knows what is local, in every way that Lua has to make it so"] = fun
 end
 
 test["check finds what a recipe lacks: api, summary, texts of arguments, run"] = function()
-  test.equal(found 'return { api = 2, summary = "",\n  args = { { "a" },\n  { "b", "text", typ = "x" } }, touches = { "ec2" }, author = "me" }', {
+  test.equal(found 'return { api = 2, summary = "",\n  args = { { "a" },\n  { "b", "text", typ = "x" } }, touches = { "KMS" }, author = "me" }', {
     "mine.lua:1: run is missing: function(arg) … end",
     "mine.lua:1: api must be 1",
     "mine.lua:1: summary has no text: one line that says what it is for",
     "mine.lua:2: args[1] 'a' has no text",
     "mine.lua:3: args[2] 'b' has an unknown field 'typ'",
-    "mine.lua:3: touches names 'ec2', which is no service",
+    "mine.lua:3: touches names 'KMS', which is no service; did you mean 'kms'?",
     "mine.lua:3: a recipe has no field 'author'",
   })
   test.equal(found "local x = 1", { "mine.lua:1: it must return a table { api = 1, summary =, args =, touches =, run = }" })
@@ -201,9 +202,90 @@ end
 test["check looks into the modules beside the recipe, and takes kinds of the recipe's own"] = function()
   local directory = test.directory()
   written("local M = {}\nfunction M.f() return polcy end\nreturn M", "part.lua", directory)
-  test.equal(found('local topic = resource { kind = "topic" }\nreturn { api = 1, summary = "x", args = {}, touches = {}, run = function()\n'
+  test.equal(found('local topic = resource { kind = "topic", actions = {}, name = tostring, find = tostring, create = tostring }\n'
+    .. 'return { api = 1, summary = "x", args = {}, touches = {}, run = function()\n'
     .. '  ensure(topic, { any = require("part").f() })\n  ensure("topic", { any = 1 })\nend }', "mine.lua", directory),
     { "part.lua:2: 'polcy' is unknown here; did you mean 'policy'?" })
+end
+
+test["check finds what is wrong with a call of any service, in the words of the call itself"] = function()
+  local touches = '"cloud", "sns", "lambda"'
+  local cases = {
+    { "aws.call { service = 'sns', opration = 'ListTopics', region = arg.cluster }",
+      "aws.call: it has no field 'opration'; did you mean 'operation'?" },
+    { "aws.call { service = 'sns', operation = 'list_topics', region = 'x' }",
+      "aws.call: there is no operation 'list_topics': the API names them like \"ListTopics\"" },
+    { "aws.call { service = 'sns', operation = 'ListTopics', parameters = arg }",
+      'aws.call: field \'region\' is missing: sns is asked in a region: region = "us-east-1", or one of the cluster\'s: cluster.regions[1].name' },
+    { "aws.call { service = 'sns', operation = arg.x .. 'y', region = 'x', TopicArn = 'y' }",
+      "aws.call: it has no field 'TopicArn': the operation's own stand in parameters = { TopicArn = … }" },
+    { "aws.call { service = 'lambda', operation = 'X', region = 'x', protocol = 'rest-json', method = 'GET' }",
+      'aws.call: the protocol rest-json wants path = "/2015-03-31/functions" as well' },
+    { "aws.call { service = 'sqs', operation = 'ListQueues', region = 'x' }", 'aws.call of sqs is used, and touches does not name "sqs"' },
+    { "aws.cal { service = 'sns' }", "aws has no 'cal'; did you mean 'call'?" },
+    { "sns.list_topics {}", "'sns' has no functions of its own: aws.call { service = \"sns\", operation = … }" },
+  }
+  for _, case in ipairs(cases) do
+    local lines = {}
+    for _, line in ipairs(in_run(case[1], touches)) do
+      if not line:find("args has no", 1, true) and not line:find("touches names 'lambda'", 1, true) then lines[#lines + 1] = line end
+    end
+    test.equal(lines, { "mine.lua:3: " .. case[2] })
+  end
+  test.equal(in_run("aws.call { service = arg.cluster, operation = arg.cluster, region = arg.cluster, parameters = arg.cluster }"
+    .. "\naws.call(arg)\naws.call { service = 'route53', operation = 'X', protocol = 'rest-xml', method = 'GET', path = '/' }"
+    .. "\naws.call { service = 'lambda', operation = 'X', region = 'x', protocol = 'rest-json', method = 'GET', path = '/' }",
+    '"cloud", "lambda", "route53"'), {})
+end
+
+test["a service that nobody knows and nothing calls is told as misspelt"] = function()
+  test.equal(in_run("local c = read('cluster', arg.cluster)", '"cloud", "kmss"'),
+    { "mine.lua:1: touches names 'kmss', which is no service that cmek knows, and no aws.call here; did you mean 'kms'?" })
+end
+
+-- What is found of a kind: a topic, with changes; from line 2 on.
+local function of_kind(changes, touches)
+  local parts = { kind = '"topic"', actions = '{ sns = { "ListTopics", "CreateTopic" } }', name = "function(want) return want.name end",
+    find = 'function() return aws.call { service = "sns", operation = "ListTopics", region = "x" }.Topics end',
+    create = 'function() aws.call { service = "sns", operation = "CreateTopic", region = "x" } end' }
+  for name, value in pairs(changes) do parts[name] = value or nil end
+  local lines = {}
+  for name, value in require("sorted")(parts) do lines[#lines + 1] = ("%s = %s,\n"):format(name, value) end
+  return found(('return { api = 1, summary = "x", args = {}, touches = { %s }, run = function() end, x = resource {\n%s} }')
+    :format(touches or '"sns", "iam"', table.concat(lines)))
+end
+
+test["check finds what is wrong with a kind of the recipe's own"] = function()
+  local own = "mine.lua:1: a recipe has no field 'x'"
+  test.equal(of_kind {}, { own })
+  local cases = {
+    { { find = false }, "mine.lua:1: resource has no find: find(want) gives what is there now, or nil" },
+    { { find = false, name = false, actions = false }, "mine.lua:1: resource has no actions, no name and no find: cmek help resource" },
+    { { find = '"x"' }, "mine.lua:4: find must be a function, and is a string: find(want) gives what is there now, or nil" },
+    { { kind = '"key"' }, "mine.lua:5: kind 'key' is one of cmek's own: choose another name" },
+    { { kind = '"My Topic"' }, "mine.lua:5: kind 'My Topic' must be a word of lower-case letters, digits and '_'" },
+    { { find = 'function() return aws.call { service = "sns", operation = "GetTopicAttributes", region = "x" } end' },
+      'mine.lua:4: find calls sns GetTopicAttributes, and actions do not name it: actions = { sns = { "GetTopicAttributes", … } }' },
+    { { find = 'function() return aws.call { service = "sns", operation = "CreateTopic", region = "x" } end' },
+      "mine.lua:4: find calls sns CreateTopic, which changes something: only create, update and delete may" },
+    { { actions = '{ sns = { "ListTopics", "CreateTopic" }, iam = { "GetRoel" } }' },
+      "mine.lua:2: actions.iam: iam has no operation 'GetRoel' here; did you mean 'GetRole'?" },
+    { { actions = '{ sns = { "ListTopics", "CreateTopic", "list_tags" } }' },
+      "mine.lua:2: actions.sns: 'list_tags' is no operation: the API names them like \"ListTags\"" },
+    { { actions = '{ sns = { "ListTopics", "CreateTopic" }, kms = { "ListKeys" } }' },
+      'mine.lua:2: actions.kms is used, and touches does not name "kms"' },
+    { { actions = '{ sns = "ListTopics" }', find = "tostring", create = "tostring" },
+      'mine.lua:2: actions.sns is a list of operations: sns = { "ListTopics" }' },
+    { { update = "function() iam.delete_role { RoleName = 'x' } end", actions = '{ sns = { "ListTopics", "CreateTopic" }, iam = { "DeleteRole" } }' },
+      "mine.lua:7: update calls iam DeleteRole, which deletes: only delete may, for cmek destroy" },
+  }
+  for _, case in ipairs(cases) do
+    local lines = {}
+    for _, line in ipairs(of_kind(case[1])) do
+      if line ~= own then lines[#lines + 1] = line end
+    end
+    test.equal(lines, { case[2] })
+  end
 end
 
 test["check ends with 6 when something is wrong, and 0 when nothing is"] = function()
@@ -247,5 +329,6 @@ test["a sentence that does not hold is told with its line, and ends the command 
   local document = json.decode(result.output)
   test.equal(document.sentences[1].sentence, "fails")
   test.contains(document.sentences[1].wrong, "./mine.test.lua:4: got 1, want 0\n  4 |   equal(result.exit, 0)\n")
+  test.matches(document.sentences[1].wrong, "\ncmek run ended with exit status 1: .*No more")
   test.contains(document.sentences[2].wrong, "'os' is not part of a recipe's world")
 end

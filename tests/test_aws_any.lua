@@ -97,6 +97,24 @@ test["a service that cmek does not know is asked as the caller says: JSON, query
     { "GET", "/", "", nil, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" })
 end
 
+test["all pages of a list come as one, however the service asks for the next"] = function()
+  local here = open(function(request)
+    local token = request.body:match "NextToken=(%w+)"
+    if token == "two" then return xml("ListTopics", "<Topics><member><TopicArn>c</TopicArn></member></Topics>") end
+    return xml("ListTopics", "<NextToken>two</NextToken>"
+      .. "<Topics><member><TopicArn>a</TopicArn></member><member><TopicArn>b</TopicArn></member></Topics>")
+  end)
+  local parameters = {}
+  local answer = here.call { service = "sns", operation = "ListTopics", region = "us-east-1", list = "Topics", parameters = parameters }
+  test.equal(answer, { Topics = { { TopicArn = "a" }, { TopicArn = "b" }, { TopicArn = "c" } } })
+  test.equal({ #here.sent, next(parameters) }, { 2 })
+  here = open(function() return { body = "{}" } end)
+  test.equal(here.call { service = "events", operation = "ListRules", region = "us-east-1", list = "Rules" }.Rules, {})
+  here = open(function() return { body = '{"NextToken":"x"}' } end)
+  test.contains(fails(here, { service = "events", operation = "ListRules", region = "us-east-1", list = "Rules" }),
+    "gives the same page of ListRules for ever")
+end
+
 test["EC2 writes its lists flat, and reads its items"] = function()
   local here = open(function()
     return { body = "<DescribeVpcsResponse><requestId>r</requestId><vpcSet><item><vpcId>vpc-1</vpcId></item></vpcSet></DescribeVpcsResponse>" }

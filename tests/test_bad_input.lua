@@ -225,7 +225,7 @@ test["a recipe that does not load, and arguments that are unknown, missing or mi
   local taking, broken = recipe("taking", good:format ""), recipe("broken", good:format "\n\nlocal x\nreturn x.y")
   refuses {
     { recipe("open", "return {") .. "--cluster orders --yes", 2, "/open.lua:1: ", "unexpected symbol near <eof>" },
-    { recipe("number", "return 5") .. "--yes", 2, "/number.lua: must return a table, not number" },
+    { recipe("number", "return 5") .. "--yes", 2, "/number.lua:1: must return a table, not number" },
     { recipe("bare", "return { api = 1 }") .. "--yes", 2, "/bare.lua", "summary" },
     { recipe("printing", 'return { api = 1, summary = "x", args = {}, touches = {}, run = print }') .. "--yes", 2,
       "/printing.lua:1: 'print' is not part of a recipe's world" },

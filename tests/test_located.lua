@@ -12,10 +12,11 @@ local function with(body, command, more)
   return outside.simulated("cd $D; " .. (command or "$CMEK plan ./mine.lua --cluster orders"), { directory = directory })
 end
 
-local function told(body, expected, more)
-  local result = with(body, nil, more)
+-- What is told of a body; where check finds it, that is what to type next.
+local function told(body, expected, next_step)
+  local result = with(body)
   test.equal(result.status, 1)
-  test.equal(result.errors, expected)
+  test.equal(result.errors, expected .. "next: " .. (next_step or "cmek recipes check ./mine.lua") .. "\n")
   outside.plain(result.text)
 end
 
@@ -47,7 +48,7 @@ test["what Lua says of nil comes in words, with the name marked"] = function()
 cmek: ./mine.lua:4: field 'acc' is nil here, and has no fields
   4 | 	return cluster.acc.id
     | 	               ^^^
-]])
+]], "cmek help writing")
   told("  return 'x' .. arg.nothing", [[
 cmek: ./mine.lua:2: args has no 'nothing'
   2 |   return 'x' .. arg.nothing

@@ -75,7 +75,8 @@ test["what a recipe returns is checked, and the complaint names file and field"]
   for _, case in ipairs(cases) do
     local path = written(case[1])
     local raised = test.raises(function() recipe.load(path, { reserved = flags.reserved() }) end, case[2])
-    test.contains(tostring(raised), path .. ": ")
+    test.equal(tostring(raised):sub(1, #path + 4), path .. ":1: ")
+    test.contains(raised.next, "cmek recipes check ")
   end
 end
 

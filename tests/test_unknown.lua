@@ -24,6 +24,17 @@ test["everything else that is done with one raises and says what it is"] = funct
   end
 end
 
+test["a thing that is not known has fields, which are not known either and say whose they are"] = function()
+  local topic = unknown.thing "topic cmek-orders"
+  test.equal(unknown.show(topic.arn .. "/x"), "(arn of topic cmek-orders, known after apply)/x")
+  test.equal(unknown.show(topic.policy.id), "(id of policy of topic cmek-orders, known after apply)")
+  test.truthy(unknown.is(topic.arn) and unknown.has { topic })
+  for _, use in ipairs { function() return topic[1] end, function() return topic.arn:sub(1, 2) end, function() return #topic end,
+    function() topic.arn = 1 end, function() return topic < topic end, function() return next(pairs(topic)) end } do
+    test.raises(use, "is not known before run: pass it on or join it")
+  end
+end
+
 test["is tells the value itself, has tells what holds one"] = function()
   local value = unknown.new(ARN)
   test.truthy(unknown.is(value))

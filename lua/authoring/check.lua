@@ -116,6 +116,59 @@ function Look:thing(node, verb)
   if fields then self:fields(want, fields, name and ("kind '%s'"):format(name) or "no kind of thing", true) end
 end
 
+-- What aws.call is given, as far as it is written out: a value, or something of the type that is wanted.
+local function call_of(want)
+  local request, types = {}, {}
+  for _, field in ipairs(require("aws.any").FIELDS) do types[field[1]] = field[2] end
+  for _, field in ipairs(want.fields) do
+    if not field.key then return nil end
+    local node = field.node
+    if node.tag == "string" or node.tag == "value" and node.value ~= nil and node.value ~= "…" then
+      request[field.key] = node.value
+    elseif types[field.key] == "table" then
+      request[field.key] = {}
+    else
+      request[field.key] = false   -- only a run can tell
+    end
+  end
+  return request
+end
+
+-- What is wrong with a call of any service, in the words of the call itself.
+function Look:any_call(node, want)
+  local request = call_of(want)
+  if not request then return end
+  local service = request.service
+  if service then
+    self:uses(service, node, ("aws.call of %s"):format(service))
+    self.called[service] = true
+  end
+  local any = require "aws.any"
+  for name in require("sorted")(request) do
+    if request[name] == false then request[name] = name == "operation" and "Operation" or name == "service" and "sns" or "x" end
+  end
+  if service == false then request.protocol, request.version, request.target = nil, nil, nil end
+  local global = { is_global = function() return require("aws.endpoint").may_be_global(request.service) end }
+  local ok, message = pcall(any.check, request, global)
+  if not ok then self:found(node, "%s", tostring(message)) end
+end
+
+-- The services' operations that a call asks for, where it is one and written out; nil otherwise.
+function Look.service_call(_, node)
+  if node.tag ~= "call" or node.method then return nil end
+  local path = path_of(node.fn)
+  if not path or #path ~= 2 then return nil end
+  local calls = require "engine.calls"
+  if path[1] == "aws" and path[2] == "call" then
+    local request = node.args[1] and node.args[1].tag == "table" and call_of(node.args[1]) or {}
+    if not request.service or not request.operation then return nil end
+    return { node = node, service = request.service, operations = { request.operation },
+      effect = require("door").effect(request.service, request.operation) }
+  end
+  if not knowledge.is_service(path[1]) or not contains(knowledge.members(path[1]) or {}, path[2]) then return nil end
+  return { node = node, service = path[1], operations = calls.operations(path[1], path[2]), effect = calls.effect(path[1], path[2]) }
+end
+
 function visit.call(self, node)
   local path = not node.method and path_of(node.fn)
   if not path then return end
@@ -124,7 +177,9 @@ function visit.call(self, node)
   local want = node.args[1]
   if not want or want.tag ~= "table" then return end
   local fields, complete = knowledge.fields(path)
+  if path[1] == "aws" and path[2] == "call" then return self:any_call(node, want) end
   if fields then self:fields(want, fields, table.concat(path, "."), complete) end
+  if #path == 1 and path[1] == "resource" then require("authoring.kinds").look(self, want, node) end
 end
 
 -- A module beside the recipe.
@@ -168,6 +223,7 @@ function Look:check_arguments(node)
       self:found(field, "args is a list, so '%s' stands first in its table: { \"%s\", its text, … }", field.key, field.key)
     elseif field.node.tag == "table" then
       local entry = data(field.node)
+      if contains(names, entry[1]) then self:found(field, "args[%d] '%s' stands twice", i, entry[1]) end
       names[#names + 1] = type(entry[1]) == "string" and entry[1] or nil
       local ok, wrong = pcall(require("arguments").specifications, { entry }, require("flags").reserved(), function(...)
         error({ text = (...):format(select(2, ...)) }, 0)
@@ -206,8 +262,10 @@ function checks.touches(self, field)
   for _, entry in ipairs(field.node.fields) do
     local name = entry.node.value
     self.touches[#self.touches + 1] = name
-    if entry.node.tag == "string" and not require("recipe").is_service(name) then
-      self:found(entry, "touches names '%s', which is no service%s", name, meant(name, require("recipe").services()))
+    if entry.node.tag == "string" and not require("recipe").can_be_touched(name) then
+      self:found(entry, "touches names '%s', which is no service%s", name, require("recipe").meant(name))
+    elseif entry.node.tag == "string" and not knowledge.is_known_service(name) then
+      table.insert(self.strange, entry)   -- it may be one that aws.call is told how to speak to
     end
   end
 end
@@ -250,7 +308,8 @@ end
 ---@param script boolean?  it is any Lua, which returns no recipe and has names of its own
 function M.look(path, from, text, script)
   local self = setmetatable({ path = path, script = script or from and from.script, findings = from and from.findings or {},
-    seen = from and from.seen or {}, kinds = from and from.kinds or {}, touches = from and from.touches }, Look)
+    seen = from and from.seen or {}, kinds = from and from.kinds or {}, touches = from and from.touches, called = from and from.called or {},
+    strange = {} }, Look)
   self.seen[path] = true
   text = text or assert(require("file").read(path, SOURCE_MAX))
   local chunk, message = require("source").load(text, path, {})
@@ -259,10 +318,17 @@ function M.look(path, from, text, script)
     return self.findings
   end
   local nodes, returned = require("authoring.parser").parse(text)
+  self.nodes = nodes
   own_kinds(self, nodes)
   if not from and not script then self:recipe(returned) end
   for _, node in ipairs(nodes) do
     if visit[node.tag] then visit[node.tag](self, node) end
+  end
+  for _, entry in ipairs(self.strange) do
+    local name = entry.node.value
+    if not self.called[name] then
+      self:found(entry, "touches names '%s', which is no service that cmek knows, and no aws.call here%s", name, require("recipe").meant(name))
+    end
   end
   return self.findings
 end

@@ -10,7 +10,7 @@ local M = {}
 local function services()
   return {
     iam = require("aws.iam").new {}, kms = require("aws.kms").new {}, sts = require("aws.sts").new({}, ""),
-    tagging = require("aws.tagging").new {}, vault = require("vault.operations").functions(function() end),
+    tagging = require("aws.tagging").new {}, aws = require("aws.any").new {}, vault = require("vault.operations").functions(function() end),
   }
 end
 
@@ -149,10 +149,42 @@ function M.fields(path)
     return fields, true
   end
   if #path ~= 2 then return nil end
+  if of == "aws" and name == "call" then
+    local fields = {}
+    for i, field in ipairs(require("aws.any").FIELDS) do fields[i] = field[1] end
+    return fields, true
+  end
   if of == "policy" then return documented("lua/policy/", name), true end
   if of == "vault" then return vault_fields(name) end
   if AWS[of] then return parameters(of, name) end
 end
+
+-- The operations of a service that are all known here; nil where others may exist.
+local function operations(service)
+  if AWS[service] then return keys(require("aws.reference." .. service)) end
+  if service == "vault" then return keys(require("vault.operations").LIST) end
+end
+
+--- What is wrong with the name of an operation, in words; nil when nothing is.
+---@param service string
+---@param operation string
+---@return string?
+function M.operation(service, operation)
+  local list = operations(service) or {}
+  if not operation:find "^%u%w+$" then
+    local meant = (("_" .. operation):gsub("_(%l)", string.upper):gsub("[^%w]", ""))
+    return ("'%s' is no operation: the API names them like \"%s\""):format(operation, meant:find "^%u%w+$" and meant or "GetRole")
+  end
+  for _, name in ipairs(list) do
+    if name == operation then return nil end
+  end
+  local near = require("ui.near").near(operation, list)[1]   -- which is not there may be newer than cmek, and aws.call asks for it
+  return near and ("%s has no operation '%s' here; did you mean '%s'?"):format(service, operation, near) or nil
+end
+
+--- The services that touches may name without a call of theirs being seen: those that have functions, and those that aws.call knows.
+---@param name string
+function M.is_known_service(name) return M.is_service(name) or require("aws.any").known()[name] ~= nil end
 
 --- The members of a part of the world: of policy, names, kms, string …; nil when it is no table.
 ---@param name string

@@ -14,6 +14,8 @@
 ---@field method string?           of a call
 ---@field fields { key: string?, node: authoring.Node, line: integer, column: integer }[]?  of a table; without key: by its place
 ---@field params table[]?          of a function: the declarations of its parameters
+---@field first integer?           of a function: the place of its first node among all
+---@field last integer?            and of its last
 local Parser = {}
 Parser.__index = Parser
 
@@ -106,7 +108,7 @@ end
 
 -- Parameters and body, up to its end.
 function Parser:body(token, with_self)
-  local node = self:node("function", token, { params = {} })
+  local node = self:node("function", token, { params = {}, first = #self.nodes + 2 })
   self:inside(function()
     if with_self then self:declare { value = "self", line = token.line } end
     self:next()
@@ -117,6 +119,7 @@ function Parser:body(token, with_self)
     self:statements()
     self:next()
   end)
+  node.last = #self.nodes
   return node
 end
 

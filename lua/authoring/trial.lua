@@ -2,7 +2,8 @@
 --- own text and hash. Each has simulated services of its own; the recipe is run by the program itself, as from a shell.
 ---   test["makes a key"] = function() local result = run { cluster = "orders" }  equal(result.exit, 0) end
 --- run, plan, verify and destroy give the command's document (cmek help json), and with it exit, errors (what went to stderr),
---- requests (as sim --log has them), result:count("CreateKey") and result:writes(). Options: faults (texts of sim --fault).
+--- requests (as sim --log has them), services (all that the simulated services hold afterwards, as sim --state has it),
+--- result:count("CreateKey") and result:writes(). Options: faults (texts of sim --fault).
 local failure = require "ui.failure"
 local file = require "file"
 local located = require "located"
@@ -90,8 +91,8 @@ local function command(here, word, arguments, options)
   for name in sorted(options or {}) do
     if not OPTIONS[name] then error(("%s: unknown option '%s'; there is faults"):format(word, tostring(name)), 3) end
   end
-  local log = here.directory .. "/log"
-  local argv = { PROGRAM, "sim", "--state", here.directory .. "/services.json", "--log", log }
+  local log, state = here.directory .. "/log", here.directory .. "/services.json"
+  local argv = { PROGRAM, "sim", "--state", state, "--log", log }
   for _, fault in ipairs(options and options.faults or {}) do table.move({ "--fault", fault }, 1, 2, #argv + 1, argv) end
   table.move({ "--", PROGRAM, word, here.recipe, "--json" }, 1, 5, #argv + 1, argv)
   add_flags(argv, arguments)
@@ -104,7 +105,17 @@ local function command(here, word, arguments, options)
   if not done then error(message, 0) end
   local result = json.decode(done.output) or {}
   result.exit, result.output, result.errors, result.requests = done.status, done.output, done.error_output, requests(log)
+  result.services = json.decode(file.read(state, LOG_MAX) or "{}")
+  here.last = { word = word, exit = done.status, error = result.error, errors = done.error_output }
   return setmetatable(result, Result)
+end
+
+-- Why a sentence does not hold, and what the last command of it had to say, where that failed.
+local function reason(here, raised)
+  local wrong, last = tostring(raised), here.last
+  if not last or last.exit == 0 then return wrong end
+  local said = last.error and last.error.message or last.errors:match "^cmek: ([^\n]*)"
+  return said and ("%s\ncmek %s ended with exit status %d: %s"):format(wrong, last.word, last.exit, said) or wrong
 end
 
 -- Sentences ------------------------------------------------------------------------------------------------------------------
@@ -166,10 +177,10 @@ function M.run(name, told, traceback)
   require("recipe").load(recipe, { reserved = require("flags").reserved() })
   local here, results = { recipe = recipe }, {}
   for _, sentence in ipairs(load_sentences(path, here)) do
-    here.directory = work_directory()
+    here.directory, here.last = work_directory(), nil
     local ok, raised = pcall(located.call, { script = true, traceback = traceback }, sentence[2])
     remove(here.directory)
-    results[#results + 1] = { sentence = tostring(sentence[1]), wrong = not ok and tostring(raised) or nil }
+    results[#results + 1] = { sentence = tostring(sentence[1]), wrong = not ok and reason(here, raised) or nil }
     told(results[#results].sentence, results[#results].wrong)
   end
   return results, path

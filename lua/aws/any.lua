@@ -13,6 +13,7 @@ M.FIELDS = {
   { "target", "string", "what stands before the operation in X-Amz-Target, by JSON" }, { "method", "string", "of REST" },
   { "path", "string", "of REST" }, { "query", "table", "of REST" }, { "body", "string", "of rest-xml" },
   { "host", "string", "what the service's hosts begin with, where that is not its name" },
+  { "list", "string", "the member of the answer that is a list, of which all pages are wanted" },
   { "secrets", "table", "members of the answer that come out as secrets" }, { "safe", "boolean", "doing it twice does no harm" },
 }
 
@@ -174,6 +175,36 @@ local function folded(value)
   return setmetatable(result, getmetatable(value))
 end
 
+-- How answers say that there is more: the member that does, and the parameter that asks for it.
+local PAGES <const> = { { "NextToken", "NextToken" }, { "nextToken", "nextToken" }, { "NextMarker", "Marker" }, { "Marker", "Marker" },
+  { "PaginationToken", "PaginationToken" } }
+local PAGES_MAX <const> = 10000
+
+-- Where the next page begins: parameter and value; nil on the last page.
+local function next_page(answer)
+  if answer.IsTruncated == "false" or answer.IsTruncated == false or answer.Truncated == false then return nil end
+  for _, page in ipairs(PAGES) do
+    if type(answer[page[1]]) == "string" then return page[2], answer[page[1]] end
+  end
+end
+
+-- All pages as one answer.
+local function all_pages(ask, request, member)
+  local whole, seen = nil, {}
+  for _ = 1, PAGES_MAX do
+    local answer = ask()
+    local parameter, token = next_page(answer)
+    whole = whole or answer
+    whole[member] = whole[member] or {}
+    if whole ~= answer then table.move(answer[member] or {}, 1, #(answer[member] or {}), #whole[member] + 1, whole[member]) end
+    if not parameter then break end
+    if seen[token] then complain("%s gives the same page of %s for ever", request.service, request.operation) end
+    seen[token], request.parameters[parameter] = true, token
+  end
+  for _, page in ipairs(PAGES) do whole[page[1]] = nil end
+  return whole
+end
+
 --- The same for one operator's credentials.
 ---@param caller aws.Caller
 ---@return { call: fun(request: table): table }
@@ -183,16 +214,18 @@ function M.new(caller)
   --- Calls an operation of any service of AWS, signed by the credentials in force. What cmek does not know as an operation that reads
   --- is a write: a plan shows it and does not send it, cmek exec wants --write, the prompt :allow-writes; a recipe touches the service.
   ---@param request { service: string, operation: string, region: string?, parameters: table?, protocol: string?, version: string?,
-  ---  target: string?, method: string?, path: string?, query: table?, body: string?, host: string?, secrets: string[]?, safe: boolean? }
+  ---  target: string?, method: string?, path: string?, query: table?, body: string?, host: string?, list: string?, secrets: string[]?,
+  ---  safe: boolean? }
   ---  service: the name that it signs with; operation: as the API names it; region: left out where the service is one for all of them;
   ---  parameters: under the API's names; what the query protocol writes as a map is given as its reference shows it:
   ---  ["Attributes.entry.1.key"] = "DisplayName"; protocol: of a service that cmek does not know, "query", "ec2", "json-1.0", "json-1.1",
   ---  "rest-json" or "rest-xml"; version: of its API, by query and ec2; target: what stands before the operation in X-Amz-Target, by JSON;
   ---  method, path, query, body: by REST, where parameters are the body of rest-json; host: what its hosts begin with, where that is
-  ---  not its name; secrets: members of the answer that come out as secrets; safe: it does no harm to send it again when its answer was lost
-  ---@return table  the answer, without what is null or empty; lists are a page, as the service gives them
+  ---  not its name; list: the member of the answer that is a list, which is then whole and never nil;
+  ---  secrets: members of the answer that come out as secrets; safe: it does no harm to send it again when its answer was lost
+  ---@return table  the answer, without what is null or empty
   ---@raises what the service refuses: { service, operation, region, status, code, message, request_id }
-  ---@example aws.call { service = "sns", operation = "ListTopics", region = "us-east-1" }
+  ---@example local topics = aws.call { service = "sns", operation = "ListTopics", region = "us-east-1", list = "Topics" }.Topics
   function aws.call(request)
     M.check(request, caller.endpoints)
     local known = M.known()[request.service]
@@ -201,8 +234,15 @@ function M.new(caller)
     if not known then
       for _, name in ipairs { "protocol", "host", table.unpack(WAYS) } do sent[name] = request[name] end
     end
-    local answer = caller:call(sent)
-    return sent.format == "query" and folded(answer) or answer
+    local function ask()
+      local answer = caller:call(sent)
+      return sent.format == "query" and folded(answer) or answer
+    end
+    if not request.list then return ask() end
+    local parameters = {}
+    for name, value in sorted(sent.parameters) do parameters[name] = value end
+    sent.parameters = parameters   -- pages add to it
+    return all_pages(ask, sent, request.list)
   end
 
   return aws

@@ -288,6 +288,10 @@ function Endpoints:source(service)
   return (self.services[service] or self.others[service] or self.others[ANY]).source
 end
 
+--- Whether a service is one for all regions in some partition.
+---@param service string
+function M.may_be_global(service) return service == "iam" or GLOBAL[service] ~= nil end
+
 --- Whether requests to it name no region: it is one for all of them.
 ---@param service string
 function Endpoints:is_global(service) return service == "iam" or (self.others[service] or {}).signing_region ~= nil end

@@ -60,6 +60,8 @@ local OPERATIONS <const> = {
   DeleteRolePolicy = {}, AttachRolePolicy = {}, DetachRolePolicy = {}, PutRolePermissionsBoundary = {},
 }
 
+M.OPERATIONS = OPERATIONS
+
 --- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
 --- lists are whole.
 ---@param caller aws.Caller

@@ -35,6 +35,8 @@ local OPERATIONS <const> = {
   ImportKeyMaterial = { rate = 15 }, DeleteImportedKeyMaterial = { rate = 15 },
 }
 
+M.OPERATIONS = OPERATIONS
+
 --- The operations as functions, each under its name in snake_case, with parameters and answers as the API names them;
 --- lists are whole. What was asked with DryRun and would have been done answers { DryRun = true }.
 ---@param caller aws.Caller

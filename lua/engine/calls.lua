@@ -122,29 +122,62 @@ local function key_of(engine, service, operation, region)
   return counted[thread].whole
 end
 
+local ABOUT_CHANGE <const> = "called by the recipe itself, when a run has made or changed something"
+
+-- What an earlier process of this run did of a call that cannot be made twice; nil when it may be made.
+local function earlier(engine, call)
+  engine.sent = engine.sent or require("engine.sent").before(engine.options and engine.options.entries)
+  return not call.safe and engine.sent[call.key] or nil
+end
+
+-- The step of a call that an earlier process made, or may have made: it is not made again.
+local function kept(engine, call, before)
+  local at = before.at and " at " .. require("time").text(before.at) or ""
+  local reason = before.done and ("an earlier process of this run called it%s"):format(at)
+    or ("an earlier process of this run sent it%s and got no answer: whether it was done is not known, so it is not sent again"):format(at)
+  if not before.done then
+    engine.context:warn(("%s: %s. If it was not, a new run sends it: %s"):format(unknown.show(call.title), reason,
+      require("engine.mend").cmek(engine, "run")), call.region)
+  end
+  local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region, action = "none",
+    reason = reason, about = call.title, kept = unknown.thing(("answer of %s, which an earlier process of this run had"):format(call.operation)) })
+  engine.listener { kind = "planned", step = require("engine.report").step(step) }
+  return step.kept
+end
+
 local function in_plan(engine, call)
+  local before = earlier(engine, call)
+  if before then return kept(engine, call, before) end
   local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region,
-    action = call.effect == "deletion" and "refuse" or "change", reason = REASONS[call.effect] or REASONS.write,
+    action = call.effect == "deletion" and "refuse" or "change",
+    reason = call.effect == "write" and engine.in_change and ABOUT_CHANGE or REASONS[call.effect] or REASONS.write,
     irreversible = call.effect == "irreversible" or nil, cluster = call.cluster, about = call.title })
   engine.listener { kind = "planned", step = require("engine.report").step(step) }
-  return unknown.new("answer of " .. call.operation)
+  return unknown.thing("answer of " .. call.operation)
 end
 
 local function in_do(engine, call)
   local step = engine.by_key[call.key] or steps.unplanned(call.title)
   if step.about ~= call.title and not unknown.has(step.about) then steps.unplanned(call.title) end
-  return steps.carry_out(engine, step, function() return engine.context:write(call.send) end)
+  if step.kept then
+    step.result = "done"
+    return step.kept
+  end
+  step.name = unknown.show(call.title)   -- what the plan could not know
+  local send = call.send
+  if not call.safe then send = function() return require("engine.sent").noted(engine.context, call.key, call.send) end end
+  return steps.carry_out(engine, step, function() return engine.context:write(send) end)
 end
 
 local function in_verify(engine, call)
   engine:found { id = "call", severity = "unknown", object = call.title, region = call.region,
     have = "the recipe calls it at every run, so it cannot be said whether it is still so" }
-  return unknown.new("answer of " .. call.operation)
+  return unknown.thing("answer of " .. call.operation)
 end
 
 local function in_destroy(engine, call)
   engine.context:warn(("the recipe itself calls %s at every run: what that has done is not taken back"):format(unknown.show(call.title)), call.region)
-  return unknown.new("answer of " .. call.operation)
+  return unknown.thing("answer of " .. call.operation)
 end
 
 local PASSES <const> = { plan = in_plan, ["do"] = in_do, verify = in_verify, destroy = in_destroy }
@@ -163,7 +196,7 @@ end
 local function make(engine, call)
   local scope, reads = M.scope(engine.context), call.effect == "read"
   if scope then check_scope(scope, call) end
-  if engine.phase == "destroy" and not scope and reads and unknown.has(call.parameters) then return unknown.new("answer of " .. call.short) end
+  if engine.phase == "destroy" and not scope and reads and unknown.has(call.parameters) then return unknown.thing("answer of " .. call.short) end
   local sent = reads or (scope or engine.phase == "do") and not engine.rehearsal
   if sent then refuse_unknown(call) end
   if reads then return call.send() end
@@ -178,11 +211,24 @@ local function data(name, value)
   return copy.plain(value, function() error(name .. " takes data, no functions", 0) end)
 end
 
+local LISTED <const> = { iam = "aws.iam", kms = "aws.kms" }
+
+-- Whether a call may be made again when nobody knows whether it was done: what the services' own tables do not say so of may not.
+local function harmless(service, operations)
+  local known = LISTED[service] and require(LISTED[service]).OPERATIONS
+  for _, operation in ipairs(known and operations or {}) do
+    if not (known[operation] and (known[operation].safe or known[operation].list)) then return false end
+  end
+  return true   -- those of the Cloud and of Vault are judged by their clients
+end
+
 local function wrapped(engine, service, name, fn)
+  local operations = M.operations(service, name)
   return function(parameters, ...)
     local more = table.pack(...)
     parameters = data(service .. "." .. name, parameters)
-    return make(engine, { service = service, short = name, name = service .. "." .. name, operations = M.operations(service, name),
+    return make(engine, { service = service, short = name, name = service .. "." .. name, operations = operations,
+      safe = harmless(service, operations),
       effect = M.effect(service, name, parameters), parameters = parameters,
       send = function() return fn(parameters, table.unpack(more, 1, more.n)) end })
   end
@@ -206,7 +252,7 @@ function M.any(engine)
     end
     return make(engine, { service = service, short = function_name(operation), name = ("aws.call %s %s"):format(service, operation),
       operations = { operation }, effect = door.effect(service, operation, parameters.DryRun == true), parameters = parameters,
-      region = request.region, send = function() return session.aws.call(request) end })
+      safe = request.safe or false, region = request.region, send = function() return session.aws.call(request) end })
   end }
 end
 

@@ -162,6 +162,29 @@ local function wait(engine, reason, check, options)
   return value
 end
 
+-- Whether the plan has something to make or change by now, or the run has done so before it was taken up.
+local function changes(engine)
+  if engine.context.wrote then return true end
+  for _, step in ipairs(engine.steps) do
+    if step.action == "create" or step.action == "change" or step.pending then return true end
+  end
+  return false
+end
+
+-- The plan decides, and the run does what its plan has shown.
+local function on_change(engine, fn)
+  if type(fn) ~= "function" then error(("on_change wants a function, got %s: on_change(function() … end)"):format(type(fn)), 0) end
+  engine.decided = engine.decided or {}
+  local number = (engine.counted.on_change or 0) + 1
+  engine.counted.on_change = number
+  if engine.phase == "plan" then engine.decided[number] = changes(engine) end
+  if engine.phase ~= "plan" and engine.phase ~= "do" or not engine.decided[number] then return end
+  engine.in_change = true
+  local ok, raised = pcall(fn)
+  engine.in_change = nil
+  if not ok then error(raised, 0) end
+end
+
 local function ask(engine, question)
   if engine.answers[question] == nil then
     local answer = engine.options.ask and engine.options.ask(question)
@@ -236,6 +259,12 @@ function M.of(engine)
     ---@return any  what check gave; in a plan an unknown, where it is not so yet; raises when it is not so within the bound
     ---@example wait("until the topic is there", function() return topic_of(name) end, { bound = 60 })
     wait = function(reason, check, options) return wait(engine, reason, check, options) end,
+    --- Calls a function where something has been made or changed before it: for what is told of that, such as a message. A plan shows what
+    --- it would call; verify and destroy leave it out.
+    ---@param fn function
+    ---@return nil
+    ---@example on_change(function() aws.call { service = "sns", operation = "Publish", region = region, parameters = message } end)
+    on_change = function(fn) on_change(engine, fn) end,
     --- Says something to whoever runs the recipe, in order with its steps.
     ---@param text string
     ---@example say("the role of " .. cluster.name .. " is " .. role.arn)

@@ -4,6 +4,7 @@
 local calls = require "engine.calls"
 local copy = require "engine.copy"
 local failure = require "engine.failure"
+local refusal = require "refusal"
 local sorted = require "sorted"
 local unknown = require "unknown"
 
@@ -22,10 +23,11 @@ local FIELDS <const> = {
   { "actions", "table", "{ service = { \"Operation\", … } }: all that its functions call" },
   { "name", FUNCTION, "name(want) gives the text that people see" },
   { "find", FUNCTION, "find(want) gives what is there now, or nil" },
-  { "differences", FUNCTION, "differences(want, have) gives a list of { field =, have =, want = }" },
+  { "differences", FUNCTION, "differences(want, have) gives a list of { field =, have =, want = }", optional = true },
   { "create", FUNCTION, "create(want) makes it" },
   { "update", FUNCTION, "update(want, have) changes what differs", optional = true },
   { "delete", FUNCTION, "delete(want, have) takes it back", optional = true },
+  { "absent", "table", "a list of the codes by which a service says to find that it is not there", optional = true },
   { "ready", FUNCTION, "ready(have) says whether it can be used", optional = true },
   { "region", FUNCTION, "region(want) gives its region", optional = true },
   { "irreversible", "string", "why making it cannot be undone", optional = true },
@@ -65,6 +67,13 @@ local function check_actions(definition)
   end
 end
 
+local function check_absent(definition)
+  for i, code in ipairs(definition.absent or {}) do
+    if type(code) ~= "string" then complain(definition.kind, "absent[%d] must be a code, such as \"NotFound\", got %s", i, type(code)) end
+  end
+  if definition.absent and #definition.absent == 0 then complain(definition.kind, "absent names no code: absent = { \"NotFound\" }") end
+end
+
 --- Checks a description; raises what is wrong with it, naming the field.
 ---@param definition table
 ---@param taken table<string, table>  kinds that the recipe has already
@@ -78,8 +87,9 @@ function M.check(definition, taken)
   local kind = definition.kind
   if not kind:find "^%l[%l%d_]*$" then complain(nil, "kind '%s' must be %s", kind, FIELDS[1][3]) end
   if M.STOCK[kind] then complain(nil, "kind '%s' is one of cmek's own: choose another name", kind) end
-  if taken[kind] then complain(nil, "kind '%s' is described twice", kind) end
+  if taken[kind] then complain(nil, "kind '%s' is described twice: describe it once, outside of run", kind) end
   check_actions(definition)
+  check_absent(definition)
   return definition
 end
 
@@ -112,18 +122,37 @@ local function check_differences(definition, list)
   return checked
 end
 
+-- What keeps a thing from being as it was made; nil when it is.
+local function missing(resource, want, found)
+  if found == nil then return "find gives nothing" end
+  if not resource.ready(found) then return "ready does not say so" end
+  local differs = resource.differences(want, found)
+  return #differs > 0 and ("it differs in %s"):format(differs[1].field) or nil
+end
+
 local function settle(context, resource, want, lost)
-  local have = context:poll {
-    reason = ("waiting until %s %s is as it was made"):format(resource.kind, resource.name(want)), bound = context.LAG,
-    check = function()
-      local found = resource.find(context, want)
-      return found ~= nil and resource.ready(found) and #resource.differences(want, found) == 0 and found or nil
-    end,
-  }
+  local why
+  local function look()
+    local found = resource.find(context, want)
+    why = missing(resource, want, found)
+    return not why and found or nil
+  end
+  local have = look()
+  if have == nil then
+    have = context:poll { reason = ("waiting until %s %s is as it was made: %s yet"):format(resource.kind, resource.name(want), why),
+      bound = context.LAG, check = look }
+  end
   if have ~= nil then return have end
   if lost then error(lost, 0) end
   failure.raise { code = "not_ready", what = ("making %s %s"):format(resource.kind, resource.name(want)),
-    message = ("it does not show as it was made after %d s"):format(context.LAG) }
+    message = ("it does not show as it was made after %d s: %s"):format(context.LAG, why) }
+end
+
+-- A set of the codes by which a service says that there is no such thing.
+local function codes(list)
+  local set = {}
+  for _, code in ipairs(list or {}) do set[code] = true end
+  return set
 end
 
 --- A kind as the engine works with it, its functions bound to one engine's context.
@@ -131,7 +160,7 @@ end
 ---@param context engine.Context
 ---@return table resource
 function M.adapt(definition, context)
-  local call = caller(context, definition)
+  local call, absent = caller(context, definition), codes(definition.absent)
   local resource = { kind = definition.kind, actions = definition.actions, irreversible = definition.irreversible, own = true,
     checks = { { id = definition.kind .. ".exists", severity = "high" }, { id = definition.kind .. ".as_wanted", severity = "medium" } } }
 
@@ -154,15 +183,17 @@ function M.adapt(definition, context)
     return region
   end
   function resource.ready(have) return not definition.ready or call("ready", have) == true end
-  function resource.differences(want, have) return check_differences(definition, call("differences", want, have)) end
+  function resource.differences(want, have)
+    return definition.differences and check_differences(definition, call("differences", want, have)) or {}   -- it is there, or not
+  end
   function resource.find(_, want)
     local ok, have = pcall(call, "find", want)
     if ok then return have end
-    if calls.is_not_yet(have) then return nil end   -- it hangs on what is not made yet
+    if calls.is_not_yet(have) or refusal.is(have) and absent[have.code] then return nil end   -- the former hangs on what is not made yet
     error(have, 0)
   end
   function resource.result(want, have)
-    return have == nil and unknown.new(("%s %s"):format(resource.kind, resource.name(want))) or have
+    return have == nil and unknown.thing(("%s %s"):format(resource.kind, resource.name(want))) or have
   end
 
   -- A change whose answer was lost is not repeated: what can be found decides.

@@ -142,7 +142,7 @@ function Rehearsal:carry_out(step, change)
   local ok, have = pcall(change)
   if not ok and getmetatable(have) ~= Wait then error(have, 0) end
   if not ok and #self.requests > before then self.requests[#self.requests].followed_by = have.reason end
-  if step.kind == "call" then return unknown.new("answer of " .. unknown.show(step.name)) end
+  if step.kind == "call" then return unknown.thing("answer of " .. unknown.show(step.name)) end
   return ok and have or nil
 end
 
