@@ -10,7 +10,7 @@ local TABLES <const> = {
   cloud = { { "lua/cloud.lua", "Client" } }, iam = { { "lua/aws/iam.lua", "iam" } }, kms = { { "lua/aws/kms.lua", "kms" } }, sts = {}, tagging = {},
   aws = { { "lua/aws/any.lua", "aws" } },
   vault = { { "lua/vault/operations.lua", "functions" } },
-  task = { { "lua/task.lua", "field" } }, names = { { "lua/names.lua", "M" } }, json = { { "lua/meta/json.lua", "json" } },
+  task = { { "lua/task.lua", "tasks" } }, names = { { "lua/names.lua", "M" } }, json = { { "lua/meta/json.lua", "json" } },
   policy = { { "lua/policy/document.lua", "M" }, { "lua/policy/build.lua", "M" }, { "lua/policy/compare.lua", "M" },
     { "lua/policy/evaluate.lua", "M" }, { "lua/policy/condition.lua", "M" } },
 }
@@ -19,8 +19,8 @@ local TABLES <const> = {
 local ABOUT <const> = {
   cloud = "CockroachDB Cloud's API", iam = "AWS IAM", kms = "AWS KMS: keys and aliases of a region", sts = "AWS STS: who we are",
   aws = "any other service of AWS",
-  tagging = "AWS's index of tags", vault = "HashiCorp Vault and OpenBao", task = "doing things at once", names = "the names that carry a cluster",
-  json = "JSON", policy = "IAM policy documents: made, compared by meaning, evaluated",
+  tagging = "AWS's index of tags", vault = "HashiCorp Vault and OpenBao", task = "doing things at once; a recipe has map and all of it",
+  names = "the names that carry a cluster", json = "JSON", policy = "IAM policy documents: made, compared by meaning, evaluated",
 }
 
 --- Names that stand by themselves, and the sources that describe them.
@@ -29,6 +29,8 @@ local GLOBALS <const> = {
   { "lua/sandbox.lua", "require", "resource" },
   { "lua/repl/world.lua", "plan", "help" },
 }
+
+local MODULES <const> = { names = true, policy = true, json = true }   -- whose values can be looked at
 
 local read, tables = {}, {}   -- what was read is kept: sources do not change while we run
 
@@ -40,10 +42,12 @@ local function source_of(path)
   return read[path]
 end
 
--- Whether a member of these modules is one that others see: what is required within alone is not.
-local function is_public(name, member)
+-- Whether what a source describes is what others see under that name: what is required within alone is not, nor what starts a program.
+local function is_public(name, member, path)
+  if name == "task" then return member ~= "run" end
   if name ~= "policy" and name ~= "names" then return true end
-  return require(name)[member] ~= nil
+  local there = require(name)[member]
+  return there ~= nil and there == require(path:match "^lua/(.*)%.lua$":gsub("/", "."))[member]
 end
 
 local function called(name, entry)
@@ -53,6 +57,10 @@ local function called(name, entry)
   for i, argument in ipairs(entry.arguments) do parts[i] = argument .. (optional[argument] and "?" or "") end
   return ("%s(%s)"):format(name, table.concat(parts, ", "))
 end
+
+--- What stands for an argument in an example.
+local ARGUMENTS <const> = { id = "cluster.id", region_specs = "specs.region_specs", region = '"us-east-1"', provider = '"AWS"', text = '"orders"',
+  kind = '"key"', alias = '"alias/crdb-cmek-orders-0123456789ab-g1"' }
 
 -- A call with what has to be given, under the names of the arguments.
 local function example(name, entry)
@@ -64,7 +72,8 @@ local function example(name, entry)
     return #parts > 0 and ("%s { %s }"):format(name, table.concat(parts, ", ")) or name .. "()"
   end
   for _, parameter in ipairs(entry.params) do
-    if not parameter.optional then parts[#parts + 1] = parameter.name end
+    local quoted = parameter.text and parameter.text:match '^"[^"]+"'
+    if not parameter.optional then parts[#parts + 1] = quoted or ARGUMENTS[parameter.name] or parameter.name end
   end
   return ("%s(%s)"):format(name, table.concat(parts, ", "))
 end
@@ -75,14 +84,23 @@ local function finish(name, entry)
   return entry
 end
 
+-- A value that is no function: what it is.
+local function valued(name, entry, value)
+  if entry.arguments then return entry end
+  entry.returns = type(value) == "string" and ("%q"):format(value) or nil
+  entry.example = name
+  return entry
+end
+
 -- The functions of a table by name.
 local function members(name)
   if tables[name] then return tables[name] end
   local found = require("docs.operations").of(name)
   for _, place in ipairs(TABLES[name]) do
     for member, entry in sorted(source_of(place[1])) do
-      if entry.owner == place[2] and is_public(name, member) and (not found[member] or entry.text ~= "") then
-        found[member] = finish(name .. "." .. member, entry)
+      if entry.owner == place[2] and is_public(name, member, place[1]) and (not found[member] or entry.text ~= "") then
+        local of_module = MODULES[name] and require(name)[member]
+        found[member] = valued(name .. "." .. member, finish(name .. "." .. member, entry), of_module)
         if require("docs.operations").SERVICES[name] then entry.effect = require("docs.operations").effect(name, member) end
       end
     end
@@ -92,6 +110,7 @@ local function members(name)
 end
 
 local function of_global(name)
+  name = name == "break" and "breakpoint" or name   -- of which it is a spelling
   if name == "sorted" then
     local source = source_of "lua/sorted.lua"
     if not source.sorted then
@@ -119,6 +138,11 @@ function M.kinds()
   return list
 end
 
+--- What stands in an example for what a kind wants.
+local WANTED <const> = { region = '"us-east-1"', policy = "policy.cmek { role = role.arn }", region_specs = "specs.region_specs", arn = "key.arn",
+  trust = "policy.cross_account { account_id = cluster.account_id, external_id = cloud.organization().id }", path = '"transit"',
+  type = '"transit"', mount = '"secret"' }
+
 -- What `ensure` of a kind wants, by the kind's own source.
 local function of_kind(kind)
   local path = ("lua/resource/%s.lua"):format(kind)
@@ -129,7 +153,7 @@ local function of_kind(kind)
   local parts, sample = {}, {}
   for i, field in ipairs(entry.fields) do
     parts[i] = field.name .. (field.optional and "?" or "")
-    if not field.optional then sample[#sample + 1] = ("%s = %s"):format(field.name, field.name == "region" and '"us-east-1"' or field.name) end
+    if not field.optional then sample[#sample + 1] = ("%s = %s"):format(field.name, WANTED[field.name] or field.name) end
   end
   entry.params = entry.fields
   entry.signature = ('ensure("%s", { %s })'):format(kind, table.concat(parts, ", "))
@@ -142,11 +166,12 @@ end
 ---@param name string
 ---@return docs.Entry?
 function M.of(name)
+  name = name:gsub("%(%)$", "")
   local kind = name:match "^ensure%s+([%w_]+)$"
   if kind then return of_kind(kind) end
   local table_name, member = name:match "^(%a+)%.([%w_]+)$"
-  if table_name then return TABLES[table_name] and members(table_name)[member] or nil end
-  return of_global(name) or nil
+  if table_name and TABLES[table_name] then return members(table_name)[member] end
+  return of_global(name) or require("docs.language").of(name)
 end
 
 --- The public names that begin so, sorted; kinds only where "ensure " is asked for.
@@ -182,6 +207,7 @@ end
 function M.table_names()
   local list = {}
   for name in sorted(TABLES) do list[#list + 1] = name end
+  list[#list + 1] = "lua"
   return list
 end
 
@@ -233,7 +259,7 @@ function M.text(entry)
   add("Effect", entry.effect)
   add("Raises", entry.raises)
   add("Errors", entry.errors and table.concat(entry.errors, ", "))
-  add("API reference", entry.reference)
+  add(entry.reference and entry.reference:find "^Lua" and "Reference" or "API reference", entry.reference)
   if entry.example then parts[#parts + 1] = ("\nExample\n  %s\n"):format(entry.example) end
   return table.concat(parts)
 end
@@ -251,11 +277,13 @@ function M.list(name)
     for member, entry in sorted(members(name)) do rows[#rows + 1] = { name .. "." .. member, first_sentence(entry.text) } end
   elseif name == "" then
     for table_name, about in sorted(ABOUT) do rows[#rows + 1] = { table_name, about } end
+    rows[#rows + 1] = { "lua", require("docs.language").ABOUT }
     for _, global in ipairs(M.names()) do
       if not global:find(".", 1, true) then rows[#rows + 1] = { global, first_sentence(of_global(global).text) } end
     end
   else
-    return nil
+    rows = require("docs.language").list(name)
+    if not rows then return nil end
   end
   for _, row in ipairs(rows) do
     if #row[2] > WIDTH - 10 then row[2] = row[2]:sub(1, utf8.offset(row[2], -1, WIDTH - 12) - 1) .. "…" end

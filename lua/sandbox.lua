@@ -154,11 +154,11 @@ function M.new(options)
     __newindex = function(_, name) error(("'%s' would be global: write local %s"):format(tostring(name), tostring(name)), 2) end,
     __metatable = false,
   })
+  if options.trusted then lift(self, look) end
   --- A module: policy, names and sorted of the library, a file beside the recipe, or a stock recipe. Nothing is looked for elsewhere.
   ---@param name string  "regions" is regions.lua
   ---@return any  what its chunk returned; raises when there is none
   ---@example local console = require "console"
-  if options.trusted then lift(self, look) end
   names.require = function(name) return self:require(name) end
   --- Describes a kind of thing of the recipe's own, which ensure then takes (cmek help writing).
   ---@param definition { kind: string, actions: table<string, string[]>, name: function, find: function, create: function,
@@ -167,7 +167,8 @@ function M.new(options)
   ---  kind: a word of its own; actions: the operations that its functions call, by service; absent: codes by which a service says to find that
   ---  it is not there; irreversible: why making it cannot be undone
   ---@return string  the kind; raises what is wrong with the description, naming the field
-  ---@example local topic = resource { kind = "topic", actions = { … }, name = …, find = …, create = … }
+  ---@example local tag = resource { kind = "role_tag", actions = { iam = { "ListRoleTags", "TagRole" } }, name = name, find = find,
+  --- create = create, update = create }
   names.resource = function(definition) return self:describe(definition) end
   return self
 end

@@ -48,16 +48,15 @@ function M.protected(tasks, door)
   return function(fn, ...) return passed(pcall(fn, ...)) end, function(fn, handler, ...) return passed(xpcall(fn, handler, ...)) end
 end
 
----@class task.Scheduler
----@field run fun(fn: function, ...): any         runs a main task to its end; returns its results, raises its error
----@field map fun(list: table, fn: function): table   fn of every member, all at once; results in the list's order
----@field all fun(fns: function[]): table          the functions' first results, all at once
----@field spawn fun(fn: function, ...): table      starts a task; handle:wait() returns its results or raises its error
----@field daemon fun(fn: function)                 a task that nobody waits for: it goes no further when all others are done, and
----                                                what it raises ends it alone
----@field sleep fun(seconds: number)             waits that long; other tasks go on
----@field deadline fun(seconds: number, fn: function): any   raises when fn starts something after that time
----@field check fun()                               raises where the running task may start nothing new
+---@class task.Scheduler  a recipe has map and all of it; run is for who starts a program
+---@field run fun(fn: function, ...): any
+---@field map fun(list: table, fn: function): table
+---@field all fun(fns: function[]): table
+---@field spawn fun(fn: function, ...): table
+---@field daemon fun(fn: function)
+---@field sleep fun(seconds: number)
+---@field deadline fun(seconds: number, fn: function, ...): any
+---@field check fun()
 
 --- A scheduler over a door.
 ---@param door table
@@ -158,12 +157,20 @@ function M.new(door)
     return nearest
   end
 
+  --- Raises where the running task may start nothing new: another task of its group has failed, or a deadline has passed. A recipe needs it
+  --- nowhere, since every call does it.
+  ---@return nil; raises why it may not go on
+  ---@example task.check()
   function tasks.check()
     if cancelled(running) then error(CANCELLED, 0) end
     local overdue = deadline_of(running)
     if overdue and door.clock.now() >= overdue.at then error(overdue, 0) end
   end
 
+  --- Waits; other tasks go on. A recipe waits for something: wait.
+  ---@param seconds number
+  ---@return nil
+  ---@example task.sleep(2)
   function tasks.sleep(seconds)
     tasks.check()
     local overdue = deadline_of(running)
@@ -172,6 +179,11 @@ function M.new(door)
     tasks.check()
   end
 
+  --- Calls fn with every member of a list, all at once.
+  ---@param list table
+  ---@param fn fun(member: any, place: integer): any
+  ---@return table  its first results, in the order of the list; raises the first error of one, when the others have ended: they start nothing new
+  ---@example local keys = task.map(cluster.regions, function(region) return kms.list_keys { region = region.name }.Keys end)
   function tasks.map(list, fn)
     need_task "map"
     local group = { pending = 0 }
@@ -183,10 +195,19 @@ function M.new(door)
     return results
   end
 
+  --- Calls functions, all at once.
+  ---@param fns function[]
+  ---@return table  their first results, in the order of the list; raises the first error of one, as task.map does
+  ---@example local clusters, keys = table.unpack(task.all { cloud.clusters, function() return kms.list_keys { region = "us-east-1" } end })
   function tasks.all(fns)
     return tasks.map(fns, function(fn) return fn() end)
   end
 
+  --- Starts a task, beside which the caller goes on.
+  ---@param fn function
+  ---@param ... any  what it is called with
+  ---@return table handle  handle.wait() gives its results, or raises its error
+  ---@example local clusters = task.spawn(cloud.clusters)
   function tasks.spawn(fn, ...)
     need_task "spawn"
     local group = { pending = 0 }
@@ -200,12 +221,22 @@ function M.new(door)
     }
   end
 
+  --- Starts a task that nobody waits for: it goes no further when all others are done, and what it raises ends it alone.
+  ---@param fn function
+  ---@return nil
+  ---@example task.daemon(function() while true do task.sleep(10) print "still there" end end)
   function tasks.daemon(fn)
     local task = start(nil, fn)
     task.daemon, task.parent = true, nil
     alive = alive - 1
   end
 
+  --- Calls a function that may take so long.
+  ---@param seconds number
+  ---@param fn function
+  ---@param ... any  what it is called with
+  ---@return any  its results; raises when it starts something after that time
+  ---@example task.deadline(30, function() return cloud.clusters() end)
   function tasks.deadline(seconds, fn, ...)
     need_task "deadline"
     local group = { pending = 0 }

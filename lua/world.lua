@@ -26,6 +26,13 @@ local function opening(door, service, name)
   end })
 end
 
+-- What a script does at once; it runs as a task already.
+local function tasks_of(session)
+  local said = {}
+  for _, name in ipairs { "map", "all", "spawn", "daemon", "sleep", "deadline", "check" } do said[name] = session.tasks[name] end
+  return said
+end
+
 ---@param options { path: string, door: table, session: table, output: ui.Output, arguments: string[]?,
 ---  services: table<string, table>? }
 ---  path: of the script; files are required from beside it; services: what stands for the session's
@@ -36,7 +43,7 @@ function M.new(options)
   local sandboxes = require "sandbox"
   local sandbox = sandboxes.new { path = options.path, is_file = true }
   local read_only = sandboxes.read_only
-  local names = { arg = options.arguments, task = read_only(session.tasks), json = read_only(require "json"),
+  local names = { arg = options.arguments, task = read_only(tasks_of(session)), json = read_only(require "json"),
     pcall = require("task").protected(session.tasks, options.door), error = error, assert = assert, next = next,
     print = function(...)
       local words = table.pack(...)

@@ -9,8 +9,10 @@ local function callable()
   local tagging, vault = require("aws.tagging").new({}), require("vault.operations").functions(function() end)
   local cloud = require("cloud").open { door = { endpoint = function() end }, retry = {}, environment = require("variables").of(
     function() end), listen = function() end }
+  local task = require("task").new({})
+  task.run = nil   -- starts a program
   return { kms = kms, iam = iam, sts = sts, tagging = tagging, vault = vault, cloud = cloud, policy = require "policy", names = require "names",
-    task = require("task").new({}), json = require "json", aws = require("aws.any").new({}) }
+    task = task, json = require "json", aws = require("aws.any").new({}) }
 end
 
 test["every function that a recipe, a script or the prompt can call has a comment and an example"] = function()
@@ -36,21 +38,63 @@ test["what has a comment and can not be called is not in the list of names"] = f
   end
 end
 
---- The names that a recipe's world is given by the engine, as the source lists them.
-local function of_engine()
-  local source, names = embedded.source "lua/engine/environment.lua", {}
-  local world = source:match "local world = (%b{})"
-  for name in world:gmatch "\n    ([%a_]+) = " do names[#names + 1] = name end
-  return names
+--- Every name that a recipe, a script (the last word of which is `script`) or the prompt can say, with its value: those of tables dotted.
+local function each_name(names, fn)
+  for name, value in require("sorted")(names) do
+    fn(name, value)
+    local behind = type(value) == "table" and (debug.getmetatable(value) or {}).__index
+    for _, members in ipairs { type(value) == "table" and value or {}, type(behind) == "table" and behind or {} } do
+      for member, inside in pairs(members) do fn(name .. "." .. tostring(member), inside) end
+    end
+  end
 end
 
-test["every name of a recipe's world is described"] = function()
-  local names = of_engine()
-  test.truthy(#names >= 12, "the world was not found in its source")
-  names[#names + 1], names[#names + 2] = "require", "resource"
+local function worlds()
+  local said = {}
+  for name, value in pairs(require("authoring.knowledge").world()) do said[name] = value end
+  local who = dofile("tests/operator.lua").open {}
+  local _, sandbox = require("world").new { path = "./x.lua", door = who.door, session = who.session, output = {} }
+  for name, value in pairs(sandbox.names) do said[name] = said[name] or value end
+  said.plan, said.help = print, print   -- the prompt's own
+  return said
+end
+
+test["every name that a recipe, a script or the prompt can say is explained by cmek help, with what it takes and gives and an example"] = function()
+  local count = 0
+  each_name(worlds(), function(name, value)
+    count = count + 1
+    local entry, list = docs.of(name), docs.list(name)
+    if type(value) == "table" then return test.truthy(list or entry, name .. " is not explained") end
+    test.truthy(entry and entry.text ~= "", name .. " is not explained")
+    if type(value) ~= "function" then return end
+    local given = {}
+    for _, parameter in ipairs(entry.params) do given[parameter.name] = parameter.type end
+    for _, argument in ipairs(entry.arguments or {}) do test.truthy(given[argument], ("%s does not say what its %s is"):format(name, argument)) end
+    local own = entry.reference and entry.reference:find "^Lua 5.4" and name:find ".%." ~= nil   -- is in Lua's manual
+    test.truthy(own or entry.returns, name .. " does not say what it gives")
+    test.truthy(own or entry.example, name .. " has no example")
+    test.matches(docs.help(name), "^" .. name:gsub("%p", "%%%0"))
+  end)
+  test.truthy(count > 100, ("only %d names were looked at"):format(count))
+end
+
+test["a text is a sentence, and an example is Lua"] = function()
+  local names = docs.names()
+  for _, kind in ipairs(docs.kinds()) do names[#names + 1] = "ensure " .. kind end
+  for _, name in ipairs { "pairs", "pcall", "error", "setmetatable", "tostring", "break()" } do names[#names + 1] = name end
   for _, name in ipairs(names) do
-    if not docs.of(name) and not docs.list(name) then error(name .. " has no comment", 0) end
+    local entry = docs.of(name)
+    test.truthy(entry.text:find "^[%u`(]" and entry.text:find "[.)]$", ("%s: '%s' is no sentence"):format(name, entry.text))
+    local example = entry.example:gsub("^break%(%)$", "breakpoint()")
+    test.truthy(load("return " .. example) or load(example), ("%s: '%s' is no Lua"):format(name, example))
+    test.truthy(not docs.help(name):find "\n +\n", name .. " has an empty line of blanks")
   end
+end
+
+test["of a name that several sources have the public one is described"] = function()
+  test.matches(docs.of("policy.evaluate").signature, "request")
+  test.equal({ docs.of("plan").signature, docs.of("names.TAG_CLUSTER").returns, docs.of("task.run") or 0 },
+    { "plan(name?, given?)", '"cmek:cluster"', 0 })
 end
 
 test["parameters that comments name are those of their functions"] = function()

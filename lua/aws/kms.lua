@@ -47,6 +47,7 @@ function M.new(caller)
   --- The alias of that name; nil when the region has none. KMS has no filter by name: all are read.
   ---@param want { region: string, name: string }
   ---@return { AliasName: string, TargetKeyId: string? }?
+  ---@example kms.find_alias { region = "us-east-1", name = "alias/crdb-cmek-orders-0123456789ab-g1" }
   function kms.find_alias(want)
     for _, alias in ipairs(kms.list_aliases { region = want.region }.Aliases) do
       if alias.AliasName == want.name then return alias end

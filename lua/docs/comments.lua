@@ -107,7 +107,7 @@ end
 -- What a text says of fields by name: "region: its own; serves: …". Returns what it says beside.
 local function told(fields, text)
   local rest = {}
-  for _, part in ipairs(split(text or "", ";")) do
+  for _, part in ipairs(text and text ~= "" and split(text, ";") or {}) do
     local names, what = part:match "^([%w_, ]+):%s+(.*)$"
     local of_fields = false
     for name in (names or ""):gmatch "[%w_]+" do

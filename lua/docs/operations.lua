@@ -22,7 +22,20 @@ local SAMPLES <const> = { region = '"us-east-1"', KeyId = '"alias/crdb-cmek-orde
   PermissionsBoundary = '"arn:aws:iam::210987654321:policy/Boundary"', TagKeys = '{ "team" }', ReplicaRegion = '"eu-west-1"',
   PrimaryRegion = '"eu-west-1"', WrappingAlgorithm = '"RSAES_OAEP_SHA_256"', WrappingKeySpec = '"RSA_4096"', mount = '"transit"',
   path = '"transit"', name = '"crdb-cmek-orders-0123456789ab-us-east-1"', key = '"crdb-cmek-orders-0123456789ab-us-east-1"', version = "1",
-  paths = '{ "sys/mounts" }', Description = '"of orders"' }
+  paths = '{ "sys/mounts" }', EncodedMessage = "message", Plaintext = '"aGVsbG8="', CiphertextBlob = "blob", ImportToken = "token",
+  EncryptedKeyMaterial = "material", DestinationKeyId = '"1234abcd-12ab-34cd-56ef-1234567890ab"', ResourceTypeFilters = '{ "kms:key" }',
+  plaintext = '"aGVsbG8="', ciphertext = "wrapped", purpose = '"encrypt,decrypt"', provider = '"awskms"', key_collection = '"us-east-1"',
+  data = '{ team = "storage" }', deletion_allowed = "true", custom_metadata = '{ team = "storage" }', Description = '"of orders"' }
+--- The same where it hangs on the engine, by what the operations of Vault begin with.
+local ENGINES <const> = {
+  Keymgmt = { mount = '"keymgmt"', type = '"aes256-gcm96"' }, Transit = { mount = '"transit"' },
+  Kv = { mount = '"secret"', path = '"cmek/orders"' }, Enable = { type = '"transit"' }, Read = { name = '"team"' },
+}
+local OPERATIONS <const> = { KvReadLock = { mount = '"secret"', path = '"cmek/rotation-of-orders-0123456789ab"' },
+  TransitDeleteTemporaryKey = { mount = '"transit"', name = '"tmp-0123456789ab-us-east-1-1"' } }
+--- Parameters that may be left out, and without which there is little to show.
+local SHOWN <const> = { Decrypt = "CiphertextBlob", ReEncrypt = "CiphertextBlob", UpdateRole = "Description", GetResources = "ResourceTypeFilters",
+  ReplicateKey = "Description", TransitConfigureKey = "deletion_allowed", KvWriteMetadata = "custom_metadata", KeymgmtWriteKey = "type" }
 local TAGS <const> = { kms = '{ { TagKey = "team", TagValue = "storage" } }', iam = '{ { Key = "team", Value = "storage" } }' }
 
 local function function_name(operation) return (operation:gsub("(%l)(%u)", "%1_%2"):lower()) end
@@ -46,10 +59,12 @@ local EFFECT <const> = {
 ---@return string
 function M.effect(service, name) return EFFECT[require("engine.calls").effect(service, name)] end
 
-local function example(service, name, fields, fallback)
+local function example(service, name, operation, fields, fallback)
   local parts = {}
+  local own = service == "vault" and (OPERATIONS[operation] or ENGINES[operation:match "^%u%l+"]) or {}
   for _, field in ipairs(fields) do
-    local value = not (field.optional and field.name ~= "region") and (field.name == "Tags" and TAGS[service] or SAMPLES[field.name]
+    local shown = not field.optional or field.name == "region" or SHOWN[operation] == field.name
+    local value = shown and (own[field.name] or field.name == "Tags" and TAGS[service] or SAMPLES[field.name]
       or comments.values(field.type)[1] and ('"%s"'):format(comments.values(field.type)[1]) or "…")
     if value then parts[#parts + 1] = ("%s = %s"):format(field.name, value) end
   end
@@ -62,10 +77,10 @@ local function signature(service, name, fields)
   return ("%s.%s%s"):format(service, name, #parts > 0 and " { " .. table.concat(parts, ", ") .. " }" or "()")
 end
 
-local function finish(service, name, entry)
+local function finish(service, name, operation, entry)
   entry.name, entry.signature, entry.params = service .. "." .. name, signature(service, name, entry.fields), entry.fields
   entry.effect = M.effect(service, name)
-  entry.example = example(service, name, entry.fields, "()")
+  entry.example = example(service, name, operation, entry.fields, "()")
   return entry
 end
 
@@ -91,7 +106,7 @@ end
 local function of_aws(service, name, operation, entry)
   local gives = {}
   for _, text in ipairs(entry.gives or {}) do gives[#gives + 1] = text end
-  return finish(service, name, {
+  return finish(service, name, operation, {
     text = entry.text, fields = fields_of(service, entry.takes), lone = alone(service, operation), errors = entry.errors,
     reference = ("%s %s"):format(AWS[service], operation),
     returns = #gives > 0 and ("{ %s }"):format(table.concat(gives, ", ")) or "{}",
@@ -111,11 +126,14 @@ local function of_vault(name, operation)
   end
   for field in entry[2]:gmatch "{(%a+)}" do add(field, false) end
   for field in entry[3]:gmatch "{(%a+)}" do add(field, false) end
-  for _, field in ipairs(entry.body or {}) do add(field, true) end
+  local needed = {}
+  for _, field in ipairs(told.NEEDED[operation] or {}) do needed[field] = true end
+  for _, field in ipairs(entry.body or {}) do add(field, not needed[field]) end
   for _, field in ipairs(entry.query or {}) do add(field, true) end
   if not entry.whole then add("namespace", true) end
   local reads = entry[1] == "GET" or entry[1] == "LIST"
-  return finish("vault", name, { text = told.TEXTS[operation], fields = fields, reference = ("Vault %s %s/%s"):format(entry[1], entry[2], entry[3]),
+  return finish("vault", name, operation, { text = told.TEXTS[operation], fields = fields,
+    reference = ("Vault %s %s/%s"):format(entry[1], entry[2], entry[3]),
     returns = reads and "table?  the answer's data; nil when nothing is there" or "table  the answer's data; {} where there is none",
     raises = "what Vault refuses: { service, operation, status, message }" })
 end

@@ -209,7 +209,7 @@ function M.of(engine)
     --- What must be there already.
     ---@param kind string  "cluster" (by name, UUID or console URL), "cmek", "in_use", "every_key", "rotation", "growth" (of a cluster), or a kind
     ---@param what string|table  its name, the cluster, or what is wanted of the kind
-    ---@return table; raises when it is not there
+    ---@return table  what there is: of a cluster what the Cloud says, of a kind what ensure gives; raises when it is not there
     ---@example local cluster = read("cluster", "orders")
     read = function(kind, what) return read(engine, kind, what) end,
     --- Checks whether a cluster can have CMEK before anything is made; every reason against it is told at once.
@@ -228,7 +228,7 @@ function M.of(engine)
     ---@param cluster table
     ---@param role table  as ensure("role", …) gives it
     ---@param keys table[]  a key a region, as ensure("key", …) gives them
-    ---@return table[]  region_specs, as cloud.enable_cmek takes them
+    ---@return table  { region_specs = … }, as cloud.enable_cmek and ensure("cluster_cmek", …) take them
     ---@example return handover(cluster, role, keys)
     handover = function(cluster, role, keys) return handover(engine, cluster, role, keys) end,
     --- Which region of a cluster uses which key and role (cmek help layouts).
@@ -243,6 +243,7 @@ function M.of(engine)
     ---@param recipe string
     ---@param arguments table  by name
     ---@param saved table?  { path =, text = }: the file of a layout that the command names, which a run writes when it is done
+    ---@return nil
     ---@example go_on("console", { cluster = cluster.name })
     go_on = function(recipe, arguments, saved)
       if saved then require("layout").check_saved(saved.path, saved.text) end
@@ -267,6 +268,7 @@ function M.of(engine)
     on_change = function(fn) on_change(engine, fn) end,
     --- Says something to whoever runs the recipe, in order with its steps.
     ---@param text string
+    ---@return nil
     ---@example say("the role of " .. cluster.name .. " is " .. role.arn)
     say = function(text)
       if engine.phase == "do" or engine.mode ~= "run" then engine.listener { kind = "say", text = unknown.show(tostring(text)) } end
@@ -278,6 +280,7 @@ function M.of(engine)
     ask = function(question) return ask(engine, question) end,
     --- Stops here for whoever sits at the terminal: a prompt with the variables of this line opens, and :continue goes on (cmek help on-error).
     --- `break()` is the same. Where nobody is there it is passed over, with a word.
+    ---@return nil
     ---@example break()
     breakpoint = function() engine.stops:pause() end,
   }

@@ -19,7 +19,7 @@ function json.encode(value, options) end
 
 --- Marks a table as an array: it is written as [...] also when it is empty.
 ---@param list table?
----@return table
+---@return table  the list, or a new one
 ---@example json.encode { tags = json.array() }
 function json.array(list) end
 

@@ -37,8 +37,10 @@ end
 local function root(account, partition) return "arn:" .. (partition or "aws") .. ":iam::" .. account .. ":root" end
 
 --- The trust policy that the AWS console makes for "another AWS account" with "require external ID".
----@param options { account_id: string, external_id: string, partition: string? }
+---@param options { account_id: string, external_id: string, partition: string? }  account_id: who assumes the role, a cluster's account_id;
+---  external_id: the organization's id
 ---@return table document
+---@example policy.cross_account { account_id = cluster.account_id, external_id = cloud.organization().id }
 function M.cross_account(options)
   only(options, { account_id = true, external_id = true, partition = true }, "cross_account")
   local account = need(options, "account_id", "cross_account", "the 12-digit account of the cluster")
@@ -99,9 +101,10 @@ function M.use(principal)
 end
 
 --- The key policy of the page's appendix: the role uses the key, the account or the admins administer it.
----@param options { role: string|string[], account: string?, admins: string[]|string?, partition: string?, vault: string? }  account is needed
----  without admins; vault: who made the key and keeps its rights to it where admins alone administer
+---@param options { role: string|string[], account: string?, admins: string[]|string?, partition: string?, vault: string? }  account: needed
+---  without admins; a recipe's is that of its credentials; vault: who made the key and keeps its rights to it where admins alone administer
 ---@return table document
+---@example policy.cmek { role = role.arn, admins = arg.admin }
 function M.cmek(options)
   only(options, { role = true, account = true, admins = true, partition = true, vault = true }, "cmek")
   local use = M.use { AWS = users(options) }

@@ -163,6 +163,7 @@ end
 ---@param have string|table|nil
 ---@return { field: string, have: any, want: any, orphans: string[]? }[]  have nil: it is missing; want nil: an own statement
 ---  that is not wanted any more; orphans: ids of deleted principals
+---@example for _, difference in ipairs(policy.differences(want, have)) do print(difference.field) end
 function M.differences(want, have)
   local wanted = normal(want)
   local found = have ~= nil and normal(have, want) or { statements = {} }
@@ -184,7 +185,10 @@ function M.differences(want, have)
 end
 
 --- The found statements that are nobody of ours, as they were found.
+---@param want string|table
+---@param have string|table|nil
 ---@return table[]
+---@example local others = policy.foreign(want, kms.get_key_policy { KeyId = key.arn }.Policy)
 function M.foreign(want, have)
   local wanted = normal(want)
   local list = {}
@@ -195,7 +199,10 @@ function M.foreign(want, have)
 end
 
 --- The policy to be put: own statements as wanted, then the foreign ones as found.
+---@param want string|table
+---@param have string|table|nil  nil: there is none yet
 ---@return table document
+---@example local whole = policy.merge(want, kms.get_key_policy { KeyId = key.arn }.Policy)
 function M.merge(want, have)
   local wanted = document.parse(want)
   local statements = json.array {}
@@ -208,6 +215,8 @@ end
 
 --- Do two policies mean the same? Order, spelling of lists, case of actions and of condition keys do not matter;
 --- Version, Id and Sids do.
+---@param one string|table
+---@param other string|table
 ---@param options { sid: boolean? }?  sid = false: statements that differ in their Sid alone are the same
 ---@return boolean
 function M.equal(one, other, options)
@@ -228,7 +237,9 @@ end
 
 --- The principals whose role or user is gone: AWS shows their unique id, refuses to store the policy with it, and a new
 --- role of the old name does not match it.
+---@param policy string|table
 ---@return { statement: string, id: string }[]
+---@example policy.orphans(kms.get_key_policy { KeyId = key.arn }.Policy)
 function M.orphans(policy)
   local list = {}
   for _, statement in ipairs(normal(policy).statements) do
@@ -329,6 +340,8 @@ end
 
 --- Does the found policy grant at least what the wanted one grants, and deny none of it? Wildcards are understood;
 --- where it cannot be sure the answer is no.
+---@param want string|table
+---@param have string|table
 ---@return boolean covered, string? what is missing
 function M.covers(want, have)
   local wanted = normal(want)

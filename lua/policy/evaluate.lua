@@ -321,6 +321,7 @@ end
 ---  action: string, resource: string, resource_account: string?, resource_kind: string?, context: table?, identity: table?,
 ---  resource_policy: any, boundary: any, session: table?, service_control: table?, unseen: string[]?, unseen_context: string[]? }
 ---@return { verdict: "allowed"|"denied"|"unknown", reason: string, statement: table?, text: string, unseen: string[], near: table? }
+---@example print(policy.evaluate { principal = { arn = role.arn }, action = "kms:Encrypt", resource = key.arn, resource_policy = document }.text)
 function M.evaluate(request)
   local asked = prepare(request)
   local sets = match_all(request, asked)

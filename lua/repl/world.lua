@@ -8,16 +8,11 @@ local M = {}
 -- The functions of an engine that a recipe sees; those that only make sense in a whole run are left out.
 local SAID <const> = { "read", "preflight", "handover", "layout", "wait", "say", "ask" }
 
---- A plan, which prints as `cmek plan` shows it.
+-- A plan, which prints as `cmek plan` shows it.
 local Plan = {}
 function Plan:__tostring() return (self.shown:gsub("\n*$", "")) end
 
---- What a recipe would do. It is read by a door of its own, which only reads.
----@param name string       a stock recipe, or a file
----@param given table?      its arguments by name
----@param common table      the command's own flags
----@param output ui.Output
----@return table report     cmek.plan/1
+-- The report of plan, which is read by a door of its own, which only reads.
 function M.plan(name, given, common, output)
   if type(name) ~= "string" then failure.usage('plan wants the name of a recipe: plan("console", { cluster = "orders" })') end
   local recipe = require("recipe").load(name, { reserved = require("flags").reserved() })
@@ -82,6 +77,11 @@ function M.new(repl)
     return said
   end
   local names = {
+    --- What a recipe would do; nothing is made. At the prompt of a recipe its name and arguments may be left out.
+    ---@param name string?  a stock recipe, or a file
+    ---@param given table?  its arguments by name
+    ---@return table  the report of cmek plan --json (cmek.plan/1), which prints as cmek plan does; raises what stands in the way
+    ---@example plan("console", { cluster = "orders" })
     plan = function(name, given)
       local order = name == nil and repl.order
       return M.plan(order and order.recipe.name or name, order and order.given or given, repl.common, repl.output)
@@ -91,6 +91,10 @@ function M.new(repl)
       return ensure(repl, engine, said, kind, want)
     end,
     policy = setmetatable({}, { __index = function(_, name) return current().policy[name] end }),
+    --- What is said of a function, a table of them, or a topic of cmek help. ?NAME is the same.
+    ---@param what any?  a function of the library, or a name as text; left out: the prompt itself
+    ---@return nil; raises when nothing is known of it
+    ---@example help(kms.create_key)
     help = function(what) return repl:help(what) end,
   }
   for _, name in ipairs(SAID) do names[name] = function(...) return current()[name](...) end end

@@ -1,6 +1,6 @@
 --- What a role needs of its own to use keys of another account: an inline policy that allows the five actions on them. In the account of a
--- key its policy alone suffices; across accounts both sides have to allow. Keys are added to it and none is taken out, since data and backups
--- need the earlier ones.
+--- key its policy alone suffices; across accounts both sides have to allow. Keys are added to it and none is taken out, since data and backups
+--- need the earlier ones.
 local failure = require "engine.failure"
 local json = require "json"
 local names = require "names"

@@ -8,6 +8,12 @@ return {
     cas_required = "boolean", max_versions = "integer", standbyok = "boolean", perfstandbyok = "boolean", sealedcode = "integer",
     uninitcode = "integer", standbycode = "integer", drsecondarycode = "integer", performancestandbycode = "integer",
   },
+  --- Fields of the body that Vault insists on.
+  NEEDED = {
+    ReadCapabilities = { "paths" }, EnableMount = { "type" }, KeymgmtWriteProvider = { "provider", "key_collection" },
+    KeymgmtDistribute = { "purpose" }, TransitEncrypt = { "plaintext" }, TransitImportKey = { "ciphertext" },
+    TransitImportVersion = { "ciphertext" }, KvWrite = { "data" },
+  },
   TEXTS = {
     ReadHealth = "How this Vault is: initialized, sealed, standby, version, cluster. It needs no token.",
     ReadSealStatus = "Whether Vault is sealed, and by what. It needs no token.",
