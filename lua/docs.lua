@@ -291,6 +291,11 @@ function M.list(name)
   return require("ui.table").render(rows, "  ")
 end
 
+--- What a table is, in a line; nil when there is no such table.
+---@param name string  "kms"
+---@return string?
+function M.about(name) return ABOUT[name] end
+
 --- What is said of a name as text: of a function, or of a table the list of what it has. nil when nothing is known of it.
 ---@param name string
 ---@return string?

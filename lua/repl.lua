@@ -142,10 +142,11 @@ end
 -- What a chunk came to. nil alone is nothing to print; it is told that there was one where others stand beside it.
 function Repl:print_values(values)
   if values.n == 0 or (values.n == 1 and values[1] == nil) then return end
-  local texts = {}
+  local texts, describe = {}, require("repl.help").describer(self)
   for i = 1, values.n do
     texts[i] = show.render(values[i], { width = self.interactive and self.output:width() or math.huge,
-      paint = function(colour, text) return self.output:paint(colour, text) end })
+      paint = function(colour, text) return self.output:paint(colour, text) end,
+      describe = describe })
   end
   self:print(table.concat(texts, "\n"))
 end

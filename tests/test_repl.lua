@@ -70,6 +70,49 @@ test["what would steer a terminal is written out"] = function()
   test.equal(show.render { "\27[2J\0" }, [[{ "\027[2J\000" }]])
 end
 
+test["whatever a metatable does, the table is printed"] = function()
+  local function bad() error "not this" end
+  local metas = { { __tostring = bad }, { __tostring = function() return {} end }, { __tostring = coroutine.yield }, { __name = "\27[2J" },
+    { __index = bad, __len = bad, __eq = bad, __lt = bad, __pairs = bad, __concat = bad, __metatable = "none" } }
+  for _, meta in ipairs(metas) do
+    test.equal(show.render { setmetatable({ 1, x = 2 }, meta) }, "{ { [1] = 1, x = 2 } }")
+    test.equal(show.render({ setmetatable({ x = 1 }, meta), { x = 2 } }, { width = 80 }), "x\n1\n2")
+  end
+  test.equal(show.render { setmetatable({}, { __tostring = function() return "two\nlines" end }) }, "{\n  two\n  lines,\n}")
+end
+
+test["a table that holds another many times is printed in time, and so is a long one"] = function()
+  local wide = { 1 }
+  for _ = 1, 8 do wide = { wide, wide, wide, wide, wide, wide, wide, wide } end
+  test.matches(show.render(wide), "…,\n")
+  local deep = { 1 }
+  for _ = 1, 30 do deep = { deep } end
+  test.contains(show.render(deep), "{…}")
+  local long = {}
+  for i = 1, 100000 do long[i] = i end
+  test.equal(select(2, show.render(long):gsub("\n", "")), 100001)
+end
+
+test["a number is told from every other, a text that is none from what is"] = function()
+  test.equal(show.render { 0.1, 0.1 + 0.2, 2 ^ 53, 1e300, 1 / 0, 0 / 0 },
+    "{ 0.1, 0.30000000000000004, 9007199254740992.0, 1e+300, inf, nan }")
+  test.equal(show.render "\255é\200\0\u{9B}2J\u{202E}\u{200B}\r", '"\\255é\\200\\000\\u{9B}2J\\u{202E}\\u{200B}\\r"')
+  test.equal(show.render({ { name = "a\27[2J\n" }, { name = "\255" } }, { width = 80 }), "name\na\\027[2J\\n\n\\255")
+end
+
+test["functions and tables of the library are printed by what they are"] = function()
+  local result = piped "kms\nkms.list_keys\nprint\n{ policy }\nfunction f() end\nf"
+  test.equal(result.output, [[
+<kms: AWS KMS: keys and aliases of a region; ?kms lists what it has>
+<function kms.list_keys { region, ResourceOwners? }; ?kms.list_keys tells more>
+<function print(...); ?print tells more>
+{
+  <policy: IAM policy documents: made, compared by meaning, evaluated; ?policy lists what it has>,
+}
+<function>
+]])
+end
+
 test["records are a table, whose fields are as many as fit"] = function()
   local list = { { name = "one", count = 1, note = ("n"):rep(40) }, { name = "three", count = 33 } }
   test.equal(show.render(list, { width = 30 }), "name   count  …\none    1\nthree  33")

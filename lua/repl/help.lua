@@ -19,6 +19,26 @@ local function name_of(repl, fn)
   end
 end
 
+--- What stands for the functions and tables of the library where they are printed.
+---@param repl Repl
+---@return fun(value: any): string?  nil for anything else
+function M.describer(repl)
+  local docs, names = require "docs", {}
+  for name, value in require("sorted")(repl.names) do
+    if type(value) == "table" or type(value) == "function" then names[value] = name end
+  end
+  return function(value)
+    local name = names[value] or require("world").name_of(value)
+    if not name then return nil end
+    if type(value) == "table" then
+      local about = docs.about(name)
+      return about and ("<%s: %s; ?%s lists what it has>"):format(name, about, name)
+    end
+    local entry = docs.of(name)
+    return entry and ("<function %s; ?%s tells more>"):format(entry.signature, name) or ("<function %s>"):format(name)
+  end
+end
+
 ---@param repl Repl
 ---@param what any  nil: the prompt itself
 function M.show(repl, what)

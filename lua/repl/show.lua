@@ -1,4 +1,5 @@
 --- Values as the prompt prints them: sorted, indented, cycles named, secrets masked, lists of records as tables. Pure: text in, text out.
+--- Whatever a value's metatable does, it is printed; nothing in it steers a terminal.
 local columns = require "ui.table"
 local secret = require "secret"
 local unknown = require "unknown"
@@ -6,10 +7,12 @@ local unknown = require "unknown"
 local M = {}
 
 local DEPTH <const> = 12          -- tables within tables that are shown
+local MEMBERS <const> = 500000    -- members that are shown in all: a table can hold another many times
 local CELL <const> = 60           -- characters of a cell
 local LINE <const> = 72           -- characters of a table that stands in one line
+local FEW <const> = 8             -- members of such a table
 local RESERVED <const> = {}
-for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then true until while]]):gmatch "%a+" do
+for word in ([[and break do else elseif end false for function goto if in local nil not or repeat return then until true while]]):gmatch "%a+" do
   RESERVED[word] = true
 end
 local COLOURS <const> = { string = "green", number = "yellow", boolean = "cyan", ["nil"] = "dim" }
@@ -19,31 +22,82 @@ local FIRST <const> = { "name", "Name", "AliasName", "RoleName", "TagKey", "id",
 
 local function plain(_, text) return text end
 
+-- Texts and numbers ----------------------------------------------------------------------------------------------------
+
+-- Characters that are not seen, or turn the order of what is read.
+local UNSEEN <const> = { { 0x80, 0x9F }, { 0xAD, 0xAD }, { 0x200B, 0x200F }, { 0x2028, 0x202E }, { 0x2060, 0x2069 }, { 0xFEFF, 0xFEFF } }
+
+local function is_unseen(code)
+  for _, range in ipairs(UNSEEN) do
+    if code >= range[1] and code <= range[2] then return true end
+  end
+  return false
+end
+
+local ESCAPES <const> = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r" }
+
+local function escape(c) return ESCAPES[c] or ("\\%03d"):format(c:byte()) end
+
+-- What would not be seen as it is, as it would be typed: control characters, bytes that are no UTF-8.
+local function written_out(text)
+  text = text:gsub("[\0-\31\127]", escape)
+  if not text:find "[\128-\255]" then return text end
+  local parts, at = {}, 1
+  while at <= #text do
+    local length, bad = utf8.len(text, at)
+    local last = length and #text or bad - 1
+    parts[#parts + 1] = text:sub(at, last):gsub(utf8.charpattern, function(c)
+      local code = #c > 1 and utf8.codepoint(c)
+      return code and is_unseen(code) and ("\\u{%X}"):format(code) or nil
+    end)
+    if not length then parts[#parts + 1] = escape(text:sub(bad, bad)) end
+    at = length and last + 1 or bad + 1
+  end
+  return table.concat(parts)
+end
+
 -- A string in quotes, as it could be typed.
-local function quoted(text)
-  local shown = text:gsub('[\\"]', "\\%0"):gsub("\n", "\\n"):gsub("\t", "\\t"):gsub("[\0-\8\11-\31\127]", function(c)
-    return ("\\%03d"):format(c:byte())
-  end)
-  return '"' .. shown .. '"'
+local function quoted(text) return '"' .. written_out((text:gsub('[\\"]', "\\%0"))) .. '"' end
+
+-- A number with as many digits as tell it from every other.
+local function number(value)
+  if value ~= value then return "nan" end
+  if math.type(value) == "integer" or value % 1 == 0 and math.abs(value) < 1e15 then return tostring(value) end
+  for digits = 14, 17 do
+    local text = ("%%.%dg"):format(digits):format(value)
+    if tonumber(text) == value then return text:find "[.en]" and text or text .. ".0" end
+  end
+  return tostring(value)   -- inf
+end
+
+-- What a table says of itself by its metatable; nil for one that says nothing, or fails to.
+local function own_words(value)
+  local meta = getmetatable(value)
+  if type(meta) ~= "table" or not rawget(meta, "__tostring") then return nil end
+  local ok, text = pcall(tostring, value)
+  return ok and type(text) == "string" and text or nil
 end
 
 -- A value that is no table to look into; nil for one that is.
-local function scalar(value, paint)
-  local kind = type(value)
+local function scalar(value, options)
+  local kind, paint = type(value), options.paint
   if value == require("json").null then return paint("dim", "null") end
   if kind == "table" and unknown.is(value) then return paint("yellow", (unknown.show(value))) end
   if kind == "string" then return paint(COLOURS.string, quoted(unknown.show(value))) end
-  if kind == "table" then
-    local meta = getmetatable(value)
-    if type(meta) ~= "table" then return nil end
-    if rawget(meta, "__tostring") then return tostring(value) end
-    local service = rawget(meta, "__service")
-    return next(value) == nil and type(service) == "string" and ("<%s: TAB after '%s.' lists what it has>"):format(service, service) or nil
+  if kind == "number" then return paint(COLOURS.number, number(value)) end
+  if kind == "table" or kind == "function" then
+    local described = options.describe(value)
+    if described then return paint("cyan", described) end
   end
+  if kind == "table" then return own_words(value) end
   if kind == "userdata" then return secret.is(value) and paint("dim", "****") or "<userdata>" end
   if kind == "function" or kind == "thread" then return paint("cyan", "<" .. kind .. ">") end
   return paint(COLOURS[kind], tostring(value))
 end
+
+local BARE <const> = { paint = plain, describe = function() return nil end }
+
+-- Tables ---------------------------------------------------------------------------------------------------------------
 
 -- The keys of a table in order, those that have none last.
 local function keys_of(value)
@@ -64,7 +118,7 @@ local function is_list(value)
 end
 
 local function is_record(value)
-  if type(value) ~= "table" or scalar(value, plain) or next(value) == nil then return false end
+  if type(value) ~= "table" or scalar(value, BARE) or next(value) == nil then return false end
   for key in next, value do
     if type(key) ~= "string" then return false end
   end
@@ -80,21 +134,22 @@ end
 -- A cell: texts without quotes; of a table only how much it holds.
 local function cell(value)
   if value == nil then return "" end
-  if type(value) == "string" then return cut((unknown.show(value):gsub("%c", " ")), CELL) end
-  local text = scalar(value, plain)
-  if text then return text end
-  if is_list(value) then return ("{ %d }"):format(#value) end
+  if type(value) == "string" then return cut(written_out(unknown.show(value)), CELL) end
+  local text = scalar(value, BARE)
+  if text then return cut((text:gsub("%s+", " ")), CELL) end
+  if is_list(value) then return ("{ %d }"):format(rawlen(value)) end
   return next(value) == nil and "{}" or "{…}"
 end
 
 -- The fields of records: what names them first.
 local function fields_of(list)
   local seen, nested, names = {}, {}, {}
-  for _, record in ipairs(list) do
+  for i = 1, rawlen(list) do
+    local record = rawget(list, i)
     if not is_record(record) then return nil end
     for name, value in next, record do
       seen[name] = true
-      nested[name] = nested[name] or not scalar(value, plain) or nil
+      nested[name] = nested[name] or type(value) == "table" and not scalar(value, BARE) or nil
     end
   end
   for _, name in ipairs(FIRST) do
@@ -110,14 +165,15 @@ end
 
 -- A list of records as a table with a head, as many fields as fit; nil when it is none.
 local function records(list, width)
-  local names = is_list(list) and #list > 1 and fields_of(list)
+  local names = is_list(list) and rawlen(list) > 1 and fields_of(list)
   if not names then return nil end
   local rows, used = {}, 0
-  for i = 0, #list do rows[i + 1] = {} end
+  for i = 0, rawlen(list) do rows[i + 1] = {} end
   for _, name in ipairs(names) do
-    local column, widest = { name }, columns.width(name)
-    for i, record in ipairs(list) do
-      column[i + 1] = cell(record[name])
+    local column = { written_out(name) }
+    local widest = columns.width(column[1])
+    for i = 1, rawlen(list) do
+      column[i + 1] = cell(rawget(rawget(list, i), name))
       widest = math.max(widest, columns.width(column[i + 1]))
     end
     if used + widest + 3 <= width or used == 0 then
@@ -129,60 +185,64 @@ local function records(list, width)
   return (columns.render(rows):gsub("\n$", ""))
 end
 
-local render
-
 local function label(key, list)
   if list then return "" end
   if type(key) == "string" then return (key:find "^[%a_][%w_]*$" and not RESERVED[key] and key or "[" .. quoted(key) .. "]") .. " = " end
-  return ("[%s] = "):format(scalar(key, plain) or "table")
+  return ("[%s] = "):format(type(key) == "table" and "table" or scalar(key, BARE))
 end
 
--- The members of a table in one line; nil when they are too long for it, or hold tables that are not small.
-local function one_line(value, keys, list, seen, options)
-  local parts, length = {}, 4
+-- The columns of a text without colours; nil when it has several lines.
+local function columns_of(text)
+  return not text:find("\n", 1, true) and columns.width((text:gsub("\27%[[%d;]*m", ""))) or nil
+end
+
+local render
+
+-- The members of a table, each rendered once; and whether they stand in one line, which those of a small table do.
+local function members_of(value, indent, seen, options)
+  local keys, list, parts = keys_of(value), is_list(value), {}
+  local length = #keys <= FEW and 4
   for i, key in ipairs(keys) do
-    local member = rawget(value, key)
-    local bare = label(key, list) .. render(member, "", seen, options, plain)
-    length = length + columns.width(bare) + 2
-    if length > LINE or bare:find("\n", 1, true) then return nil end
-    parts[i] = label(key, list) .. render(member, "", seen, options, options.paint)
+    if options.left == 0 then
+      parts[i] = "…"
+      return parts, false
+    end
+    options.left = options.left - 1
+    parts[i] = label(key, list) .. render(rawget(value, key), indent .. "  ", seen, options)
+    local width = length and columns_of(parts[i])
+    length = width and length + width + 2 <= LINE and length + width + 2
   end
-  return "{ " .. table.concat(parts, ", ") .. " }"
+  return parts, length
 end
 
-function render(value, indent, seen, options, paint)
-  local text = scalar(value, paint)
-  if text then return text end
-  if seen[value] then return paint("dim", "<the table around it>") end
+function render(value, indent, seen, options)
+  local text = scalar(value, options)
+  if text then return (text:gsub("\n", "\n" .. indent)) end
+  if seen[value] then return options.paint("dim", "<the table around it>") end
   if next(value) == nil then return "{}" end
-  if #seen >= DEPTH then return paint("dim", "{…}") end
+  if #seen >= DEPTH then return options.paint("dim", "{…}") end
   seen[value], seen[#seen + 1] = true, value
-  local keys, list = keys_of(value), is_list(value)
-  text = #keys <= 8 and one_line(value, keys, list, seen, options)
-  if not text then
-    local lines = { "{" }
-    for _, key in ipairs(keys) do
-      lines[#lines + 1] = ("%s  %s%s,"):format(indent, label(key, list), render(rawget(value, key), indent .. "  ", seen, options, paint))
-    end
-    lines[#lines + 1] = indent .. "}"
-    text = table.concat(lines, "\n")
-  end
+  local parts, together = members_of(value, indent, seen, options)
   seen[value], seen[#seen] = nil, nil
-  return text
+  if together then return "{ " .. table.concat(parts, ", ") .. " }" end
+  for i, part in ipairs(parts) do parts[i] = ("%s  %s,\n"):format(indent, part) end
+  return "{\n" .. table.concat(parts) .. indent .. "}"
 end
 
 --- A value as text, without a line's end.
 ---@param value any
----@param options { width: number?, paint: (fun(colour: string, text: string): string)? }?  width: columns for tables of records
+---@param options { width: number?, paint: (fun(colour: string, text: string): string)?, describe: (fun(value: any): string?)? }?
+---  width: columns for tables of records; describe: what stands for a function or a table of the library
 ---@return string
 function M.render(value, options)
-  options = { width = options and options.width or math.huge, paint = options and options.paint or plain }
-  if type(value) == "string" and value:find("\n", 1, true) then return (unknown.show(value):gsub("\n$", "")) end
-  if type(value) == "table" and not scalar(value, plain) then
+  options = { width = options and options.width or math.huge, paint = options and options.paint or plain, left = MEMBERS,
+    describe = options and options.describe or BARE.describe }
+  if type(value) == "string" and value:find("\n", 1, true) and utf8.len(value) then return (unknown.show(value):gsub("\n$", "")) end
+  if type(value) == "table" and not scalar(value, options) then
     local text = records(value, options.width)
     if text then return text end
   end
-  return render(value, "", {}, options, options.paint)
+  return render(value, "", {}, options)
 end
 
 --- The first lines of a text, each cut to a width, colours left out of the count.
