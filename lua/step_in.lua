@@ -34,6 +34,13 @@ function M.asked(arguments)
   return false
 end
 
+-- When the journal of the run says that something was changed, be it by hand.
+local function changed_at(here)
+  local runs = require "runs"
+  local run = here.run_id and runs.read(runs.directory(here.journal), here.run_id)
+  return run and require("engine.journaled").changed_at(run.entries) or nil
+end
+
 -- Opens the prompt, and gives the terminal back to the run.
 local function open(here, stop)
   local repl, tasks = here.repl, here.session.tasks
@@ -41,6 +48,7 @@ local function open(here, stop)
   local ok, go_on = pcall(repl.step_in, repl, stop)
   here.door:prompt_over()
   if not ok then error(go_on, 0) end
+  if stop.writes then stop.changed_at = changed_at(here) end
   if go_on then here.progress:resume(tasks) end
   return go_on
 end
@@ -53,6 +61,7 @@ function M.options(common, here)
   local output = here.output
   local at_terminal = output.terminal.is_terminal "stdin" and output.terminal.is_terminal "stderr" and not output.json
   if not (common.on_error or at_terminal) then return nil end
+  here.journal = common.journal
   return { on_error = common.on_error ~= nil, open = function(stop)
     if not here.repl then
       local reader, interactive = require("repl.reader").new(output)

@@ -1,6 +1,7 @@
 -- Where a recipe stops for somebody: at what fails, and at break(). What is seen there, what is made anew, and that nothing is made twice.
 local file = require "file"
 local operator = dofile "tests/operator.lua"
+local outside = dofile "tests/outside.lua"
 local source = require "source"
 
 local HEAD <const> = 'return { api = 1, summary = "x", args = { { "cluster", "which" } }, touches = { "cloud", "iam", "kms" }, run = function(arg)\n'
@@ -261,4 +262,156 @@ test["what is under way is never seen: neither the library's variables nor its l
     end
     return false
   end, { faults = limit() })
+end
+
+test["whichever request of a run is refused once, gone on with it makes all of it, and nothing twice"] = function()
+  local function run(faults)
+    local who, stops = operator.open(), 0
+    who.simulation.faults = faults
+    local operations, seen = {}, {}
+    who.simulation.on_request = function(entry)
+      local name = entry.service .. entry.operation
+      if entry.service ~= "cloud" and not seen[name] then operations[#operations + 1], seen[name] = entry, true end
+    end
+    local report, status = operator.run(who, "console", { arguments = { enable = true }, steps = true, stop = { on_error = true, open = function()
+      stops = stops + 1
+      return stops < 4
+    end } })
+    return { operations = operations, stops = stops, status = status, report = report, who = who }
+  end
+  local whole, stopped_at = run {}, 0
+  test.truthy(#whole.operations > 12)
+  for _, entry in ipairs(whole.operations) do
+    local result = run { { kind = "error", service = entry.service, operation = entry.operation, region = entry.region, count = 1, status = 403,
+      code = "AccessDeniedException" } }
+    stopped_at = stopped_at + result.stops
+    test.equal({ entry.operation, result.status, result.report.run.status }, { entry.operation, 0, "done" })
+    for _, region in ipairs { "us-east-1", "us-west-2", "eu-west-1" } do
+      test.equal(#result.who.simulation.state.aws[operator.ACCOUNT].kms[region].keys, 1)
+    end
+  end
+  test.truthy(stopped_at >= 7)
+end
+
+-- The program, at a terminal that moves no cursor ----------------------------------------------------------------------------
+
+local MINE <const> = HEAD .. ROLE .. KEYS .. "  say('done with ' .. #keys)\nend }\n"
+
+--- Types these lines at `cmek ARGUMENTS`, where $D/mine.lua is a recipe; `after` is a shell command that follows.
+local function typed(arguments, lines, options)
+  options = options or {}
+  if not os.execute "command -v script >/dev/null" then test.skip "no program `script`" end
+  local directory = options.directory or test.directory()
+  assert(file.write(directory .. "/mine.lua", options.text or MINE))
+  assert(file.write(directory .. "/typed", lines))
+  local result = outside.simulated(("cd $D; TERM=dumb script -qec '$CMEK %s' /dev/null <$D/typed; echo \"status $?\"; %s"):format(arguments,
+    options.after or ""), { directory = directory, sim = options.sim })
+  result.text = result.text:gsub("\r", "")
+  return result
+end
+
+local FAULT <const> = { "--fault", "error service=kms operation=CreateKey region=us-west-2 code=LimitExceededException count=1" }
+
+test["a run that stops shows line and error, lets names be looked at and set, and goes on"] = function()
+  local result = typed("run ./mine.lua --cluster orders --on-error=repl", "y\nregion.name\n:locals\n:where\n:where 2\n#cluster.regions\n:continue\n",
+    { sim = FAULT })
+  test.contains(result.text, "stopped at ./mine.lua:6, while doing what was planned\n  6 |     return ensure(\"key\", want)\n"
+    .. "    |            ^^^^^^\nkms CreateKey us-west-2: 400 LimitExceededException")
+  test.contains(result.text, 'mine.lua:6 write> "us-west-2"\n')
+  test.matches(result.text, "\nwant +=")
+  test.contains(result.text, '→ 1  ./mine.lua:6  return ensure("key", want)\n  2  ./mine.lua:4  local keys = task.map')
+  test.contains(result.text, "→ 2  ./mine.lua:4")
+  test.contains(result.text, "write> 3\n")
+  test.contains(result.text, "done with 3")
+  test.contains(result.text, "Done: 4 created")
+  test.contains(result.text, "status 0")
+  test.equal(result:writes "CreateKey", 4)   -- with the one that was refused
+end
+
+test["before the plan is agreed to, the prompt of a run only reads; what runs, writes and is journaled after"] = function()
+  local CREATE <const> = "kms.create_alias { region = 'us-east-1', AliasName = 'alias/mine', TargetKeyId = kms.list_keys { region = 'us-east-1' }"
+    .. ".Keys[1].KeyId }\n"
+  local lines = { "kms.create_key { region = 'us-east-1' }\n:allow-writes\n:continue\n:continue\n", "y\n", ":continue\n",
+    CREATE .. ":continue\n" }
+  local result = typed("run ./mine.lua --cluster orders", table.concat(lines), { text = HEAD .. "  break()\n" .. ROLE .. KEYS .. "  break()\nend }\n",
+    after = "cat state/*runs/*.jsonl" })
+  test.contains(result.text, "mine.lua:2 read> cmek: door: kms CreateKey is a write, and this command may only read\nnext: :continue")
+  test.contains(result.text, "what this prompt may write is what its run may")
+  test.matches(result.text, "mine%.lua:9 write> ")
+  test.equal({ result:writes "CreateAlias", result:writes "CreateKey" }, { 4, 3 })
+  test.matches(result.text, '"operation":"CreateAlias"[^\n]*alias/mine')
+  test.contains(result.text, "status 0")
+end
+
+test["after :quit the run is unfinished and resume finishes it"] = function()
+  local result = typed("run ./mine.lua --cluster orders --on-error=repl", "y\n:quit\n", { sim = FAULT,
+    after = "$CMEK resume --yes; echo \"resumed $?\"; $CMEK runs" })
+  test.contains(result.text, "next: remove what is not needed")
+  test.contains(result.text, "status 5")
+  test.contains(result.text, "resumed 0")
+  test.equal(result:writes "CreateKey", 4)
+end
+
+test["what was made by hand at the prompt counts as made by the run"] = function()
+  local result = typed("run ./mine.lua --cluster orders --on-error=repl", "y\niam.create_role { RoleName = 'mine', "
+    .. "AssumeRolePolicyDocument = policy.json(call[2].trust) }.Role.RoleName\n:quit\n",
+    { sim = { "--fault", "error service=iam operation=CreateRole code=LimitExceeded count=1 message=no more" } })
+  test.contains(result.text, '"mine"')
+  test.contains(result.text, "unfinished (run ")
+  test.contains(result.text, "status 5")
+end
+
+test["a prompt that is killed leaves a run that resume finishes"] = function()
+  if not os.execute "command -v script >/dev/null" then test.skip "no program `script`" end
+  local directory = test.directory()
+  assert(file.write(directory .. "/mine.lua", MINE))
+  local result = outside.simulated([[cd $D; mkfifo in
+    TERM=dumb script -qefc 'echo $$ >pid; exec $CMEK run ./mine.lua --cluster orders --on-error=repl' screen <in >/dev/null & exec 3>in; echo y >&3
+    until grep -q 'write>' screen; do sleep 0.05; done
+    kill -9 $(cat pid); wait; $CMEK resume --yes; echo "resumed $?"; $CMEK runs]], { directory = directory, sim = FAULT })
+  test.contains(result.text, "resumed 0")
+  test.matches(result.output, "mine%.lua +orders +done")
+  test.equal(result:writes "CreateKey", 4)
+end
+
+test["where nobody could answer it is refused before anything is asked, and break() is passed over with a word"] = function()
+  local directory = test.directory()
+  assert(file.write(directory .. "/mine.lua", HEAD .. "  break()\n" .. ROLE .. "end }\n"))
+  local function refused(arguments, words)
+    local result = outside.simulated("cd $D; $CMEK " .. arguments .. " </dev/null", { directory = directory })
+    test.equal({ arguments, result.status, #result.log }, { arguments, 2, 0 })
+    test.contains(result.text, words)
+  end
+  refused("run ./mine.lua --cluster orders --on-error=repl --yes", "--yes is for where nobody sits")
+  refused("destroy ./mine.lua --cluster orders --on-error=repl --confirm orders", "--confirm is for where nobody sits")
+  refused("plan ./mine.lua --cluster orders --on-error=repl --json", "beside --json there is no place for one")
+  refused("verify ./mine.lua --cluster orders --on-error=rpl", "--on-error takes repl, not 'rpl'; did you mean repl?")
+  refused("resume --on-error=prompt", "--on-error takes repl, not 'prompt'")
+  local result = outside.simulated("cd $D; $CMEK run ./mine.lua --cluster orders --yes </dev/null", { directory = directory })
+  test.equal(result.status, 0)
+  test.contains(result.errors, "warning: ./mine.lua:2: break() is passed over: nobody sits at a terminal\n")
+  test.equal(select(2, result.errors:gsub("passed over", "")), 1)
+end
+
+test["through a pipe a plan stops as well, and ends with its error where the lines end"] = function()
+  local directory = test.directory()
+  assert(file.write(directory .. "/mine.lua", HEAD .. "  local cluster = read('cluster', arg.cluster)\n  return cluster.regons[1]\nend }\n"))
+  local function plan(lines)
+    assert(file.write(directory .. "/lines", lines))
+    return outside.simulated("cd $D; $CMEK plan ./mine.lua --cluster orders --on-error=repl <lines", { directory = directory })
+  end
+  local result = plan "cluster.name\ncluster.regions[1].name\n"
+  test.equal({ result.status, result.output }, { 1, '"orders"\n"us-east-1"\n' })
+  test.contains(result.errors, "stopped at ./mine.lua:3, while planning\n./mine.lua:3: field 'regons' is nil here, and has no fields\n  3 |   return")
+  test.contains(result.errors, "nothing can be repeated here")
+  result = plan ":continue\ncluster.name\n"
+  test.equal({ result.status, result.output }, { 1, "" })
+  test.contains(result.errors, "there is nothing to repeat: it is this line of the recipe that failed")
+  outside.plain(result.text)
+end
+
+test["the words of a stopped prompt are for where a recipe has stopped"] = function()
+  local result = outside.simulated "echo ':continue' | $CMEK repl"
+  test.equal(result.status, 1)
+  test.contains(result.errors, ":continue is for where a recipe has stopped, and none has\nnext: cmek help on-error")
 end

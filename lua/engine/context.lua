@@ -35,7 +35,7 @@ local DELAYS <const> = { 1, 2, 4, 5 }   -- then 5 again
 function M.new(options)
   return setmetatable({
     session = options.session, tasks = options.session.tasks, clock = options.session.clock, mode = options.mode,
-    run_id = options.run_id, listener = options.listener, reads = {}, wrote = false, seen = {}, warned = {},
+    run_id = options.run_id, listener = options.listener, reads = {}, ways = {}, wrote = false, seen = {}, warned = {},
     scopes = setmetatable({}, { __mode = "k" }), clusters = {},
   }, Context)
 end
@@ -49,14 +49,15 @@ end
 
 --- Starts a read that others will share, unless it has been started.
 ---@param key string        what is read
----@param fn fun(): any
+---@param fn (fun(): any)?  nil: as it was started before
 function Context:begin(key, fn)
-  if not self.reads[key] then self.reads[key] = self.tasks.spawn(fn) end
+  self.ways[key] = fn or self.ways[key]
+  if not self.reads[key] then self.reads[key] = self.tasks.spawn(self.ways[key]) end
 end
 
 --- A read that is made once in a run: its value, or what it raised.
 ---@param key string
----@param fn fun(): any
+---@param fn (fun(): any)?  nil: it was started before
 ---@return any
 function Context:once(key, fn)
   self:begin(key, fn)

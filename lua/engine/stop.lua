@@ -19,6 +19,7 @@
 ---@field phase "plan"|"do"|"verify"|"destroy"
 ---@field writes boolean           the run may write
 ---@field told boolean             what has failed was told when its step did
+---@field changed_at number?      when something was last changed by the run, or by who looked; seconds since the epoch
 local Stops = { __name = "engine.Stops" }
 Stops.__index = Stops
 
@@ -57,9 +58,10 @@ function Stops:stop(stop)
   stop.phase, stop.writes, stop.told = engine.phase, engine.phase == "do", stop.raised ~= nil and self.told[stop.raised] == true
   local live = frames.of(task.threads(engine.session.tasks), self:sources())
   stop.frames = table.move(live, 1, #live, #(stop.frames or {}) + 1, stop.frames or {})
-  if self.open(stop) then return true end
-  self.over = true
-  return false
+  local go_on = self.open(stop)
+  if stop.changed_at then engine.context.wrote, engine.context.changed_at = true, stop.changed_at end
+  self.over = not go_on
+  return go_on
 end
 
 -- Errors -----------------------------------------------------------------------------------------------------------------
