@@ -97,3 +97,11 @@ test["a run whose laptop was closed for hours finds everything done, and makes n
   local again, status = fakes.run(world, "console", { arguments = { enable = true }, confirm = "orders", entries = journal })
   test.equal({ status, again.error, fakes.count(world, "enable_cmek"), #again.handover.region_specs }, { 0, nil, 1, 3 })
 end
+
+test["a run that found the Cloud at it and waited does not say that there was nothing to do"] = function()
+  local result = outside.simulated([["$CMEK" run console --cluster orders --enable --yes --confirm orders >/dev/null 2>&1 &
+    n=0; until "$CMEK" exec $D/asked.lua 2>/dev/null | grep -q asked || [ $n -gt 100 ]; do n=$((n+1)); sleep 0.1; done
+    "$CMEK" run enable --cluster orders --yes; "$CMEK" run enable --cluster orders --yes; wait]], { sim = { "--enabling", "3" } })
+  local first, second = result.output:match "Done: what was under way was waited for %(run [%w-]+%)()", result.output:match "()Nothing to do"
+  test.truthy(first and second and first < second, result.text)
+end

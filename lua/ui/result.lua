@@ -54,9 +54,18 @@ function M.failure(failure)
   return table.concat(lines, "\n") .. require("explain").text(failure) .. "\n"
 end
 
+-- Whether something was under way already, and the run has waited for it.
+local function has_waited(report)
+  for _, step in ipairs(report.steps) do
+    if step.action == "none" and text(step.reason) ~= "" then return true end
+  end
+  return false
+end
+
 local function sum(report)
   local summary = report.summary
   if summary.create + summary.change + summary.delete == 0 then
+    if has_waited(report) then return ("Done: what was under way was waited for (run %s)\n"):format(report.run.id) end
     return require("ui.plan").calm(summary)
   end
   return ("Done: %d created, %d changed, %d deleted (run %s)\n"):format(summary.create, summary.change, summary.delete, report.run.id)
