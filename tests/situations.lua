@@ -136,7 +136,7 @@ M.CASES = {
   { "cmek.in-use", enabled = true, state = by_hand, run = PLAN, answers = "y\n",
     mended = PLAN .. " --role arn:aws:iam::210987654321:role/by-hand" },
   { "cmek.revoked", enabled = true, state = revoked, run = ENABLE, answers = "y\n", printed = true },
-  { "revoke.shared", enabled = true, state = shared, run = "cmek plan revoke --cluster orders-one" },
+  { "cluster.shared", enabled = true, state = shared, run = "cmek plan revoke --cluster orders-one" },
   { "cmek.regions", state = grown, run = ENABLE, mended = true, answers = "y\n" },
   { "layout.wrong", run = "cmek plan console --cluster orders-one --layout shared:eu-west-9" },
   { "cmek.swapped", run = "cmek plan enable --cluster orders-one --key arn:aws:iam::210987654321:role/x" },

@@ -295,7 +295,7 @@ for _, case in ipairs {
     let_name(who, case[2](who))
     local order = writes(who)
     local report, status = run(who, "revoke")
-    test.equal({ status, report.error.situation }, { 1, "revoke.shared" })
+    test.equal({ status, report.error.situation }, { 1, "cluster.shared" })
     test.contains(report.error.message, "cluster orders-one uses arn:aws:")
     untouched(who, order)
   end

@@ -112,3 +112,20 @@ test["the same keys anew: KMS rotates a primary once, and its replicas with it"]
   for _, line in ipairs(log) do found = found + (line:find("kms RotateKeyOnDemand", 1, true) and 1 or 0) end
   test.equal(found, 1)
 end
+
+test["a key that two clusters share: the one whose it is rotates away from it and leaves it be; the other is told why it cannot"] = function()
+  local who = open("console", "own")
+  local of = {}
+  for _, cluster in ipairs(who.simulation.state.cloud.clusters) do of[cluster.name] = cluster end
+  local infos = {}
+  for _, info in ipairs(of.orders.cmek.region_infos) do infos[#infos + 1] = info.region == "us-east-1" and info or nil end
+  of["orders-one"].cmek = require("json").decode(require("json").encode { status = "ENABLED", region_infos = infos })
+  for recipe, arguments in pairs { rotate = {}, ["add-region"] = { add = { "eu-central-1=3", "ap-southeast-2=3" } } } do
+    arguments.cluster = "orders-one"
+    local ok, raised = pcall(operators.run, who, recipe, { arguments = arguments })
+    test.equal({ recipe, ok, raised.situation, raised.commands }, { recipe, false, "cluster.shared", { "cmek status" } })
+    test.contains(raised.message, "belongs to another cluster, " .. operators.CLUSTER.id)
+  end
+  done(who)
+  test.equal({ key_of(who, "us-east-1", 1).KeyState, key_of(who, "us-east-1", 2).KeyState }, { "Enabled", "Enabled" })
+end

@@ -77,6 +77,10 @@ local function owned(context, cluster, region, uri)
   local key = keys.owned(context, region, uri, cluster)
   if not key then return nil, ("the cluster uses %s in %s, and KMS shows no such key"):format(uri, region) end
   local foreign = keys.foreign(key, cluster)
+  if foreign and key.tags[names.TAG_CLUSTER] then
+    return nil, ("the cluster uses %s in %s, and that key belongs to another cluster, %s (tag %s)"):format(uri, region, key.tags[names.TAG_CLUSTER],
+      names.TAG_CLUSTER), "cluster.shared"
+  end
   if foreign then
     return nil, ("the cluster uses %s in %s: %s (cmek run adopt --cluster %s)"):format(uri, region, foreign, cluster.name), "cmek.in-use"
   end
@@ -376,6 +380,7 @@ local function judge(engine, cluster, found)
     local facts = first.have and { key = first.have.arn, region = first.region, state = first.have.state } or {}
     facts.restore = "cmek run restore --cluster " .. require("quote")(cluster.name)
     facts.name, facts.keys, facts.region, facts.said = cluster.name, first.uri, first.region, first.fault
+    facts.uses = first.fault
     failure.raise({ code = "precondition", service = "cloud", what = ("rotating the keys of cluster %s"):format(cluster.name),
       message = table.concat(wrong, "\n") }, first.situation, facts)
   end

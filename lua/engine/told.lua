@@ -100,10 +100,11 @@ end
 
 -- Roles --------------------------------------------------------------------------------------------------------------
 
-local function role(engine, want, have, check)
+local function role(engine, want, have, check, reason)
   if not have or check ~= "owner" or not have.arn or have.unreadable.tags then return nil end
   local owner = have.tags[names.TAG_CLUSTER]
   if owner == want.cluster.id then return nil end
+  if owner and want.arn and not engine.given.role then return "cluster.shared", { uses = reason } end   -- the one that the cluster uses
   local facts = { arn = have.arn, owner = owner, other_role = with_others(engine, { role = want.name:sub(1, 60) .. "-2" }) }
   return owner and "iam.role-of-another-cluster" or "iam.role-foreign", facts
 end
@@ -122,7 +123,7 @@ end
 -- Revocations --------------------------------------------------------------------------------------------------------
 
 local function revocation(engine, _, have, check, reason)
-  if check == "shared" then return "revoke.shared", { uses = reason } end
+  if check == "shared" then return "cluster.shared", { uses = reason } end
   if check == "policy" and have.policy and #policies.orphans(have.policy) > 0 then
     local facts = { key = have.arn, region = have.region }
     return orphan(engine, have, facts), facts

@@ -85,8 +85,8 @@ return {
     evidence = "{said}",
     next = "let it to its keys again, then send support the text that this prints", commands = { "{restore}" } },
 
-  { id = "revoke.shared", title = "another cluster uses the same key or role",
-    cause = "whoever takes a key or a role from one cluster takes it from all that use it, and they would stop as well",
+  { id = "cluster.shared", title = "another cluster uses the same key or role",
+    cause = "who takes or changes a key or a role of one cluster does so to all that use it: cmek looks after those that are one cluster's alone",
     evidence = "{uses}",
     next = "give each cluster a role and keys of its own; what each has is shown by", commands = { "cmek status" } },
 

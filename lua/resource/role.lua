@@ -166,7 +166,8 @@ function M.foreign(context, want, have)
     return ("the tags of %s may not be read, so it cannot be said whose it is: allow iam:ListRoleTags on it"):format(have.arn)
   end
   if owner then
-    return ("%s belongs to another cluster, %s (tag %s): name another role with --role"):format(have.arn, owner, names.TAG_CLUSTER)
+    return ("%s belongs to another cluster, %s (tag %s)%s"):format(have.arn, owner, names.TAG_CLUSTER,
+      want.arn and "" or ": name another role with --role")
   end
   return ("%s was not made by cmek (it has no tag %s): it is left alone until it is adopted%s"):format(have.arn, names.TAG_CLUSTER,
     want.arn and existing.advice(want.cluster, { name = want.name }) or ", or name another role with --role")
