@@ -19,7 +19,7 @@ static const luaL_Reg functions[] = {
   /* vault.request{method=, mount=, path=, namespace=, query=, body=, token=, wrap_ttl=, audience=, attempt=, timeout=, session_key=}
    *   -> response | nil, message, kind; audience: whose the secrets of the answer are, "vault" without */
   {"request",       vault_request},
-  {"sign_identity", vault_sign_identity},   /* vault_identity.c */
+  {"sign_identity", vault_sign_identity},   /* vault.sign_identity{url=, region=, …} -> the fields iam_* of a login: vault_identity.c */
   {NULL, NULL}
 };
 

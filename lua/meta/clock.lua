@@ -1,5 +1,6 @@
 ---@meta clock
 -- host/clock.c: door.clock: time, sleep and randomness, of the machine or of a simulated world.
+---@class door.clock
 local clock = {}
 
 --- The time, in seconds since the epoch.
@@ -12,7 +13,7 @@ function clock.sleep(seconds) end
 
 --- Random bytes.
 ---@param count integer
----@return number  bytes
+---@return string  bytes
 function clock.random(count) end
 
 --- Gives a random UUID (RFC 9562, version 4).

@@ -1,5 +1,7 @@
 ---@meta crypto
 -- host/crypto.c: digests, HMAC, random bytes, encodings, constant-time compare; AES-GCM and RSA for the simulated services and for wrapping.
+---@class crypto.Key: userdata  of RSA, with its private half
+
 local crypto = {}
 
 --- SHA-1.
@@ -23,10 +25,10 @@ function crypto.hmac_sha256(key, text) end
 ---@return string  n bytes
 function crypto.random(n) end
 
---- Gives boolean, in a time that tells nothing of where they differ.
----@param a string|userdata
----@param b string|userdata
----@return boolean  boolean, in a time that tells nothing of where they differ
+--- Whether two are equal, in a time that tells nothing of where they differ.
+---@param a string|secret.Secret
+---@param b string|secret.Secret
+---@return boolean
 function crypto.equal(a, b) end
 
 --- Bytes as lower-case digits.
@@ -49,17 +51,17 @@ function crypto.base64(bytes) end
 ---@return string  text without padding
 function crypto.base64url(bytes) end
 
---- Only what base64 itself writes.
+--- The bytes of base64; nil for what base64 itself would not write.
 ---@param text string
 ---@return string?  bytes | nil
 function crypto.unbase64(text) end
 
---- A-Z a-z 0-9 - . _ ~ stay.
+--- A text percent-encoded; A-Z a-z 0-9 - . _ ~ stay.
 ---@param text string
 ---@return string  text
 function crypto.percent_encode(text) end
 
---- What is no %XX stays.
+--- A text percent-decoded; what is no %XX stays.
 ---@param text string
 ---@return string  text
 function crypto.percent_decode(text) end
@@ -68,7 +70,7 @@ function crypto.percent_decode(text) end
 ---@param key string
 ---@param iv string
 ---@param plaintext string
----@param aad string
+---@param aad string?
 ---@return string  ciphertext .. tag
 function crypto.aes_gcm_seal(key, iv, plaintext, aad) end
 
@@ -76,11 +78,11 @@ function crypto.aes_gcm_seal(key, iv, plaintext, aad) end
 ---@param key string
 ---@param iv string
 ---@param sealed string
----@param aad string
+---@param aad string?
 ---@return string?  plaintext | nil
 function crypto.aes_gcm_open(key, iv, sealed, aad) end
 
---- RFC 5649, keys of 32 bytes.
+--- Wraps a key by AES-KWP (RFC 5649); the wrapping key has 32 bytes.
 ---@param key string
 ---@param bytes string
 ---@return string  wrapped
@@ -94,15 +96,15 @@ function crypto.aes_kwp_unwrap(key, wrapped) end
 
 --- A new RSA key.
 ---@param bits integer
----@return any  key
+---@return crypto.Key
 function crypto.rsa_generate(bits) end
 
 --- The public key as DER (SubjectPublicKeyInfo).
----@param key string
+---@param key crypto.Key
 ---@return string  DER (SubjectPublicKeyInfo)
 function crypto.rsa_public(key) end
 
---- Hash: "sha1", "sha256".
+--- Encrypts by RSA-OAEP with a public key.
 ---@param der string
 ---@param bytes string
 ---@param hash string
@@ -110,7 +112,7 @@ function crypto.rsa_public(key) end
 function crypto.rsa_oaep_wrap(der, bytes, hash) end
 
 --- Unwraps what rsa_oaep_wrap made.
----@param key string
+---@param key crypto.Key
 ---@param wrapped string
 ---@param hash string
 ---@return string?  bytes | nil

@@ -3,8 +3,8 @@
 local door = {}
 
 --- A door; the last three are of simulation alone.
----@param options table  {user_agent=, world=, yes=, confirm=}
----@return any  door
+---@param options { user_agent: string?, world: table?, yes: boolean?, confirm: string? }
+---@return door.Door
 function door.new(options) end
 
 --- What an operation does.
@@ -19,12 +19,18 @@ function door.effect(service, operation, dry_run) end
 function door.services() end
 
 ---@class door.Door
+---@field clock door.clock
+---@field http door.http
+---@field aws door.aws
+---@field cloud door.cloud
+---@field vault door.vault
+---@field identity door.identity
 local Door = {}
 
 --- Before seal.
 ---@param service string
 ---@param url string
----@param options table?  {signing_region=, transport={...}
+---@param options { signing_region: string?, transport: table? }?
 function Door:endpoint(service, url, options) end
 
 --- Opens that region's own hosts.
@@ -35,11 +41,11 @@ function Door:region(name) end
 function Door:seal() end
 
 --- Only these from here on; it can only shrink.
----@param options table  {"kms", "iam.GetRole"}
+---@param options string[]  {"kms", "iam.GetRole"}
 function Door:touches(options) end
 
 --- Where writes are written down.
----@param journal any
+---@param journal journal.Journal
 function Door:record(journal) end
 
 --- A line of the caller's own, with the time.
@@ -52,22 +58,22 @@ function Door:session_key() end
 
 --- Asks for the right to write.
 ---@param question string
----@return boolean?  true | nil, reason
+---@return true?
 ---@return string? message
 function Door:permit_writes(question) end
 
 --- Asks whether what cannot be undone may be done.
 ---@param text string
 ---@param name string
----@return boolean?  true | nil, reason
+---@return true?
 ---@return string? message
 function Door:permit_irreversible(text, name) end
 
 --- Asks whether something may be deleted.
 ---@param text string
 ---@param name string
----@param whose string
----@return boolean?  true | nil, reason
+---@param whose string?  "the cluster's name" without
+---@return true?
 ---@return string? message
 function Door:permit_deletion(text, name, whose) end
 

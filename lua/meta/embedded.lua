@@ -8,7 +8,7 @@ local embedded = {}
 function embedded.source(path) end
 
 --- The paths that begin so, sorted.
----@param prefix string
+---@param prefix string?
 ---@return string[]
 function embedded.list(prefix) end
 

@@ -5,23 +5,23 @@ local file = {}
 --- A file as a text.
 ---@param path string
 ---@param max_bytes integer?
----@return string?  text | nil, message
+---@return string?
 ---@return string? message
 function file.read(path, max_bytes) end
 
 --- A file's lines; values of these names come as secrets.
 ---@param path string
----@param names string[]  {names}
+---@param names string[]
 ---@param audience string
----@return table?  list of string | {name=, value=<secret>, indent=} | nil, message
+---@return (string|{ name: string, value: secret.Secret, indent: string })[]?
 ---@return string? message
 function file.lines(path, names, audience) end
 
 --- A JSON file; members of these names come as secrets.
 ---@param path string
----@param names string[]  {names}
+---@param names string[]
 ---@param audience string
----@return any  value whose members of these names are secrets | nil, message
+---@return any value  its members of these names are secrets; nil: it cannot be read
 ---@return string? message
 function file.json(path, names, audience) end
 
@@ -29,14 +29,14 @@ function file.json(path, names, audience) end
 ---@param path string
 ---@param text string
 ---@param mode integer?
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function file.write(path, text, mode) end
 
 --- Writes a JSON file with the secrets of SSO in clear, mode 0600.
 ---@param path string
 ---@param value any
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function file.write_json(path, value) end
 
@@ -44,14 +44,14 @@ function file.write_json(path, value) end
 ---@param path string
 ---@param text string
 ---@param mode integer?
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function file.append(path, text, mode) end
 
 --- Makes a directory, with its parents.
 ---@param path string
 ---@param mode integer?
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function file.mkdir(path, mode) end
 
@@ -63,30 +63,31 @@ function file.list(directory) end
 
 --- Whether there is such a file.
 ---@param path string
----@return boolean  boolean
+---@return boolean
 function file.exists(path) end
 
 --- A file or an empty directory.
 ---@param path string
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function file.remove(path) end
 
 --- Renames a file.
 ---@param from string
 ---@param to string
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function file.rename(from, to) end
 
 --- Locks a file, until it is closed.
 ---@param path string
----@return any  lock | nil, "locked by ..."
+---@return file.Lock?
+---@return string? message  "locked by …"
 function file.lock(path) end
 
 --- What kind of file it is, how long, and of when.
 ---@param path string
----@return table?  {size=, mtime=seconds, mode=, kind="file"|"directory"|"other"} | nil, message
+---@return { size: integer, mtime: number, mode: integer, kind: "file"|"directory"|"other" }?
 ---@return string? message
 function file.stat(path) end
 
@@ -97,23 +98,23 @@ function file.stat(path) end
 function file.canonical(path) end
 
 --- The user's home directory.
----@return string?  path | nil
+---@return string?
 function file.home() end
 
 --- Where cmek keeps journals and names.
----@return string?  path | nil, message
+---@return string?
 ---@return string? message
 function file.state_directory() end
 
 --- Where configuration of the user is kept.
----@return string?  path | nil, message
+---@return string?
 ---@return string? message
 function file.config_directory() end
 
 ---@class file.Lock
 local Lock = {}
 
---- close.
+--- Gives the lock back.
 function Lock:close() end
 
 return file

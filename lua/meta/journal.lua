@@ -4,27 +4,27 @@ local journal = {}
 
 --- The file must not exist.
 ---@param path string
----@return any  journal | nil, message
+---@return journal.Journal?
 ---@return string? message
 function journal.create(path) end
 
 --- After the lines of text.
 ---@param path string
 ---@param text string
----@return any  journal | nil, message
+---@return journal.Journal?
 ---@return string? message
 function journal.continue(path, text) end
 
 --- Over {append=, sync=}, for simulation.
 ---@param sink table
 ---@param text string?
----@return any  journal
+---@return journal.Journal
 function journal.over(sink, text) end
 
 --- The entries of a journal, and the length of its whole lines.
 ---@param text string
----@return table?  entries, length of the whole lines | nil, message
----@return string? message
+---@return table[]? entries
+---@return integer|string length  of the whole lines; or the message
 function journal.read(text) end
 
 ---@class journal.Journal
@@ -35,12 +35,12 @@ local Journal = {}
 function Journal:append(table) end
 
 --- Puts the queued lines on disk.
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function Journal:sync() end
 
 --- Closes the journal.
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function Journal:close() end
 

@@ -4,8 +4,8 @@ local material = {}
 
 --- Wraps material for an import into KMS; both are in base64, as the services write them.
 ---@param public_key string
----@param secret userdata
----@return any  secret for AWS | nil, message
+---@param secret secret.Secret
+---@return secret.Secret?  for AWS
 ---@return string? message
 function material.wrap(public_key, secret) end
 

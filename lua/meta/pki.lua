@@ -7,7 +7,7 @@ local pki = {}
 ---@param pem string
 ---@param text string
 ---@param signature string
----@return boolean  boolean
+---@return boolean
 function pki.verify(algorithm, pem, text, signature) end
 
 --- What stands in a certificate.
@@ -18,7 +18,7 @@ function pki.certificate(pem) end
 --- Whether the authority's key has signed it.
 ---@param pem string
 ---@param authority string
----@return boolean  boolean
+---@return boolean
 function pki.issued(pem, authority) end
 
 return pki

@@ -4,7 +4,7 @@ local server = {}
 
 --- A server on loopback.
 ---@param options table  {handler=, port=, tls={cert=, key=, clients=}}
----@return any  server
+---@return server.Server
 function server.new(options) end
 
 ---@class server.Server
@@ -12,7 +12,9 @@ local Server = {}
 
 --- Serves until its child has ended, the time has passed, or a signal came.
 ---@param options table  {child=, seconds=}
----@return string?  "child"|"seconds"|"signal", status|nil|number, failure|nil
+---@return "child"|"seconds"|"signal" ended  what ended it
+---@return integer? status  of the child, or the signal's number
+---@return string? failure
 function Server:run(options) end
 
 --- Ends the server.

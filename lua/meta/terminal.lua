@@ -4,38 +4,38 @@ local terminal = {}
 
 --- Whether a stream is a terminal.
 ---@param name "stdin"|"stdout"|"stderr"
----@return boolean  boolean
+---@return boolean
 function terminal.is_terminal(name) end
 
 --- Columns of the terminal.
----@return number  columns
+---@return integer  columns
 function terminal.width() end
 
 --- Lines of the terminal.
----@return number  lines
+---@return integer  lines
 function terminal.height() end
 
 --- Reads a line; nil at the end of input, or at a signal.
 ---@param prompt string?
----@return string?  text | nil
+---@return string?
 function terminal.read_line(prompt) end
 
 --- Reads a secret, with the echo off.
 ---@param prompt string
 ---@param audience string
----@return any  secret | nil, message
+---@return secret.Secret?
 ---@return string? message
 function terminal.read_hidden(prompt, audience) end
 
 --- Writes to stdout.
 ---@param text string
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function terminal.write(text) end
 
 --- Writes to stderr.
 ---@param text string
----@return boolean?  true | nil, message
+---@return true?
 ---@return string? message
 function terminal.write_error(text) end
 
