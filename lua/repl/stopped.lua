@@ -10,7 +10,8 @@ local show = require "repl.show"
 
 local M = {}
 
-local WIDTH <const> = 72   -- columns of a value in a list
+local LEAST <const> = 20                    -- columns of a value in a list, at the least
+local AROUND <const> = "(from around it)"   -- what an upvalue is
 
 ---@param stop engine.Stop
 ---@return repl.Stopped
@@ -112,17 +113,21 @@ function Stopped:choose(number)
 end
 
 -- A value in one line.
-local function short(value)
+local function short(value, width)
   local text = show.render(value, { width = math.huge }):gsub("%s*\n%s*", " ")
-  return (show.fit(text, WIDTH, 1))
+  return (show.fit(text, width, 1))
 end
 
 --- The variables of the frame and what they hold, a line each.
+---@param width number  columns of the terminal
 ---@return string
-function Stopped:locals()
-  local frame, rows = self:frame(), {}
-  for i, variable in ipairs(frame and frame:variables() or {}) do
-    rows[i] = { variable.name, "= " .. short(variable.value), variable.kind == "upvalue" and "(from around it)" or nil }
+function Stopped:locals(width)
+  local frame, rows, longest = self:frame(), {}, 0
+  local variables = frame and frame:variables() or {}
+  for _, variable in ipairs(variables) do longest = math.max(longest, #variable.name) end
+  local room = math.max(LEAST, width - longest - #AROUND - 7)   -- with what stands between them
+  for i, variable in ipairs(variables) do
+    rows[i] = { variable.name, "= " .. short(variable.value, room), variable.kind == "upvalue" and AROUND or nil }
   end
   if #rows == 0 then return "this line has no variables" end
   local text = require("ui.table").render(rows):gsub("\n$", "")

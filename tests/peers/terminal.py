@@ -379,8 +379,78 @@ def pasted():
         sound_end(pane, "after pasting")
 
 
+STEPPED = """return { api = 1, summary = "Role and keys", args = { { "cluster", "which" } }, touches = { "cloud", "iam", "kms" },
+run = function(arg)
+  local cluster, org = read("cluster", arg.cluster), cloud.organization()
+  local role = ensure("role", { cluster = cluster,
+    trust = policy.cross_account { account_id = cluster.account_id, external_id = org.id } })
+  local use = policy.cmek { role = role.arn }
+  task.map(cluster.regions, function(region)
+    return ensure("key", { cluster = cluster, region = region.name, policy = use })
+  end)
+  local word = "blue"
+  break()
+  say("it is " .. word)
+end }
+"""
+REFUSED = ["--fault", "error service=kms operation=CreateKey region=us-west-2 code=LimitExceededException count=1 message=no more keys"]
+
+
+def stepped(text):
+    """The pane without the IDs of requests, which come as the answers come, and the name of its directory."""
+    return re.sub(r"(?<=cmek-pane-)\w{8}", "0" * 8, re.sub("(?<=request )" + broken(HEX * 8 + ["-"] + (HEX * 4 + ["-"]) * 3 + HEX * 12), zeros, text))
+
+
+def stopping():
+    with Pane(100, 60, ["--seed", "1", *REFUSED]) as pane:
+        with open(os.path.join(pane.scratch, "mine.lua"), "w") as f:
+            f.write(STEPPED)
+        pane.send("./cmek run ./mine.lua --cluster orders --on-error=repl", "Enter")
+        pane.wait(r"mine.lua:11 read> *\n*\Z")
+        pane.send(":continue", "Enter")
+        pane.wait(r"\[y/N\] *\n*\Z")
+        pane.send("y", "Enter")
+        pane.wait(r"mine.lua:8 write> *\n*\Z")
+        golden("on-error", stepped(pane.text(history=True)))
+        pane.send("C-l")
+        for line, answer in ((":where", r"2  ./mine.lua:7 .*"), (":locals", r"use +=.*"), ("region.name", '"us-west-2"'), ("call[1]", '"key"'),
+                             ("nosuch", r"\^+"), (":where 2", "→ 2 .*"), ("arg", '{ cluster = "orders" }')):
+            pane.send(line, "Enter")
+            pane.wait(re.escape(line) + r"\n[^\0]*" + answer + r"\nmine.lua:8 write> *\n*\Z")
+        pane.send("clus", "Tab")
+        pane.wait(r"write> cluster *\n*\Z")
+        pane.send(".name", "Enter")
+        pane.wait(r'"orders"\nmine.lua:8 write> *\n*\Z')
+        pane.send("while true do end", "Enter")
+        pane.wait(r"true do end *\n*\Z")
+        pane.send("C-c")
+        pane.wait(r"cancelled\nmine.lua:8 write> *\n*\Z")
+        pane.send(":continue", "Enter")
+        pane.wait(r"mine.lua:11 write> *\n*\Z")
+        pane.send('word = "red"', "Enter")
+        pane.wait(r'"red"\nmine.lua:11 write> *\n*\Z')
+        pane.send(":continue", "Enter")
+        pane.ended()
+        golden("on-error-go-on", stepped(pane.text()))
+        sound_end(pane, "after a run that stopped")
+    with Pane(100, 60, ["--seed", "1", *REFUSED]) as pane:
+        with open(os.path.join(pane.scratch, "mine.lua"), "w") as f:
+            f.write(STEPPED.replace("break()", ""))
+        pane.send("./cmek run ./mine.lua --cluster orders --on-error=repl; echo status $?", "Enter")
+        pane.wait(r"\[y/N\] *\n*\Z")
+        pane.send("y", "Enter")
+        pane.wait(r"mine.lua:8 write> *\n*\Z")
+        pane.send("C-d")
+        pane.wait(r"status 5")
+        pane.ended()
+        check("a run that was left at its prompt says how it is finished", "cmek resume" in pane.text())
+        pane.send("./cmek resume --yes; echo status $?", "Enter")
+        pane.wait(r"status 0")
+        sound_end(pane, "after a run that was left")
+
+
 PARTS = [whole_run, declined, interrupted, lambda: under_way(80, 24, "wide"), lambda: under_way(40, 24, "narrow"), failed, resized,
-         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints, pasted]
+         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints, pasted, stopping]
 for part in PARTS:
     if len(sys.argv) < 3 or part.__name__ in sys.argv[2:]:
         part()
