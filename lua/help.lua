@@ -612,8 +612,9 @@ Testing a recipe
     end
 
     run, plan, verify, destroy { ARG = value, … }   the command with these arguments; run and destroy agree to what is asked. They give
-             the command's document (cmek help json), and with it exit, output, errors (what went to stderr) and requests: what the
-             services were asked. result:count(OPERATION) and result:writes() count them
+             the command's document (cmek help json), and with it exit, output, errors (what went to stderr), requests (what the
+             services were asked; result:count(OPERATION) and result:writes() count them) and services: what they hold afterwards,
+             as cmek sim --state has it, such as result.services.aws["210987654321"].sns["us-east-1"].topics
     equal(got, want), contains(text, part)          what has to be so
 
   What does not hold is told by its line; --traceback adds the calls that led there.
@@ -632,13 +633,17 @@ Writing a recipe
              choices = { … }, min =, max =, like = "role"|"path"|"principal"|"policy"|"tag"|"mount"|"credentials"|
              "region_nodes", required = true }; each is a flag. With a boolean one called drill a run plans, checks, and
              has given up the right to write
-    touches  the services it calls: cloud, iam, kms, sts, tagging, vault
+    touches  the services it calls: cloud, iam, kms, sts, tagging, vault, and others of AWS that aws.call reaches, by the name that they
+             sign with: sns, sqs, events …
 
   Its world: ensure, read, layout, preflight, handover, go_on (the recipe that goes on, with its arguments), task.map, policy,
-  names, wait, say, ask, sorted, resource, the services it touches, and require of policy, names, sorted, of files
-  beside it and of stock recipes. There are no files, no clock, no network and no error handling: state what shall be
-  with ensure; a failed run is run again. A write that it calls itself (iam.tag_role { … }) is a
-  step of the plan, done at every run.
+  names, wait, on_change, say, ask, sorted, resource, the services it touches, aws.call, and require of policy, names, sorted, of
+  files beside it and of stock recipes. There are no files, no clock, no network and no error handling: state what shall be with
+  ensure; a failed run is run again. cmek help NAME says of each what it takes, gives and raises: cmek help aws.call.
+
+  A write that it calls itself (iam.tag_role { … }, aws.call { … }) is a step of the plan, done at every run; in on_change(function() … end)
+  only where something was made or changed before it. One that cannot be done twice, such as a message, is not repeated when a run is
+  taken up: that it was sent stands in the journal, and where its answer was lost cmek resume says so and does not send it again.
 
   Plan and question show the file's path, its SHA-256 and what it touches. --trust lifts the sandbox: the recipe has file, process, json,
   crypto, time, load, pcall and globals of its own; services it reaches as any other recipe does. The journal says so.
@@ -647,9 +652,12 @@ Writing a recipe
   opens a prompt at that line, and so does break() in the recipe (cmek help on-error).
 
   resource { … } describes a kind of its own and gives the name that ensure takes: kind, actions ({ iam = { "TagRole" } },
-  all that its functions call, of services that are touched), name(want), find(want), differences(want, have) (a list of
-  { field =, have =, want = }), create(want); also update(want, have), delete(want, have), ready(have), region(want) and
-  irreversible (why making it cannot be undone). What `want` cannot know before the run may be passed on, not looked into.
+  all that its functions call, of services that are touched), name(want), find(want), create(want); also differences(want, have) (a list
+  of { field =, have =, want = }), update(want, have), delete(want, have), ready(have), region(want), absent (codes by which a service
+  says to find that it is not there) and irreversible (why making it cannot be undone). It stands outside of run, in the recipe or in a
+  file beside it that returns it. What `want` cannot know before the run may be passed on, not looked into: while find would ask about
+  it, the thing counts as not there. plan, run, resume, verify and destroy treat it as one of cmek's own, but for two things: whether
+  the credentials may do what it calls is not asked beforehand, and what has no delete is left as it is by destroy, which says so.
 ]],
 }
 

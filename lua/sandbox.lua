@@ -164,8 +164,11 @@ function M.new(options)
   ---@param definition { kind: string, actions: table<string, string[]>, name: function, find: function, create: function,
   ---  differences: function?, update: function?, delete: function?, ready: function?, region: function?, absent: string[]?,
   ---  irreversible: string? }
-  ---  kind: a word of its own; actions: the operations that its functions call, by service; absent: codes by which a service says to find that
-  ---  it is not there; irreversible: why making it cannot be undone
+  ---  kind: a word of its own; actions: the operations that its functions call, by service: { sns = { "CreateTopic" } }; name: name(want) gives
+  ---  the text that people see; find: find(want) gives what is there now, or nil; create: create(want) makes it, which find then shows;
+  ---  differences: differences(want, have) gives a list of { field =, have =, want = }, without it none; update: update(want, have) changes what
+  ---  differs; delete: delete(want, have) takes it back, for cmek destroy; ready: ready(have) says whether it can be used; region: region(want)
+  ---  gives its region; absent: codes by which a service says to find that it is not there; irreversible: why making it cannot be undone
   ---@return string  the kind; raises what is wrong with the description, naming the field
   ---@example local tag = resource { kind = "role_tag", actions = { iam = { "ListRoleTags", "TagRole" } }, name = name, find = find,
   --- create = create, update = create }

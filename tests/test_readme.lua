@@ -55,7 +55,8 @@ test["the commands of the README run as they are written"] = function()
   local result = reads(scripts)
   -- what was broken on purpose is found; the cluster got its keys; they are not taken from it
   for _, text in ipairs { "key.state", "exit status 6", "CMEK of cluster orders-prod is ENABLED with these keys",
-    "exit status 1", "CMEK of cluster ledger-prod is ENABLED with these keys", "CMEK of cluster payments-prod is ENABLED with these keys",
+    "exit status 1", "ours.lua: nothing is wrong with it", "3 of 3 sentences hold",
+    "ours.lua has changed:", "CMEK of cluster ledger-prod is ENABLED with these keys", "CMEK of cluster payments-prod is ENABLED with these keys",
     "cluster_regions catalog-prod +us-east-2=3", "Drill: all is ready", "Please bring our cluster catalog-prod up again" } do
     test.truthy(result.text:find(text, 1, true), text)
   end
@@ -133,7 +134,9 @@ test["every command, topic and target that the README names is there"] = functio
   for _, word in ipairs(require "words") do words[word[1]] = true end
   for _, name in ipairs(require("recipe").names()) do words[name] = true end
   for word in readme:gmatch "[\n`$-] ?cmek (%l+)" do test.truthy(words[word], word) end
-  for topic in readme:gmatch "`cmek help (%l+)" do test.truthy(require("help").TOPICS[topic] or words[topic], topic) end
+  for topic in readme:gmatch "`cmek help ([%l_.-]+)" do
+    test.truthy(require("help").TOPICS[topic] or words[topic] or require("docs").help(topic), topic)
+  end
   for target in readme:gmatch "\nmake (%l+)" do test.contains(makefile, "\n" .. target .. ":") end
   for version in readme:gmatch "cmek_([%d.]+)_" do test.equal(version, require "version") end
 end
