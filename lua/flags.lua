@@ -131,9 +131,11 @@ end
 ---@param spec recipe.Argument
 function M.explain(spec)
   if spec.required then return spec.text .. (spec.list and " (required; may be repeated)" or " (required)") end
-  if spec.list then return spec.text .. " (may be repeated)" end
-  if spec.default == nil or type(spec.default) == "function" then return spec.text end
-  return ("%s (default: %s)"):format(spec.text, tostring(spec.default))
+  local default = spec.default
+  if type(default) == "table" then default = table.concat(default, ", ") end
+  local told = default ~= nil and type(default) ~= "function" and ("default: %s"):format(tostring(default)) or nil
+  if spec.list then return ("%s (may be repeated%s)"):format(spec.text, told and "; " .. told or "") end
+  return told and ("%s (%s)"):format(spec.text, told) or spec.text
 end
 
 --- The flags as help shows them.

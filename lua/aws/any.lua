@@ -216,8 +216,8 @@ function M.new(caller)
   ---@param request { service: string, operation: string, region: string?, parameters: table?, protocol: string?, version: string?,
   ---  target: string?, method: string?, path: string?, query: table?, body: string?, host: string?, list: string?, secrets: string[]?,
   ---  safe: boolean? }
-  ---  service: the name that it signs with, such as sns, sqs, events, logs; operation: as the API names it; region: left out where the service is one for all of them;
-  ---  parameters: under the API's names; what the query protocol writes as a map is given as its reference shows it:
+  ---  service: the name that it signs with, such as sns, sqs, events, logs; operation: as the API names it; region: left out where the
+  ---  service is one for all of them; parameters: under the API's names; what the query protocol writes as a map is given as its reference shows it:
   ---  ["Attributes.entry.1.key"] = "DisplayName"; protocol: of a service that cmek does not know, "query", "ec2", "json-1.0", "json-1.1",
   ---  "rest-json" or "rest-xml"; version: of its API, by query and ec2; target: what stands before the operation in X-Amz-Target, by JSON;
   ---  method, path, query: by REST; body: of rest-xml, where that of rest-json are the parameters; host: what its hosts begin with, where that is
