@@ -421,3 +421,12 @@ test["a new region whose key the Cloud cannot use is told of, and given its key 
   added(who)
   test.equal({ #who.asked, who.asked[2].region_specs[1].region, cluster(who).cmek.status }, { 2, "ap-southeast-2", "ENABLED" })
 end
+
+test["where some keys are replicas of each other and others are not, a new region gets a key of its own, and that is said"] = function()
+  local path = test.directory() .. "/layout.lua"
+  assert(require("file").write(path, 'return { ["us-east-1"] = {}, ["us-west-2"] = { replica_of = "us-east-1" }, ["eu-west-1"] = {} }'))
+  local who = enabled { layout = path }
+  local report = added(who)
+  test.truthy(not report.handover.region_specs[1].key_spec.uri:find("mrk-", 1, true))
+  test.contains(reasons(who), "the new regions get keys of their own")
+end

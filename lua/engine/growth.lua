@@ -191,6 +191,15 @@ local function of_vault(engine, growth, cluster)
   require("engine.vault").check(engine, new, { [material.form == "distributed" and "keymgmt" or "transit"] = material.mount, form = material.form })
 end
 
+-- Whether all keys are multi-Region keys, whether some are, and whether all are of one family.
+local function kinds_of(forms)
+  local all, some, family = true, false, #forms > 1
+  for _, form in ipairs(forms) do
+    all, some, family = all and form.multi_region, some or form.multi_region, family and form.multi_region and form.id == forms[1].id
+  end
+  return all, some, family
+end
+
 -- Fills in what the keys have in common.
 local function same_form(engine, growth, cluster, used)
   local context = engine.context
@@ -205,10 +214,13 @@ local function same_form(engine, growth, cluster, used)
     if not form.kind or form.kind ~= first.kind or form.mount ~= first.mount then mixed(cluster, used, forms) end
   end
   if first.kind ~= "KMS" then growth.material = { form = first.kind, mount = first.mount } end
-  growth.multi_region = first.multi_region == true
-  if growth.multi_region and forms[2] and forms[2].id == first.id and first.primary then
-    growth.primary = primary_of(context, cluster, first, growth.material)
+  local all, some, family = kinds_of(forms)
+  growth.multi_region = all
+  if some and not all then
+    context:warn("some keys of the cluster are multi-Region keys and others are not: the new regions get keys of their own, of one Region; others "
+      .. "are named with --key ARN")
   end
+  if family and first.primary then growth.primary = primary_of(context, cluster, first, growth.material) end
   if first.kind == "KMS" then return end
   of_vault(engine, growth, cluster)
 end
