@@ -244,7 +244,11 @@ function Repl:evaluate(chunk, text)
   local values = table.pack(table.unpack(results, 2, results.n))
   self:keep(text, values)
   local shown, raised = pcall(self.print_values, self, values)
-  if not shown then self:tell(raised) end
+  if self:go_on() == "SIGINT" and self.interactive then
+    self.output:note "\ncancelled\n"
+  elseif not shown then
+    self:tell(raised)
+  end
   return shown
 end
 

@@ -70,12 +70,15 @@ local function number(value)
   return tostring(value)   -- inf
 end
 
--- What a table says of itself by its metatable; nil for one that says nothing, or fails to.
-local function own_words(value)
-  local meta = getmetatable(value)
-  if type(meta) ~= "table" or not rawget(meta, "__tostring") then return nil end
-  local ok, text = pcall(tostring, value)
-  return ok and type(text) == "string" and text or nil
+-- What a table says of itself by its metatable, asked once; nil for one that says nothing, or fails to.
+local function own_words(value, said)
+  if said[value] == nil then
+    local meta = getmetatable(value)
+    local ok, text = false, nil
+    if type(meta) == "table" and rawget(meta, "__tostring") then ok, text = pcall(tostring, value) end
+    said[value] = ok and type(text) == "string" and text or false
+  end
+  return said[value] or nil
 end
 
 -- A value that is no table to look into; nil for one that is.
@@ -89,13 +92,16 @@ local function scalar(value, options)
     local described = options.describe(value)
     if described then return paint("cyan", described) end
   end
-  if kind == "table" then return own_words(value) end
+  if kind == "table" then return own_words(value, options.said) end
   if kind == "userdata" then return secret.is(value) and paint("dim", "****") or "<userdata>" end
   if kind == "function" or kind == "thread" then return paint("cyan", "<" .. kind .. ">") end
   return paint(COLOURS[kind], tostring(value))
 end
 
-local BARE <const> = { paint = plain, describe = function() return nil end }
+-- The same without colours.
+local function bare(value, options)
+  return scalar(value, options.bare)
+end
 
 -- Tables ---------------------------------------------------------------------------------------------------------------
 
@@ -117,8 +123,8 @@ local function is_list(value)
   return count > 0 and count == rawlen(value)
 end
 
-local function is_record(value)
-  if type(value) ~= "table" or scalar(value, BARE) or next(value) == nil then return false end
+local function is_record(value, options)
+  if type(value) ~= "table" or bare(value, options) or next(value) == nil then return false end
   for key in next, value do
     if type(key) ~= "string" then return false end
   end
@@ -132,24 +138,24 @@ local function cut(text, width)
 end
 
 -- A cell: texts without quotes; of a table only how much it holds.
-local function cell(value)
+local function cell(value, options)
   if value == nil then return "" end
   if type(value) == "string" then return cut(written_out(unknown.show(value)), CELL) end
-  local text = scalar(value, BARE)
+  local text = bare(value, options)
   if text then return cut((text:gsub("%s+", " ")), CELL) end
   if is_list(value) then return ("{ %d }"):format(rawlen(value)) end
   return next(value) == nil and "{}" or "{…}"
 end
 
 -- The fields of records: what names them first.
-local function fields_of(list)
+local function fields_of(list, options)
   local seen, nested, names = {}, {}, {}
   for i = 1, rawlen(list) do
     local record = rawget(list, i)
-    if not is_record(record) then return nil end
+    if not is_record(record, options) then return nil end
     for name, value in next, record do
       seen[name] = true
-      nested[name] = nested[name] or type(value) == "table" and not scalar(value, BARE) or nil
+      nested[name] = nested[name] or type(value) == "table" and not bare(value, options) or nil
     end
   end
   for _, name in ipairs(FIRST) do
@@ -164,8 +170,8 @@ local function fields_of(list)
 end
 
 -- A list of records as a table with a head, as many fields as fit; nil when it is none.
-local function records(list, width)
-  local names = is_list(list) and rawlen(list) > 1 and fields_of(list)
+local function records(list, options)
+  local names = is_list(list) and rawlen(list) > 1 and fields_of(list, options)
   if not names then return nil end
   local rows, used = {}, 0
   for i = 0, rawlen(list) do rows[i + 1] = {} end
@@ -173,10 +179,10 @@ local function records(list, width)
     local column = { written_out(name) }
     local widest = columns.width(column[1])
     for i = 1, rawlen(list) do
-      column[i + 1] = cell(rawget(rawget(list, i), name))
+      column[i + 1] = cell(rawget(rawget(list, i), name), options)
       widest = math.max(widest, columns.width(column[i + 1]))
     end
-    if used + widest + 3 <= width or used == 0 then
+    if used + widest + 3 <= options.width or used == 0 then
       used = used + widest + 2
       for i, text in ipairs(column) do table.insert(rows[i], text) end
     end
@@ -185,10 +191,10 @@ local function records(list, width)
   return (columns.render(rows):gsub("\n$", ""))
 end
 
-local function label(key, list)
+local function label(key, list, options)
   if list then return "" end
   if type(key) == "string" then return (key:find "^[%a_][%w_]*$" and not RESERVED[key] and key or "[" .. quoted(key) .. "]") .. " = " end
-  return ("[%s] = "):format(type(key) == "table" and "table" or scalar(key, BARE))
+  return ("[%s] = "):format(type(key) == "table" and "table" or bare(key, options))
 end
 
 -- The columns of a text without colours; nil when it has several lines.
@@ -208,7 +214,7 @@ local function members_of(value, indent, seen, options)
       return parts, false
     end
     options.left = options.left - 1
-    parts[i] = label(key, list) .. render(rawget(value, key), indent .. "  ", seen, options)
+    parts[i] = label(key, list, options) .. render(rawget(value, key), indent .. "  ", seen, options)
     local width = length and columns_of(parts[i])
     length = width and length + width + 2 <= LINE and length + width + 2
   end
@@ -236,10 +242,11 @@ end
 ---@return string
 function M.render(value, options)
   options = { width = options and options.width or math.huge, paint = options and options.paint or plain, left = MEMBERS,
-    describe = options and options.describe or BARE.describe }
+    describe = options and options.describe or function() end, said = {} }
+  options.bare = { paint = plain, describe = options.describe, said = options.said }
   if type(value) == "string" and value:find("\n", 1, true) and utf8.len(value) then return (unknown.show(value):gsub("\n$", "")) end
   if type(value) == "table" and not scalar(value, options) then
-    local text = records(value, options.width)
+    local text = records(value, options)
     if text then return text end
   end
   return render(value, "", {}, options)
