@@ -126,13 +126,12 @@ static char *show_prompt(EditLine *el)
   return editor_of(el)->prompt;
 }
 
-/* The part of the line before the cursor, as UTF-8, on Lua's stack. */
-static void push_before_cursor(lua_State *L, EditLine *el)
+/* A part of the line, as UTF-8, on Lua's stack. */
+static void push_part(lua_State *L, const wchar_t *at, const wchar_t *end)
 {
-  const LineInfoW *line = api.el_wline(el);
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  for (const wchar_t *at = line->buffer; at < line->cursor; at++) {
+  for (; at < end; at++) {
     char bytes[MB_LEN_MAX];
     int n = wctomb(bytes, *at);
     if (n > 0)
@@ -143,16 +142,18 @@ static void push_before_cursor(lua_State *L, EditLine *el)
 
 /* ---- what stands below the line ---- */
 
-/* Asks Lua with the text before the cursor, protected. Nothing is left but `results` values, or none where it raised. */
+/* Asks Lua with the text before the cursor, and that behind it. */
 static int ask(lua_State *L)
 {
-  EditLine *el = lua_touserdata(L, 2);
-  push_before_cursor(L, el);
-  lua_replace(L, 2);
-  lua_call(L, 1, 3);
+  const LineInfoW *line = api.el_wline(lua_touserdata(L, 2));
+  lua_settop(L, 1);
+  push_part(L, line->buffer, line->cursor);
+  push_part(L, line->cursor, line->lastchar);
+  lua_call(L, 2, 3);
   return 3;
 }
 
+/* The same, protected: three results are on the stack, or what was raised. */
 static bool call_lua(struct editor *e, int function)
 {
   lua_State *L = e->L;
@@ -466,7 +467,7 @@ static void insert(EditLine *el, const char *text)
   (void)api.el_winsertstr(el, wide);
 }
 
-/* complete(text before the cursor) -> characters to take away, text to insert, text to show below. */
+/* complete(before, behind) -> characters to take away, text to insert, text to show below. */
 static unsigned char on_tab(EditLine *el, int c)
 {
   (void)c;

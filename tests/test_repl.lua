@@ -146,16 +146,24 @@ end
 test["TAB completes fields and commands, and lists what there is where several may follow"] = function()
   local names = { names = { kms = { describe_key = print, list_keys = print, list_aliases = print }, known = 1 },
     commands = require("repl.commands").known() }
-  test.equal({ edited.tab("kms.desc", names, 80) }, { 4, "describe_key" })
-  test.equal({ edited.tab("if x then\n  y = kms.li", names, 80) }, { 2, "list_" })
-  local _, inserted, below = edited.tab("x = kms.list_", names, 40)
+  test.equal({ edited.tab("kms.desc", "", names, 80) }, { 4, "describe_key" })
+  test.equal({ edited.tab("if x then\n  y = kms.li", "", names, 80) }, { 2, "list_" })
+  local _, inserted, below = edited.tab("x = kms.list_", "", names, 40)
   test.equal(inserted, "")
   test.matches(below, "^  list_aliases +kms.list_aliases[^\n]*…\r\n")
-  test.equal({ edited.tab("nosuch.x", names, 80) }, { 0 })
-  test.equal({ edited.tab(":allow", names, 80) }, { 6, ":allow-writes" })
-  test.equal({ edited.tab("  ", names, 80) }, { 0, "  " })
-  _, _, below = edited.tab('kms.describe_key { KeyId = "x", ', names, 80)
-  test.contains(below, "kms.describe_key {")
+  test.equal({ edited.tab("nosuch.x", "", names, 80) }, { 0 })
+  test.equal({ edited.tab(":allow", "", names, 80) }, { 6, ":allow-writes" })
+  test.equal({ edited.tab("  ", "", names, 80) }, { 0, "  " })
+end
+
+test["TAB ends a text that can be but one, and no text that may go on or has its end"] = function()
+  local world = { names = {}, list = function(directory) return directory == "." and { "mine.lua", "other" } or {} end }
+  test.equal({ edited.tab('plan("cons', "", world, 80) }, { 4, 'console"' })
+  test.equal({ edited.tab("plan('console", "", world, 80) }, { 7, "console'" })
+  test.equal({ edited.tab('plan("cons', '")', world, 80) }, { 4, "console" })
+  test.equal({ edited.tab('plan("console', '")', world, 80) }, { 0 })
+  test.equal({ edited.tab('plan("va', "", world, 80) }, { 2, "vault" })
+  test.equal({ edited.tab("plan([[cons", "", world, 80) }, { 4, "console" })
 end
 
 test["lines that are pasted together are one chunk where they can be one, and else run one after the other"] = function()

@@ -12,9 +12,9 @@ local Edit = {}
 
 --- A line; nil when ^C ended it, or the input.
 ---@param prompt string
----@param complete fun(before: string): integer, string?, string?  given what stands before the cursor when TAB is typed: characters to take
----  away before it, text to put there, text to show below
----@param hint fun(before: string): string?  the same while nothing is typed: one row to show below the line
+---@param complete fun(before: string, after: string): integer, string?, string?  given what stands before and behind the cursor when TAB is
+---  typed: characters to take away before it, text to put there, text to show below
+---@param hint fun(before: string, after: string): string?  the same while nothing is typed: one row to show below the line
 ---@return string?
 ---@return string? message  "cancelled", or that the input has ended
 function Edit:line(prompt, complete, hint) end

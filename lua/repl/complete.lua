@@ -203,7 +203,7 @@ local function recipe_names(world, partial)
   if partial:find "[./]" then return files(world, partial) end
   local list, add = gather(partial)
   for _, name in ipairs(require("recipe").names()) do add(name, "recipe") end
-  return list
+  return in_order(list)
 end
 
 local function listed(words, prefix, hint)

@@ -42,22 +42,30 @@ local function listing(list, width)
   return #lines > 0 and table.concat(lines, "\r\n") .. "\r\n" or ""
 end
 
+-- What ends the text that a candidate completes: its quote, unless that stands there or the candidate is a directory.
+local function ending(chunk, after, text)
+  local quote = require("repl.scan").at_end(chunk).quote
+  local closed = not quote or #quote > 1 or after:sub(1, 1) == quote or text:sub(-1) == "/"
+  return closed and "" or quote
+end
+
 --- What TAB does to a line: characters to take away before the cursor, text to put there, text to show below.
 ---@param chunk string   the lines of the chunk up to the cursor
+---@param after string   what stands behind it
 ---@param world repl.World
 ---@param width number
 ---@return integer away, string? insert, string? below
-function M.tab(chunk, world, width)
+function M.tab(chunk, after, world, width)
   local before = chunk:match "[^\n]*$"
   if before:find "^%s*$" then return 0, "  " end
   local complete = require "repl.complete"
   local start, list = complete.candidates(chunk, #chunk, world)
   local typed = chunk:sub(start)
   local text = #list > 0 and complete.common(list) or ""
+  if #list == 1 then text = text .. ending(chunk, after, text) end
   if #text > #typed or #list == 1 and text ~= typed then return utf8.len(typed) or #typed, text end
-  local signature = complete.signature(chunk, #chunk, world)
-  if #list == 0 and not signature then return 0 end
-  return 0, "", (signature and require("repl.show").fit(signature, width, 1) .. "\r\n" or "") .. listing(list, width)
+  if #list < 2 then return 0 end
+  return 0, "", listing(list, width)
 end
 
 --- What is shown below a line while it is typed: what the call takes in which the cursor is, or a command of the prompt. One row, without
@@ -114,8 +122,8 @@ function Edited:line(pending)
   local earlier, output = pending and pending .. "\n" or "", self.output
   local pasted = self:next_pasted()
   if pasted then return pasted end
-  local line, why = self.editor:line(self.repl:prompt(pending ~= nil), function(before)
-    return M.tab(earlier .. before, self.repl:known(), output:width())
+  local line, why = self.editor:line(self.repl:prompt(pending ~= nil), function(before, after)
+    return M.tab(earlier .. before, after, self.repl:known(), output:width())
   end, function(before)
     self:prepare()
     local hint = M.hint(earlier .. before, self.repl:known(), output:width())
