@@ -34,6 +34,7 @@ local trouble = require "repl.trouble"
 
 local M = {}
 
+local MEANT <const> = { help = ":help", quit = ":quit", exit = ":quit" }   -- as other prompts have them
 local PARTS <const> = { "aws", "cloud", "vault" }   -- of the door, by which requests leave
 local WHO <const> = 20    -- times 50 ms that the first chunk waits to know whose account this is
 local LEAST <const> = 5   -- lines of a value that are shown even on the lowest terminal
@@ -259,6 +260,7 @@ end
 ---@return "more"|boolean result, string? pending
 function Repl:feed(pending, first, line)
   local text = pending and pending .. "\n" .. line or line
+  if not pending and self.interactive then line = MEANT[line:match "^%s*(.-)[%s()]*$"] or line end
   if not pending and line:find "^%s*[:?]" then self.keep_text(line) end
   if not pending and line:find "^%s*:" then return require("repl.commands").run(self, line) end
   if not pending and line:find "^%s*%?" then return require("repl.commands").run(self, ":help " .. line:match "^%s*%?%s*(.*)") end

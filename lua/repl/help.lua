@@ -4,10 +4,16 @@ local failure = require "ui.failure"
 local M = {}
 
 local OVERVIEW <const> = [[
-An expression is printed; anything else is run. Lines are read until a chunk is complete. What recipes use is at hand:
-  cloud.clusters()   kms.list_keys{region = "us-east-1"}   iam.get_role "crdb-cmek"   vault.read "sys/mounts"
-  plan("console", {cluster = "orders"})   ensure("key", {…})   read("cluster", "orders")   policy.cmek{…}
-_ is the value before, _N that of chunk N in :history.
+An expression is printed, anything else is run; lines are read until a chunk is complete. At hand is what recipes use:
+  cloud.clusters()                         the clusters
+  kms.list_keys { region = "us-east-1" }   what a service of AWS answers
+  iam.get_role "crdb-cmek"                 the same: one argument may stand alone
+  vault.read "sys/mounts"                  what Vault has at a path
+  plan("console", { cluster = "orders" })  what a recipe would do
+  ensure("key", { … })                     what would be made; after :allow-writes it is
+  ?kms  ?kms.create_key  ?rotating         what there is, what one takes, a topic
+_ is the value before, _N that of chunk N in :history. TAB completes, ^R searches what was typed before, Alt-Enter goes on in a new line,
+^C lets the line or what runs go, ^D leaves.
 ]]
 
 -- The dotted name of a function that is at hand: "kms.create_key". Functions of services are made anew at each look, and say their name.
@@ -17,6 +23,24 @@ local function name_of(repl, fn)
   for field, value in require("sorted")(repl.names) do
     if rawequal(value, fn) then return field end
   end
+end
+
+-- The text in lines that fit the terminal; a row of two columns goes on in its second.
+local function fitting(repl, text)
+  local lines, width = {}, repl.output:width()
+  for line in text:gsub("\n*$", ""):gmatch "[^\n]*" do
+    local fits = require("ui.table").width(line) <= width
+    local first, second = line:match "^( +.*%S  +)(%S.*)$"
+    local before = first and require("ui.table").width(first)
+    if fits then
+      lines[#lines + 1] = line
+    elseif before and before <= width * 2 // 3 then
+      for i, part in ipairs(repl.output:wrap(second, (" "):rep(before))) do lines[#lines + 1] = i == 1 and first .. part:sub(before + 1) or part end
+    else
+      for _, part in ipairs(repl.output:wrap(line, line:match "^ *")) do lines[#lines + 1] = part end
+    end
+  end
+  return table.concat(lines, "\n")
 end
 
 --- What stands for the functions and tables of the library where they are printed.
@@ -43,7 +67,7 @@ end
 ---@param what any  nil: the prompt itself
 function M.show(repl, what)
   if what == nil or what == "" then
-    repl:print(OVERVIEW .. require("repl.commands").list())
+    repl:print(fitting(repl, OVERVIEW .. require("repl.commands").list()))
     return
   end
   local name = type(what) == "string" and what:gsub("^%?", ""):gsub("%(%)$", "") or name_of(repl, what)
@@ -51,12 +75,7 @@ function M.show(repl, what)
   if not text then
     failure.usage(("there is no help on %s"):format(name and "'" .. name .. "'" or tostring(what)), ":help lists what there is; cmek help the topics")
   end
-  local lines, width = {}, repl.output:width()
-  for line in text:gsub("\n*$", ""):gmatch "[^\n]*" do
-    local fits = require("ui.table").width(line) <= width
-    for _, part in ipairs(fits and { line } or repl.output:wrap(line, line:match "^ *")) do lines[#lines + 1] = part end
-  end
-  repl:print(table.concat(lines, "\n"))
+  repl:print(fitting(repl, text))
 end
 
 return M

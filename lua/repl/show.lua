@@ -261,8 +261,8 @@ function M.fit(text, width, height)
   local lines, left_out = {}, 0
   for line in (text .. "\n"):gmatch "([^\n]*)\n" do
     if #lines < height then
-      local bare = line:gsub("\27%[[%d;]*m", "")
-      lines[#lines + 1] = columns.width(bare) > width and cut(bare, width) or line
+      local uncoloured = line:gsub("\27%[[%d;]*m", "")
+      lines[#lines + 1] = columns.width(uncoloured) > width and cut(uncoloured, width) or line
     else
       left_out = left_out + 1
     end

@@ -449,8 +449,19 @@ def stopping():
         sound_end(pane, "after a run that was left")
 
 
+def asked():
+    """What a stranger types first."""
+    with Pane(72, 40) as pane:
+        pane.send("./cmek repl", "Enter")
+        pane.wait(r"cmek read> *\n*\Z")
+        pane.send("help", "Enter")
+        golden("prompt-help", pane.wait(r":quit.*\n(.*\n)*cmek read> *\n*\Z"))
+        pane.send("exit()", "Enter")
+        sound_end(pane, "after exit()")
+
+
 PARTS = [whole_run, declined, interrupted, lambda: under_way(80, 24, "wide"), lambda: under_way(40, 24, "narrow"), failed, resized,
-         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints, pasted, stopping]
+         lambda: appended("no-color", NO_COLOR="1"), lambda: appended("dumb", TERM="dumb"), looking, prompt, hints, pasted, asked, stopping]
 for part in PARTS:
     if len(sys.argv) < 3 or part.__name__ in sys.argv[2:]:
         part()
