@@ -26,7 +26,12 @@ M.RETIRED = "retired"
 --- The last 12 characters of a cluster's UUID, which CockroachDB uses in its names as well.
 ---@param cluster names.Cluster
 ---@return string
-function M.last12(cluster) return cluster.id:sub(-12) end
+function M.last12(cluster)
+  if type(cluster) ~= "table" or type(cluster.id) ~= "string" or type(cluster.name) ~= "string" then
+    error('names are a cluster\'s, as read("cluster", …) gives it', 0)
+  end
+  return cluster.id:sub(-12)
+end
 
 -- "orders-0f2c6e9d41b7": what both IAM and KMS allow in a name, no longer than `max`.
 local function stem(cluster, max)

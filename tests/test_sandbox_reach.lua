@@ -238,3 +238,45 @@ test["the name, region and field of a recipe's own kind are a line of the plan, 
   local wrong = text:gsub('"us\\n%-east"', "{}", 1)
   test.raises(function() operators.run(operators.open(), written(wrong), { mode = "plan" }) end, "region gave a table, not a text")
 end
+
+-- ---- files, and what is no value at all ----
+
+test["a recipe reads no file by layout but one that was named to it, or that stands beside it"] = function()
+  local directory = test.directory()
+  assert(file.mkdir(directory .. "/recipes", 448))
+  local function at(given, arguments)
+    local text = 'return { api = 1, summary = "x", args = { { "cluster", "which" }, { "layout", "which", optional = true } },'
+      .. (" touches = { 'cloud', 'kms' }, run = function(arg) layout(read('cluster', arg.cluster), %s) end }"):format(given)
+    local path = written(text, "mine.lua", directory .. "/recipes")
+    return pcall(operators.run, operators.open(), path, { mode = "plan", arguments = arguments })
+  end
+  assert(file.write(directory .. "/secret.lua", "password of somebody"))
+  for _, name in ipairs { "/etc/passwd", "../secret.lua", "./../secret.lua", "x/../../secret.lua", directory .. "/secret.lua" } do
+    local ok, raised = at(("%q"):format(name))
+    test.truthy(not ok)
+    test.contains(tostring(raised), "is no argument of this run, and does not stand beside the recipe")
+  end
+  local ok, raised = at "'./none.lua'"
+  test.equal(ok, false)
+  test.contains(tostring(raised), "No such file")
+  local mapping = 'return { ["us-east-1"] = {}, ["us-west-2"] = {}, ["eu-west-1"] = {} }'
+  assert(file.write(directory .. "/recipes/map.lua", mapping))
+  assert(file.write(directory .. "/elsewhere.lua", mapping))
+  test.equal(at "'map.lua'", true)
+  test.equal(at("arg.layout", { layout = directory .. "/elsewhere.lua" }), true)
+end
+
+test["what is called with nothing says what it wants, and what holds itself is no policy"] = function()
+  for call, want in require("sorted") {
+    ["read()"] = "read: it wants a kind of thing", ["read('key')"] = "read: it wants a table", ["preflight()"] = "preflight: it wants a cluster",
+    ["handover()"] = "handover: it wants a cluster", ["layout()"] = "layout: it wants a cluster", ["wait()"] = "wait: it wants a text",
+    ["wait('x')"] = "wait: it wants a function", ["task.map()"] = "task.map: it wants a list", ["task.all()"] = "task.all: it wants a list",
+    ["names.role()"] = "names are a cluster's", ["policy.cmek()"] = "policy.cmek: it wants a table",
+    ["policy.cross_account(7)"] = "policy.cross_account: it wants a table", ["policy.json(t)"] = "nested too deeply, or in itself",
+    ["policy.equal(t, t)"] = "nested too deeply, or in itself", ["ensure('key')"] = "ensure: 'key' wants a table",
+  } do
+    local ok, raised = pcall(run, "local t = {} t.t = t " .. call, { mode = "plan" })
+    test.truthy(not ok, call)
+    test.contains(tostring(raised), want)
+  end
+end

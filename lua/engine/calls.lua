@@ -283,8 +283,14 @@ function M.tasks(context)
     return function(...) return M.within(context, scope, located, ...) end
   end
   return {
-    map = function(list, fn) return tasks.map(list, inherited(fn)) end,
+    map = function(list, fn)
+      if type(list) ~= "table" or type(fn) ~= "function" then
+        error(("task.map: it wants a list and a function, got %s and %s"):format(type(list), type(fn)), 0)
+      end
+      return tasks.map(list, inherited(fn))
+    end,
     all = function(list)
+      if type(list) ~= "table" then error(("task.all: it wants a list of functions, got %s"):format(type(list)), 0) end
       local functions = {}
       for i, fn in sorted(list) do functions[i] = inherited(fn) end
       return tasks.all(functions)

@@ -22,6 +22,12 @@ local function closed(functions, behind)
   })
 end
 
+-- Raises unless a value is of a kind, naming what was called.
+local function demand(name, value, kind, what)
+  if type(value) == kind then return end
+  error(("%s: it wants %s, got %s"):format(name, what, value == nil and "nil" or "a " .. type(value)), 0)
+end
+
 -- A policy takes no principal of another partition.
 local function check_partition(admins, partition)
   for _, name in ipairs(type(admins) == "table" and not unknown.is(admins) and admins or { admins }) do
@@ -48,13 +54,17 @@ local function documents(engine)
     return filled
   end
   local function cmek(options)
+    demand("policy.cmek", options, "table", "a table { role =, admins = }")
     local filled = fill(options, { "account", "partition" })
     check_partition(filled.admins, filled.partition)
     return policies.cmek(filled)
   end
   return closed({
     cmek = cmek,
-    cross_account = function(options) return policies.cross_account(fill(options, { "partition" })) end,
+    cross_account = function(options)
+      demand("policy.cross_account", options, "table", "a table { account_id =, external_id = }")
+      return policies.cross_account(fill(options, { "partition" }))
+    end,
   }, policies)
 end
 
@@ -96,6 +106,8 @@ function M.cluster(engine, text)
   return copy.own(cluster)
 end
 
+local CLUSTER <const> = 'a cluster, as read("cluster", …) gives it'
+
 local function found(engine, kind, what)
   if kind == "cmek" then return engine.context:cmek(what) end
   if kind == "every_key" then return require("engine.every_key").read(engine, what) end
@@ -113,13 +125,28 @@ local function handed(engine, value)
 end
 
 local function read(engine, kind, what)
+  demand("read", kind, "string", "a kind of thing")
+  if kind ~= "cluster" then demand("read", what, "table", ("a table of what the %s is"):format(kind)) end
   if kind == "cluster" then return M.cluster(engine, what) end
   return handed(engine, found(engine, kind, what))
 end
 
+-- The file of a layout: one that whoever runs the recipe has named, or one that stands beside it. A recipe reads no others.
+local function file_of(engine, given)
+  local recipe = engine.recipe
+  if type(given) ~= "string" or not require("layout").is_file(given) or not recipe.path or recipe.trusted then return given end
+  for _, value in pairs(engine.arguments) do   -- order cannot be seen
+    if value == given then return given end
+  end
+  local elsewhere = given:find "^/" or ("/" .. given .. "/"):find("/../", 1, true)
+  if recipe.is_file and not elsewhere then return (recipe.path:match "^(.*/)" or "./") .. given:gsub("^%./", "") end
+  error(("layout: the file '%s' is no argument of this run, and does not stand beside the recipe"):format(given), 0)
+end
+
 -- A layout for a recipe: what makes roles and keys, and nothing of the engine behind it.
 local function layout(engine, cluster, given, without)
-  local map = require("engine.layouts").of(engine, cluster, given, without)
+  demand("layout", cluster, "table", CLUSTER)
+  local map = require("engine.layouts").of(engine, cluster, file_of(engine, given), without)
   return closed {
     roles = function(_, make) return map:roles(function(name, account) return make(name, copy.own(account)) end) end,
     keys = function(_, roles, make) return map:keys(roles, function(key) return make(copy.own(key)) end) end,
@@ -141,6 +168,8 @@ local function by_role(role, keys)
 end
 
 local function handover(engine, cluster, role, keys)
+  demand("handover", cluster, "table", CLUSTER)
+  demand("handover", keys, "table", "a list of keys")
   local specs = require("handover").specs(role, keys)
   for i, group in ipairs(engine.phase == "verify" and by_role(role, keys) or {}) do
     table.insert(engine.handovers, { cluster = cluster, role = group.role, keys = group.keys, specs = specs, first = i == 1 })
@@ -150,14 +179,16 @@ local function handover(engine, cluster, role, keys)
 end
 
 -- In a plan something that is not so yet is unknown, not waited for.
-local function wait(engine, reason, check, options)
+local function wait(engine, reason, so, options)
+  demand("wait", reason, "string", "a text that says what for")
+  demand("wait", so, "function", "a function that gives what is waited for")
   if engine.phase ~= "do" or engine.rehearsal then
-    local value = check()
+    local value = so()
     if value == nil or value == false then return unknown.new(reason) end
     return value
   end
   local bound = options and options.bound or 600
-  local value = engine.context:poll { reason = reason, bound = bound, check = function() return check() or nil end }
+  local value = engine.context:poll { reason = reason, bound = bound, check = function() return so() or nil end }
   if value == nil then error(("%s: not within %g seconds"):format(reason, bound), 0) end
   return value
 end
@@ -218,6 +249,7 @@ function M.of(engine)
     ---@return nil; raises what stands in the way
     ---@example preflight(cluster)
     preflight = function(cluster, more)
+      demand("preflight", cluster, "table", CLUSTER)
       if engine.phase == "do" then return end
       if engine.spec and engine.spec.of_this_run then more = nil end   -- what it was made with is not needed any more
       local grown = more and more.add and require("engine.growth").cluster(engine, cluster, more.add)

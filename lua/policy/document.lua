@@ -9,11 +9,24 @@ local function unescape(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
+local DEPTH_MAX <const> = 20   -- of tables within tables; a statement's condition is at 5
+
+local function too_deep(value, left)
+  if left == 0 then return true end
+  for _, member in next, value do   -- order cannot be seen
+    if type(member) == "table" and too_deep(member, left - 1) then return true end
+  end
+  return false
+end
+
 --- A document from its text. IAM's answers carry it percent-encoded; that is undone first.
 ---@param document string|table  a table is taken as it is
 ---@return table? document, string? message
 function M.parse(document)
-  if type(document) == "table" then return document end
+  if type(document) == "table" then
+    if too_deep(document, DEPTH_MAX) then return nil, "the policy is nested too deeply, or in itself" end
+    return document
+  end
   if type(document) ~= "string" then
     return nil, ("a policy is a JSON object or its text, not a %s"):format(type(document))
   end
