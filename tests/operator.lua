@@ -52,11 +52,11 @@ end
 --- Somebody else in the same world. Options: who (of simulation:add_user), api_key, yes, confirm.
 function M.beside(other, options) return operator(other.world, other.simulation, options.who, options) end
 
---- Runs a recipe. Options: mode, arguments, entries, run_id, requests, stop, steps; the rest goes to the engine.
+--- Runs a recipe. Options: mode, arguments, entries, run_id, requests, stop, steps, trust; the rest goes to the engine.
 ---@return table report, integer status
 function M.run(who, name, options)
   options = options or {}
-  local recipe = recipes.load(name, { steps = options.steps })
+  local recipe = recipes.load(name, { steps = options.steps, trust = options.trust })
   local values = { cluster = "orders" }
   for key, value in pairs(options.arguments or {}) do values[key] = value end
   who.events = {}

@@ -26,16 +26,18 @@ local function stopped(body, visit, options)
   assert(file.write(path, (options.prelude or "") .. HEAD .. body .. "\nend }\n"))
   local stops = {}
   who.requests = operator.log(who)
-  local ok, report, status = pcall(operator.run, who, path, { mode = options.mode, steps = true, stop = { on_error = options.on_error ~= false,
-    open = function(stop)
-      stops[#stops + 1] = stop
-      if #stops > 20 then error("it stops again and again", 0) end
-      return visit(stop, #stops, who)
-    end } })
+  local function open(stop)
+    stops[#stops + 1] = stop
+    if #stops > 20 then error("it stops again and again", 0) end
+    return visit(stop, #stops, who)
+  end
+  local ok, report, status = pcall(operator.run, who, path, { mode = options.mode, steps = true, trust = options.trust,
+    stop = { on_error = options.on_error ~= false, open = open } })
   return { ok = ok, report = report, status = status, stops = stops, who = who }
 end
 
 local function quit() return false end
+local function go_on() return true end
 
 local function count(who, name)
   local number = 0
@@ -221,6 +223,58 @@ test["what fails in a kind's own function is stopped at where the recipe asks fo
     return false
   end, { mode = "plan", prelude = KIND })
   test.equal(#result.stops, 1)
+end
+
+test["what a trusted recipe catches is not stopped at, nor in a task that it starts there; what it raises again is"] = function()
+  local body = "  local ok = pcall(kms.describe_key, { region = 'us-east-1', KeyId = 'x' })\n"
+    .. "  local again = pcall(task.map, { 1 }, function() return kms.describe_key { region = 'us-east-1', KeyId = 'x' } end)\n"
+    .. "  say(tostring(ok or again))\n"
+  local result = stopped("  read('cluster', arg.cluster)\n" .. body, quit, { mode = "plan", trust = true })
+  test.equal({ #result.stops, result.status }, { 0, 0 })
+  result = stopped("  read('cluster', arg.cluster)\n" .. body .. "  local _, e = pcall(kms.describe_key, { region = 'us-east-1', KeyId = 'x' })\n"
+    .. "  error(e)\n", quit, { mode = "plan", trust = true })
+  test.equal({ #result.stops, result.stops[1].raised.code, result.stops[1].frames[1].line, result.stops[1].call },
+    { 1, "NotFoundException", 7 })
+end
+
+test["what is waited for is looked for anew from the call that failed"] = function()
+  local result = stopped("  wait('until it is there', function()\n    iam.list_roles {}\n    return true\n  end)\n", go_on,
+    { mode = "plan", faults = refusing("ListRoles", "AccessDenied") })
+  test.equal({ #result.stops, result.stops[1].call.name, result.status }, { 1, "iam.list_roles", 0 })
+end
+
+test["a kind's own function that makes something by halves is asked again what there is, and goes on from there"] = function()
+  local prelude = [[
+local pair = resource { kind = "pair", actions = { iam = { "GetRole", "CreateRole", "TagRole" } }, name = function(want) return want.name end,
+  find = function(want) return iam.find_role { RoleName = want.name } end,
+  differences = function(_, have)
+    return #(have.Tags or {}) > 0 and {} or { { field = "Tags", have = "none", want = "some" } }
+  end,
+  create = function(want)
+    iam.create_role { RoleName = want.name, AssumeRolePolicyDocument = policy.json(
+      policy.cross_account { account_id = "571234890001", external_id = "x" }) }
+    iam.tag_role { RoleName = want.name, Tags = { { Key = "a", Value = "b" } } }
+  end,
+  update = function(want) iam.tag_role { RoleName = want.name, Tags = { { Key = "a", Value = "b" } } } end }
+]]
+  local result = stopped("  read('cluster', arg.cluster)\n  ensure(pair, { name = 'x' })\n", function(stop)
+    test.equal({ stop.call.name, stop.frames[1].live, stop.frames[1].text:match "^iam.tag_role" }, { "ensure", false, "iam.tag_role" })
+    return true
+  end, { prelude = prelude, faults = refusing("TagRole", "AccessDenied") })
+  test.equal({ #result.stops, result.status, count(result.who, "CreateRole"), count(result.who, "TagRole") }, { 1, 0, 1, 2 })
+end
+
+test["a recipe that may be stopped can change nothing of its world either"] = function()
+  for _, text in ipairs { "kms.x = 1", "policy.cmek = 1", "task.map = 1", "aws.call = 1", "ensure = 1" } do
+    local function told(on_error)
+      local result = stopped("  " .. text .. "\n", quit, { mode = "plan", on_error = on_error })
+      test.equal(result.ok, false)
+      return tostring(result.report):match "mine.lua:.*%^\n"
+    end
+    test.equal(told(true), told(false))
+  end
+  local result = stopped("  assert(kms.list_keys == kms.list_keys and policy.cmek == policy.cmek)\n", quit, { mode = "plan" })
+  test.equal({ #result.stops, result.status }, { 0, 0 })
 end
 
 test["break() is stopped at with its variables, in each pass, and goes on"] = function()

@@ -58,6 +58,7 @@ function Stops:stop(stop)
   stop.phase, stop.writes, stop.told = engine.phase, engine.phase == "do", stop.raised ~= nil and self.told[stop.raised] == true
   local live = frames.of(task.threads(engine.session.tasks), self:sources())
   stop.frames = table.move(live, 1, #live, #(stop.frames or {}) + 1, stop.frames or {})
+  self.over = true   -- what the recipe's functions do when somebody calls them there is not stopped at
   local go_on = self.open(stop)
   if stop.changed_at then engine.context.wrote, engine.context.changed_at = true, stop.changed_at end
   self.over = not go_on
@@ -86,10 +87,11 @@ function Stops:ended(raised, depth)
   return list
 end
 
--- Whether an error ends here: a kind's function and a pcall of the recipe's own may do something about it.
-function Stops:is_outermost()
-  return not calls.scope(self.engine.context) and (self.guarded[coroutine.running()] or 0) == 0
-end
+-- Whether a pcall of the recipe's own may do something about an error.
+function Stops:is_caught() return (self.guarded[coroutine.running()] or 0) > 0 end
+
+-- Whether an error ends here: who calls a kind's function may do something about it as well.
+function Stops:is_outermost() return not calls.scope(self.engine.context) and not self:is_caught() end
 
 --- A recipe's function has failed, and has left its lines. Somebody looks; there is nothing to repeat.
 ---@param raised any  as it was raised
@@ -114,6 +116,7 @@ local function watched(self, name, fn)
       repeated[thread] = nil
       if results[1] then return table.unpack(results, 2, results.n) end
       local raised = results[2]
+      if self:is_caught() then self.seen[raised] = nil end   -- where it is raised again is where it comes from then
       if not self:wanted(raised) or not self:is_outermost() then error(raised, 0) end
       if not self:stop { raised = raised, call = call, frames = self:ended(raised, depth_of()) } then error(raised, 0) end
       self.engine.context:read_again(self.engine.phase ~= "do")
