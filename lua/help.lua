@@ -214,7 +214,7 @@ Revoking, and the way back
   restore takes exactly this statement out of every policy, and says what else keeps the cluster from a key. The Cloud keeps CMEK REVOKED:
   no call of its API ends that. Its support does, on a ticket with the cluster's ID and the organization's, which restore prints.
 
-  Keys of other accounts: --reach PROFILE, or --reach ARN of a role to assume, leads there, once an account. Where nothing leads,
+  Keys of other accounts: --reach with a profile, the ARN of a role to assume, or the layout's file leads there. Where nothing leads,
   --elsewhere ARN says that the statement is put, or taken away, by those whose key it is; its text is printed.
 
   Refused, before anything is changed: another cluster names the role or one of the keys, or a cluster cannot be asked; a key is of

@@ -41,11 +41,19 @@ local function cluster_of(common, recipe, sources)
   end
 end
 
+-- The whole path of what is a layout's file; anything else as it is.
+local function whole(text)
+  if type(text) ~= "string" or text:find "^arn:" or not require("layout").is_file(text) then return text end
+  return require("file").canonical(text) or text
+end
+
 -- A layout's file is found again wherever the run is resumed, and by commands that are printed.
 local function found_again(resolved, given)
-  local path = given.layout
-  local whole = type(path) == "string" and require("layout").is_file(path) and require("file").canonical(path)
-  if whole then resolved.layout, given.layout = whole, whole end
+  if type(given.layout) == "string" then resolved.layout, given.layout = whole(given.layout), whole(given.layout) end
+  for i, text in ipairs(type(given.reach) == "table" and given.reach or {}) do
+    given.reach[i] = whole(text)
+    resolved.reach[i] = given.reach[i]
+  end
 end
 
 -- What does not go together with these files.

@@ -4,7 +4,7 @@ return {
   summary = "Take over the roles and keys that a cluster uses: tags and aliases, nothing else of them changes",
   args    = {
     { "cluster",     "name, UUID or console URL of the cluster" },
-    { "reach",       "profile, or ARN of a role to assume, that leads to another account with keys or roles of the cluster", list = true },
+    { "reach",       "profile, ARN of a role to assume, or file of a layout, that leads to another account with keys of the cluster", list = true },
     { "save_layout", "file for the mapping of regions to keys and roles that is in use, as --layout takes it", optional = true },
     { "vault_mount", "where Vault's key management is, which may have made the keys; asked where a Vault is configured", like = "mount",
       default = "keymgmt" },

@@ -4,7 +4,7 @@ return {
   summary = "Let a cluster to its keys again after a revocation; support then brings it up",
   args    = {
     { "cluster",   "name, UUID or console URL of the cluster" },
-    { "reach",     "profile, or ARN of a role to assume, that leads to another account with keys of the cluster", list = true },
+    { "reach",     "profile, ARN of a role to assume, or file of a layout, that leads to another account with keys of the cluster", list = true },
     { "elsewhere", "ARN of a key of an account that nothing leads to: its policy is changed there", list = true },
   },
   touches = { "cloud", "iam", "kms" },

@@ -6,7 +6,7 @@ return {
   args    = {
     { "cluster",   "name, UUID or console URL of the cluster" },
     { "drill",     "check that it could be done now, and change nothing", type = "boolean" },
-    { "reach",     "profile, or ARN of a role to assume, that leads to another account with keys of the cluster", list = true },
+    { "reach",     "profile, ARN of a role to assume, or file of a layout, that leads to another account with keys of the cluster", list = true },
     { "elsewhere", "ARN of a key of an account that nothing leads to: its policy is changed there", list = true },
   },
   touches = { "cloud", "iam", "kms" },
