@@ -209,7 +209,7 @@ test["a TLS handshake that does not end is no request"] = function()
   local deaf <close> = server.new { handler = function() end }   -- listens, and is never run
   local _, message, kind = open(("https://127.0.0.1:%d"):format(deaf.port)).request { path = "/", timeout = 0.4 }
   test.equal(kind, "unsent")
-  test.contains(message, "timed out")
+  test.matches(message, "timed? ?out")   -- libcurl has a word for each place where it waits
 end
 
 test["what a full disk cannot take down does not leave, also not later"] = function()
