@@ -72,13 +72,13 @@ void door_copy_text(lua_State *L, char *to, size_t size, const char *from, const
 /* ---- the signal that asks to stop: process-wide, as signals are ---- */
 
 static volatile sig_atomic_t stop_signal;
-static volatile sig_atomic_t prompting;   /* SIGINT ends what runs, and not the program */
+static volatile sig_atomic_t prompting;   /* a signal ends what runs; SIGINT does not end the program */
 
 static void on_stop(int number)
 {
   stop_signal = number;
-  if (prompting && number == SIGINT)
-    watchdog_interrupt();
+  if (prompting)
+    watchdog_interrupt(number);
 }
 
 /* A terminal that goes away ends a run as orderly as the others do, unless nohup was asked to keep it. */

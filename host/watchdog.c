@@ -30,7 +30,7 @@ static struct {
   volatile double raised;            /* and when the error was raised first; 0 before */
   lua_State *volatile running;       /* the thread that runs */
   volatile sig_atomic_t hurried;     /* the timer has set the hook, and it has not run yet */
-  volatile sig_atomic_t interrupted; /* ^C was typed while a prompt's chunk ran */
+  volatile sig_atomic_t interrupted; /* the signal that came while a prompt's chunk ran */
   volatile sig_atomic_t wrote;       /* a write was journaled: what ends here has to be resumed */
   bool json;                         /* --json: a document on stdout too */
   pthread_t thread;                  /* Lua's; libcurl has others */
@@ -244,20 +244,20 @@ static void on_interrupt(lua_State *L, lua_Debug *activation)
     lua_sethook(L, NULL, 0, 0);
   else if (lua_getinfo(L, "Sl", activation) != 0 && activation->currentline >= 0 && !script_is_library(activation->source)) {
     lua_sethook(L, NULL, 0, 0);
-    lua_pushliteral(L, "stopped by SIGINT");
+    lua_pushfstring(L, "stopped by %s", dog.interrupted == SIGTERM ? "SIGTERM" : dog.interrupted == SIGHUP ? "SIGHUP" : "SIGINT");
     (void)lua_error(L);
   }
 }
 
-void watchdog_interrupt(void)
+void watchdog_interrupt(int number)
 {
   if (dog.limit <= 0)
     return;
   if (!pthread_equal(pthread_self(), dog.thread)) {
-    (void)pthread_kill(dog.thread, SIGINT);
+    (void)pthread_kill(dog.thread, number);
     return;
   }
-  dog.interrupted = 1;
+  dog.interrupted = number;
   lua_sethook(dog.running, on_interrupt, LUA_MASKCOUNT, 1);
 }
 

@@ -304,11 +304,11 @@ end
 
 -- The program, at a terminal that moves no cursor ----------------------------------------------------------------------
 
-local function typed(lines, environment)
+local function typed(lines, environment, around)
   if not os.execute "command -v script >/dev/null" then test.skip "no program `script`" end
   local directory = test.directory()
   assert(file.write(directory .. "/typed", lines .. "\n:quit\n"))
-  local result = outside.simulated([[TERM=dumb script -qec "$CMEK repl" /dev/null <$D/typed; $CMEK runs]],
+  local result = outside.simulated([[TERM=dumb script -qec "]] .. (around or "") .. [[ $CMEK repl; echo status \$?" /dev/null <$D/typed; $CMEK runs]],
     { directory = directory, environment = environment })
   return (result.output:gsub("\r", "")), result
 end
@@ -353,6 +353,14 @@ test["what computes without an end is ended, each time, and the prompt goes on"]
   test.equal(result.status, 0)
   test.equal(select(2, output:gsub("it computed for 0.4 s", "")), 2)
   test.contains(output, "read> 2\n")
+end
+
+test["what computes is ended when the terminal goes away, or when the prompt is asked to end"] = function()
+  for signal, status in pairs { HUP = 129, TERM = 143 } do   -- order cannot be seen
+    local output = typed("while true do end", { CMEK_COMPUTING_MAX = "15" }, "timeout --foreground --preserve-status -s " .. signal .. " 1")
+    test.contains(output, "status " .. status)
+    test.truthy(not output:find "it computed", output)
+  end
 end
 
 test["a prompt has no --json"] = function()
