@@ -166,6 +166,15 @@ test["TAB ends a text that can be but one, and no text that may go on or has its
   test.equal({ edited.tab("plan([[cons", "", world, 80) }, { 4, "console" })
 end
 
+test["Enter goes on in a new line where lines are missing, and there alone"] = function()
+  for _, text in ipairs { "for i = 1, 2 do", "f {", "x = [[", ":time for i = 1, 2 do", "-- a remark\nif x then" } do
+    test.truthy(edited.is_open(text), text)
+  end
+  for _, text in ipairs { "", "  -- a remark", "1 + 1", "x = = 1", "?kms.create_key", ":save (", ":time f()" } do
+    test.truthy(not edited.is_open(text), text)
+  end
+end
+
 test["lines that are pasted together are one chunk where they can be one, and else run one after the other"] = function()
   for _, text in ipairs { "a = 1", "a = 1\nb = 2", "for i = 1, 2 do\n  f(i)\nend", "f {\n  1,", "a = 1\nb = = 2\nc = 3", "1 +\n2" } do
     test.equal(edited.apart(text), nil)

@@ -80,6 +80,17 @@ function M.hint(chunk, world, width)
   return text and (require("repl.show").fit("  " .. text:gsub("%c", " "), width - 1, 1))
 end
 
+--- Whether lines are missing at the end of a text.
+---@param text string
+---@return boolean
+function M.is_open(text)
+  text = text:match "^%s*:time%s+(.*)$" or text
+  local chunks = require "repl.chunk"
+  if text:find "^%s*[:?]" or chunks.is_blank(text) then return false end
+  local chunk, message = chunks.load(text, "prompt", {})
+  return not chunk and not message
+end
+
 --- Lines that came together, as a chunk: nil where they are one, also one that is not complete or has an error; else what they are one after
 --- the other, which is how they would have been typed.
 ---@param text string
@@ -128,7 +139,7 @@ function Edited:line(pending)
     self:prepare()
     local hint = M.hint(earlier .. before, self.repl:known(), output:width())
     return hint and output:paint("dim", hint)
-  end)
+  end, function(before, after) return M.is_open(earlier .. before .. after) end)
   if not line and why ~= "cancelled" then output:note "\n" end
   self.rest = line and not pending and M.apart(line)
   if not self.rest then return line, why end

@@ -239,8 +239,11 @@ def prompt():
         typed("cloud.organization().name", "Enter", end=r"us-east-1 read> *\n*\Z")
         typed("kms.list_keys { reg", "Tab", end=r"region = *\n {2}kms.list_keys region: .*\n*\Z")
         typed('"us-east-1" }', "Enter")
-        for line, more in (("for i = 1, 2 do", r"… *\n*\Z"), ("  print(i)", r"… *\n*\Z"), ("end", r"2\n.*read> *\n*\Z")):
-            typed(line, "Enter", end=more)
+        for line, more in (("for i = 1, 2 do", r"do\n*\Z"), ("  print(j)", r"j\)\n*\Z"), ("end", r"end\n*\Z")):
+            typed(line, *["Enter"] * (line != "end"), end=more)
+        for key in ("Up", "End", "Left", "BSpace"):   # a line up, in what is not complete yet
+            pane.send(key)
+        typed("i", "Enter", end=r"print\(i\)\nend\n1\n2\n.*read> *\n*\Z")
         typed("while true do end", "Enter", end=r"do end\s*\Z")
         time.sleep(0.5)
         pane.send("C-c")
