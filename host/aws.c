@@ -392,6 +392,7 @@ static int aws_request(lua_State *L)
   if (r.operation[0] == '\0' || r.operation[strspn(r.operation, LETTERS)] != '\0')
     luaL_error(L, "bad argument #1 to 'request' (field 'operation' cannot be '%s')", r.operation);
   door_refuse_unknown(L, members.parameters, r.operation);
+  door_refuse_secrets(L, members.parameters, &e);
   address(L, door, self, &r, e.region, path);
   if (door->signing_keys == NULL && (door->signing_keys = sigv4_cache_new()) == NULL)
     return luaL_error(L, "aws: out of memory");

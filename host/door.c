@@ -461,6 +461,28 @@ void door_refuse_unknown(lua_State *L, int index, const char *what)
   refuse_unknown_at(L, lua_absindex(L, index), what, 32);
 }
 
+/* ---- secrets ---- */
+
+static bool holds_secret(lua_State *L, int index, int depth)
+{
+  if (lua_type(L, index) != LUA_TTABLE || depth == 0)
+    return secret_test(L, index) != NULL;
+  luaL_checkstack(L, 4, "nested too deeply");
+  bool found = false;
+  lua_pushnil(L);
+  while (!found && lua_next(L, index) != 0) {
+    found = holds_secret(L, lua_gettop(L), depth - 1);
+    lua_pop(L, found ? 2 : 1);
+  }
+  return found;
+}
+
+void door_refuse_secrets(lua_State *L, int index, const struct exchange *e)
+{
+  if (e->effect != EFFECT_SESSION && !effects_take_secrets(e->service, e->operation) && holds_secret(L, lua_absindex(L, index), 32))
+    luaL_error(L, "door: %s %s takes no secret: it would be kept where it can be read", e->service, e->operation);
+}
+
 /* ---- clock and journal ---- */
 
 double door_now(lua_State *L, struct door *door, int door_index)

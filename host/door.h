@@ -116,6 +116,9 @@ lua_Integer door_record(lua_State *L, struct door *door, int door_index, const s
 /* Raises when a value under the index holds the mark of an unknown value. `what` names the request. */
 void door_refuse_unknown(lua_State *L, int index, const char *what);
 
+/* Raises when the value at the index holds a secret, and the exchange is none that secrets are for. */
+void door_refuse_secrets(lua_State *L, int index, const struct exchange *e);
+
 /* Seconds since the epoch, of the world when there is one. */
 double door_now(lua_State *L, struct door *door, int door_index);
 

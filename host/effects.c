@@ -181,6 +181,13 @@ static const struct effects_row rows[] = {
   REST("cloud", "UpdateCMEKStatus",   EFFECT_IRREVERSIBLE, "PATCH", "/api/v1/clusters/*/cmek"),
 };
 
+/* Operations that secrets are for: they use them, or give them back as secrets alone. */
+static const struct { const char *service, *operation; } takers[] = {
+  {"kms", "Encrypt"}, {"kms", "ImportKeyMaterial"},
+  {"vault", "LookupWrapping"}, {"vault", "KvWrite"}, {"vault", "KeymgmtWriteProvider"}, {"vault", "TransitEncrypt"},
+  {"vault", "TransitImportKey"}, {"vault", "TransitImportVersion"},
+};
+
 static const struct effects_row unknown = {"", "", EFFECT_WRITE, false, NULL, NULL, NULL};
 
 #define ROWS (sizeof rows / sizeof *rows)
@@ -200,6 +207,19 @@ const struct effects_row *effects_of_operation(const char *service, const char *
     if (rows[i].path == NULL && strcmp(rows[i].service, service) == 0 && strcmp(rows[i].operation, operation) == 0)
       return &rows[i];
   return &unknown;
+}
+
+/* Of other services whoever calls them says what is a secret. */
+bool effects_take_secrets(const char *service, const char *operation)
+{
+  static const char *const strict[] = {"iam", "kms", "sts", "tagging", "vault"};
+  bool ours = false;
+  for (size_t i = 0; i < sizeof strict / sizeof *strict && !ours; i++)
+    ours = strcmp(strict[i], service) == 0;
+  for (size_t i = 0; i < sizeof takers / sizeof *takers; i++)
+    if (strcmp(takers[i].service, service) == 0 && strcmp(takers[i].operation, operation) == 0)
+      return true;
+  return !ours;
 }
 
 /* A segment that `*` may stand for: not empty, no dot segment, nothing that a server might decode into a slash. */

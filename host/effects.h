@@ -32,6 +32,9 @@ const char *const *effects_vault_secrets_of(const struct effects_row *row, const
 const struct effects_row *effects_vault_named(const char *operation);   /* NULL: none */
 extern const char *const effects_vault_secrets[];                       /* of answers that no row speaks of */
 
+/* Whether a secret may stand in what the operation is sent: in any other one it would be kept where it can be read as a text. */
+bool effects_take_secrets(const char *service, const char *operation);
+
 bool effects_path_matches(const char *pattern, const char *path);
 
 const char *effect_name(enum effect effect);

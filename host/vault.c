@@ -203,6 +203,7 @@ static int vault_request(lua_State *L)
   door_admit(L, door, self, &e, lua_gettop(L));
   lua_getfield(L, 1, "body");
   door_refuse_unknown(L, -1, e.operation);
+  door_refuse_secrets(L, -1, &e);
   const char *fault = take_token(L, &r);
   if (fault == NULL)
     return send_request(L, door, self, &r, &e);

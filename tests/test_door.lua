@@ -346,6 +346,25 @@ end
 
 -- ---- silence ----
 
+test["a secret goes to no operation that would keep it where it can be read as a text, and to those that it is for it goes"] = function()
+  local door, seen, _, run = open { write = true, answer = function() return { status = 200, headers = {}, body = "{}" } end }
+  local material = secret.new("material-that-nobody-reads", "aws")
+  local function send(operation, parameters, service)
+    return pcall(run, function() return door.aws.request(aws(operation, { parameters = parameters, service = service })) end)
+  end
+  for _, case in ipairs { { "CreateKey", { Description = material } }, { "CreateKey", { Tags = { { TagKey = "a", TagValue = material } } } },
+    { "CreateGrant", { Name = material } }, { "TagRole", { RoleName = "r", Tags = { { Key = "a", Value = material } } }, "iam" },
+    { "GetRole", { RoleName = material }, "iam" } } do
+    local ok, message = send(table.unpack(case))
+    test.equal({ case[1], ok }, { case[1], false })
+    test.contains(message, "takes no secret: it would be kept where it can be read")
+  end
+  test.equal(#seen, 0)
+  test.equal({ (send("Encrypt", { KeyId = "k", Plaintext = material })), (send("ImportKeyMaterial", { KeyId = "k", ImportToken = material })) },
+    { true, true })
+  test.equal(#seen, 2)
+end
+
 test["no secret stands in the journal, also not one that an answer brought"] = function()
   local door, _, disk, run = open { answer = function()
     return { status = 200, headers = {}, body = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAX</AccessKeyId>"

@@ -305,3 +305,18 @@ test["each function of Vault's is in the table by its name, and what it sends is
     if not ok then test.contains(raised, ("vault %s %s"):format(operation, words[effect])) end
   end
 end
+
+test["a secret stands in no body that Vault would show again as a text, and in those that it is for it does"] = function()
+  local here = open { write = true }
+  local kept = secret.new("kept-by-an-owner-0001", "vault")
+  for path, body in require("sorted") {
+    ["sys/mounts/x"] = { type = "kv", description = kept }, ["kv/metadata/x"] = { custom_metadata = { a = kept } },
+    ["transit/keys/x"] = { type = kept }, ["kv/anything"] = { a = kept }, ["keymgmt/key/x"] = { type = kept } } do
+    local mount, rest = path:match "^([^/]+)/(.+)$"
+    test.raises(function() here.ask { method = "POST", mount = mount, path = rest, body = body } end, "takes no secret")
+  end
+  test.equal(#here.seen, 0)
+  here.ask { method = "POST", mount = "kv", path = "data/x", body = { data = { a = kept } } }
+  here.ask { method = "POST", mount = "keymgmt", path = "kms/x", body = { credentials = { access_key = kept } } }
+  test.equal(#here.seen, 2)
+end
