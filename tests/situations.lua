@@ -180,6 +180,8 @@ M.CASES = {
   { "iam.quota-trust", fault = "iam.quota-trust", fresh = true, run = RUN },
   { "iam.principal-unknown", fault = "iam.principal-unknown", fresh = true, run = RUN },
   { "kms.quota", fault = "kms.quota count=1", fresh = true, run = RUN, mended = PLAN, answers = "y\n" },
+  { "kms.on-demand", enabled = true, fault = "kms.on-demand",
+    run = "cmek run rotate --cluster orders-one --rewrap --on-demand --yes --confirm orders-one" },
   { "kms.lockout", fault = "kms.lockout count=1", fresh = true, run = RUN, mended = PLAN, answers = "y\n" },
   { "kms.policy-size", aws = "true", fault = "kms.policy-size count=1", state = locked_policy, run = RUN },
 

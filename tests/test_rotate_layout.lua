@@ -129,3 +129,18 @@ test["a key that two clusters share: the one whose it is rotates away from it an
   done(who)
   test.equal({ key_of(who, "us-east-1", 1).KeyState, key_of(who, "us-east-1", 2).KeyState }, { "Enabled", "Enabled" })
 end
+
+test["a key that KMS has rotated on demand as often as it does is told in the plan, with the ways that are left"] = function()
+  local who = open("console", "own")
+  local ask = { arguments = { rewrap = "true", on_demand = "true", only = { "us-east-1" } } }
+  for _ = 1, 25 do
+    operators.within(who, function(session)
+      session.kms.rotate_key_on_demand { region = "us-east-1", KeyId = key_of(who, "us-east-1", 1).KeyId }
+    end)
+  end
+  done(who, { arguments = { rewrap = "true" } })   -- the Cloud has the last of them
+  local report, status = run(who, ask)
+  test.equal({ status, report.summary.refused }, { 1, 1 })
+  test.contains(report.error.message, "on demand 25 times")
+  done(who, { arguments = { rewrap = "true" } })
+end

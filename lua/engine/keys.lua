@@ -139,17 +139,18 @@ local UNTOLD <const> = { AccessDeniedException = true, UnsupportedOperationExcep
 --- When KMS rotated the material of a key last; nil when it never did.
 ---@param context engine.Context
 ---@param key engine.Key
----@return number? moment, table? refused  why KMS does not say
+---@return number? moment, table? refused, integer on_demand  why KMS does not say; how often somebody asked for it
 function M.last_rotation(context, key)
   local answer, refused = context:try(UNTOLD, function()
     return context.session.kms.list_key_rotations { region = key.region, KeyId = key.arn }
   end)
-  local last
+  local last, on_demand = nil, 0
   for _, rotation in ipairs(answer and answer.Rotations or {}) do
     local moment = time.epoch(rotation.RotationDate)
     if moment and (not last or moment > last) then last = moment end
+    on_demand = on_demand + (rotation.RotationType == "ON_DEMAND" and 1 or 0)
   end
-  return last, refused
+  return last, refused, on_demand
 end
 
 --- Whether a key was made so lately that its tags may not show yet.

@@ -127,6 +127,13 @@ return {
     next = "remove statements that nobody needs, or ask AWS for a higher quota (Service Quotas in the AWS console)",
     commands = { "aws service-quotas request-service-quota-increase --service-code iam --quota-code L-C07B4B0D --desired-value 4096" } },
 
+  { id = "kms.on-demand", title = "KMS rotates the key on demand no more",
+    fits = { service = "kms", codes = QUOTA, operations = "RotateKeyOnDemand" },
+    cause = "KMS rotates the material of a key on demand 25 times in the key's life; its own rotation by time goes on",
+    evidence = "KMS says '{message}' in {region}",
+    next = "give the cluster new keys by a rotation without --rewrap, or wrap with what there is, without --on-demand",
+    commands = { "cmek help rotating" } },
+
   { id = "kms.quota", title = "a quota of KMS is reached",
     fits = { service = "kms", codes = QUOTA },
     cause = "an account has so many keys, aliases and grants in a region at most; keys that are to be deleted count until they are gone",

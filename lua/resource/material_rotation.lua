@@ -28,10 +28,14 @@ function M.foresee() end
 function M.find(context, want)
   local key = keys.find(context, want.region, want.arn)
   if not key then return { refused = "KMS shows no such key" } end
-  local last, refused = keys.last_rotation(context, key)
-  return { arn = want.arn, key = key, last = last, untold = refused and refusal.line(refused),
+  local last, refused, on_demand = keys.last_rotation(context, key)
+  return { arn = want.arn, key = key, last = last, on_demand = on_demand, untold = refused and refusal.line(refused),
     taken = cmek.taken_at(context:cmek(want.cluster), want.region, want.arn) or 0 }
 end
+
+local LIMIT <const> = 25   -- rotations on demand in a key's life
+
+local function is_new(have) return (have.last or 0) > have.taken end
 
 --- Why KMS does not rotate it; nil when it does.
 ---@return string? reason
@@ -42,9 +46,11 @@ function M.refusal(_, _, have)
       :format(have.arn)
   end
   if have.untold then return ("when %s was rotated cannot be seen (%s): allow kms:ListKeyRotations on it"):format(have.arn, have.untold) end
+  if have.on_demand >= LIMIT and not is_new(have) then
+    return ("KMS has rotated %s on demand %d times, which is as often as it does in a key's life: --rewrap without --on-demand takes what KMS's own "
+      .. "rotation has made, and cmek run rotate without --rewrap gives the cluster new keys"):format(have.arn, have.on_demand)
+  end
 end
-
-local function is_new(have) return (have.last or 0) > have.taken end
 
 function M.differences(_, have)
   if is_new(have) then return {} end

@@ -37,6 +37,8 @@ return {
     message = 'Invalid principal in policy: "AWS":"arn:aws:iam::571234890001:root"' },
   ["kms.quota"] = { kind = "error", service = "kms", operation = "CreateKey", code = "LimitExceededException",
     message = "You have reached the limit of 100000 KMS keys in this region" },
+  ["kms.on-demand"] = { kind = "error", service = "kms", operation = "RotateKeyOnDemand", code = "LimitExceededException",
+    message = "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key" },
   ["kms.lockout"] = { kind = "error", service = "kms", operation = "CreateKey", code = "MalformedPolicyDocumentException",
     message = "The new key policy will not allow you to update the key policy in the future." },
   ["kms.principal-unknown"] = { kind = "error", service = "kms", operation = "CreateKey", code = "MalformedPolicyDocumentException",
