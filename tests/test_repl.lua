@@ -305,6 +305,15 @@ test["what was typed is saved as a recipe that can be planned"] = function()
   test.contains(result.output, "Plan: 0 to create")
 end
 
+test["what is global in a chunk of several statements is local in the recipe that is saved, functions too"] = function()
+  local result = outside.simulated [[printf "%s\n" "function twice(x)" "  return 2 * x" "end" "do a = 1" "end" "b = 2" "b = twice(b)" \
+    ":save-recipe $D/mine.lua" | $CMEK repl && cat $D/mine.lua && $CMEK plan $D/mine.lua]]
+  test.contains(result.output, "    local function twice(x)\n      return 2 * x\n    end\n")
+  test.contains(result.output, "    local b = 2\n    b = twice(b)\n")
+  local text = require("repl.chunk").parts "a = 1\nfor i = 1, 2 do\n  b = i\nend\nf {"
+  test.equal(text, { "a = 1", "for i = 1, 2 do\n  b = i\nend", "f {" })
+end
+
 test[":time says how long a chunk took, :trace what was asked, without what was sent"] = function()
   local result = piped ':trace on\n:time #kms.list_keys { region = "us-west-2" }.Keys\n:trace off\n#kms.list_keys { region = "us-west-2" }.Keys'
   test.equal(result.output, "0\n0\n")

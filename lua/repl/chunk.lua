@@ -22,6 +22,25 @@ function M.load(text, name, environment, line)
   return nil, message
 end
 
+--- The chunks that lines are one after the other, each as short as it can be; a line that begins with ":" or "?" is one, too. nil where one
+--- of them has an error; the last may lack lines.
+---@param text string
+---@return string[]?
+function M.parts(text)
+  local parts, pending = {}, nil
+  for line in text:gmatch "[^\n]+" do
+    pending = pending and pending .. "\n" .. line or line
+    local command, chunk, message = pending == line and line:find "^%s*[:?]", nil, nil
+    if not command then chunk, message = M.load(pending, "prompt", {}) end
+    if message then return nil end
+    if command or chunk then
+      parts[#parts + 1], pending = pending, nil
+    end
+  end
+  parts[#parts + 1] = pending
+  return parts
+end
+
 --- Whether a text says nothing: blanks and comments.
 ---@param text string
 ---@return boolean

@@ -136,20 +136,26 @@ function M.history(repl)
   if #lines > 0 then repl:print(table.concat(lines, "\n")) end
 end
 
--- A chunk as a part of a function: what was global is local, what was printed is looked at.
+-- A statement as a part of a function: what was global is local, what was printed is looked at.
 local function statement(text, seen)
   if not load(text, "=chunk", "t", {}) then return "local _ = " .. text end
-  local name = text:match "^%s*([%a_][%w_]*)%s*=[^=]"
+  local name = text:match "^%s*([%a_][%w_]*)%s*=[^=]" or text:match "^%s*function%s+([%a_][%w_]*)%s*%("
   if not name or seen[name] then return text end
   seen[name] = true
   return "local " .. text:match "^%s*(.*)$"
+end
+
+local function statements(chunk, seen)
+  local parts = require("repl.chunk").parts(chunk) or { chunk }
+  for i, part in ipairs(parts) do parts[i] = statement(part, seen) end
+  return table.concat(parts, "\n")
 end
 
 --- Writes the chunks that went well as a recipe.
 function M.save_recipe(repl, rest)
   local path, body, seen, touched = path_of("save-recipe", rest), {}, {}, {}
   for i, text in ipairs(repl.chunks) do
-    if not repl.failed[i] then body[#body + 1] = "    " .. statement(text, seen):gsub("\n", "\n    ") end
+    if not repl.failed[i] then body[#body + 1] = "    " .. statements(text, seen):gsub("\n", "\n    ") end
   end
   local whole = table.concat(body, "\n")
   for _, service in ipairs(require("world").SERVICES) do

@@ -96,22 +96,10 @@ end
 ---@param text string
 ---@return string[]? chunks
 function M.apart(text)
-  local load = require("repl.chunk").load
-  local chunk, message = load(text, "prompt", {})
+  local chunks = require "repl.chunk"
+  local chunk, message = chunks.load(text, "prompt", {})
   if not text:find "\n" or chunk or not message then return nil end
-  local chunks, pending = {}, nil
-  for line in text:gmatch "[^\n]+" do
-    pending = pending and pending .. "\n" .. line or line
-    local command = pending == line and line:find "^%s*[:?]"
-    chunk, message = nil, nil
-    if not command then chunk, message = load(pending, "prompt", {}) end
-    if message then return nil end
-    if command or chunk then
-      chunks[#chunks + 1], pending = pending, nil
-    end
-  end
-  chunks[#chunks + 1] = pending
-  return chunks
+  return chunks.parts(text)
 end
 
 -- The next chunk of what was pasted, unless the one before has failed.
