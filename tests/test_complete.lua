@@ -209,6 +209,29 @@ test["names are read in tasks that nobody waits for, and what is refused is not 
     { 3, { "orders" }, { "alias/us-east-1" }, {} })
 end
 
+test["names that a whole list no longer holds are forgotten, and what other prompts keep meanwhile is not lost"] = function()
+  local directory = test.directory() .. "/names"
+  local function prompt()
+    local cache = names_cache.open(directory)
+    cache:belong "210987654321"
+    return cache
+  end
+  local first = prompt()
+  first:add("alias", "us-east-1", { "alias/gone", "alias/here" })
+  first:add("role", "", { "gone", "here" })
+  first:save()
+  local second, third = prompt(), prompt()
+  second:learn("iam", "list_roles", nil, { Roles = { { RoleName = "here" } } })
+  second:learn("kms", "list_aliases", { region = "us-east-1" }, { Aliases = { { AliasName = "alias/here" } } })
+  third:learn("kms", "list_aliases", { region = "us-east-1", KeyId = "k" }, { Aliases = {} })   -- of one key
+  third:learn("cloud", "clusters", nil, { { name = "orders" } })
+  test.equal({ second:find("role", ""), third:find("alias", "") }, { { "here" }, { "alias/gone", "alias/here" } })
+  third:save()
+  second:save()
+  local fourth = prompt()
+  test.equal({ fourth:find("role", ""), fourth:find("alias", ""), fourth:find("cluster", "") }, { { "here" }, { "alias/here" }, { "orders" } })
+end
+
 test["names are kept for the next prompt, readable by their owner alone; a file that is none is left alone"] = function()
   local directory = test.directory() .. "/names"
   local cache = names_cache.open(directory)

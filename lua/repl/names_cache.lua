@@ -12,6 +12,7 @@ Cache.__index = Cache
 ---@class repl.Names
 ---@field list string[]
 ---@field set table<string, true>
+---@field whole boolean?   all there were was listed since the prompt began: others that were kept are no more
 
 local json = require "json"
 local sorted = require "sorted"
@@ -41,14 +42,24 @@ end
 
 --- What each answer tells, by function: fn(cache, given, answer).
 local LEARNED <const> = {
-  ["cloud.clusters"] = function(cache, _, answer) of_clusters(cache, answer) end,
+  ["cloud.clusters"] = function(cache, given, answer)
+    if next(given) == nil then cache:forget("cluster", "") end
+    of_clusters(cache, answer)
+  end,
   ["cloud.cluster"] = function(cache, _, answer) of_clusters(cache, { answer }) end,
   ["cloud.find_cluster"] = function(cache, _, answer) of_clusters(cache, { answer }) end,
   ["cloud.list_available_regions"] = function(cache, _, answer) cache:add("region", "", all(answer, "name")) end,
-  ["iam.list_roles"] = function(cache, _, answer) cache:add("role", "", all(answer.Roles, "RoleName")) end,
+  ["iam.list_roles"] = function(cache, given, answer)
+    if next(given) == nil and answer.Roles and not answer.IsTruncated then cache:forget("role", "") end
+    cache:add("role", "", all(answer.Roles, "RoleName"))
+  end,
   ["iam.get_role"] = function(cache, _, answer) cache:add("role", "", { answer.Role.RoleName }) end,
   ["iam.create_role"] = function(cache, given) cache:add("role", "", { given.RoleName }) end,
-  ["kms.list_aliases"] = function(cache, given, answer) cache:add("alias", given.region, all(answer.Aliases, "AliasName")) end,
+  ["kms.list_aliases"] = function(cache, given, answer)
+    local whole = given.region and next(given) == "region" and next(given, "region") == nil and answer.Aliases and not answer.Truncated
+    if whole then cache:forget("alias", given.region) end
+    cache:add("alias", given.region, all(answer.Aliases, "AliasName"))
+  end,
   ["kms.create_alias"] = function(cache, given) cache:add("alias", given.region, { given.AliasName }) end,
   ["kms.list_keys"] = function(cache, given, answer) cache:add("key", given.region, all(answer.Keys, "KeyId")) end,
   ["sts.get_caller_identity"] = function(cache, _, answer) cache:belong(answer.Account) end,
@@ -99,6 +110,16 @@ function Cache:add(kind, region, given)
   end
 end
 
+--- Forgets the names of a kind, since all that there are follow.
+---@param kind string
+---@param region string
+function Cache:forget(kind, region)
+  self:wake()
+  local names = names_of(self, self.account, kind, region, true)
+  names.list, names.set, names.whole = {}, {}, true
+  self.changed = true
+end
+
 --- Says whose the names are from here on; those that were learned before that was known are.
 ---@param account string?
 function Cache:belong(account)
@@ -108,7 +129,10 @@ function Cache:belong(account)
   self.account = account
   self.accounts[""] = nil
   for kind, by_region in sorted(before) do
-    for region, names in sorted(by_region) do self:add(kind, region, names.list) end
+    for region, names in sorted(by_region) do
+      if names.whole then self:forget(kind, region) end
+      self:add(kind, region, names.list)
+    end
   end
 end
 
@@ -214,9 +238,31 @@ local function directory_of()
   return state and state .. (simulated and "/simulated-names" or "/names")
 end
 
---- Writes the names down, for the next prompt. What cannot be written is not.
+-- Adds what a document holds; what another prompt has kept of what was listed whole since is left out.
+local function load(self, document)
+  local before = self.account
+  for account, by_kind in sorted(document) do
+    self.account = account
+    for kind, by_region in sorted(by_kind) do
+      for region, list in sorted(by_region) do
+        local names = names_of(self, account, kind, region)
+        if not (names and names.whole) then self:add(kind, region, list) end
+      end
+    end
+  end
+  self.account = before
+end
+
+local function kept(self)
+  local text = self.directory and require("file").read(self.directory .. "/names.json", FILE_MAX)
+  local document = text and json.decode(text)
+  return type(document) == "table" and document.accounts or {}
+end
+
+--- Writes the names down, for the next prompt, beside those that other prompts have kept meanwhile. What cannot be written is not.
 function Cache:save()
   if not self.directory or not self.changed then return end
+  pcall(load, self, kept(self))
   local document = {}
   for account, by_kind in sorted(self.accounts) do
     document[account] = account ~= "" and {} or nil
@@ -231,15 +277,6 @@ function Cache:save()
   self.changed = false
 end
 
-local function load(self, document)
-  for account, by_kind in sorted(document) do
-    self.account = account
-    for kind, by_region in sorted(by_kind) do
-      for region, names in sorted(by_region) do self:add(kind, region, names) end
-    end
-  end
-end
-
 --- A cache without names.
 ---@return repl.NamesCache
 function M.new() return setmetatable({ account = "", accounts = {} }, Cache) end
@@ -248,9 +285,7 @@ function M.new() return setmetatable({ account = "", accounts = {} }, Cache) end
 function Cache:wake()
   if not self.asleep then return end
   self.asleep = false
-  local text = self.directory and require("file").read(self.directory .. "/names.json", FILE_MAX)
-  local document = text and json.decode(text)
-  if type(document) == "table" and not pcall(load, self, document.accounts) then self.accounts = {} end
+  if not pcall(load, self, kept(self)) then self.accounts = {} end
   self.account = ""
   self:add("cluster", "", require("completion.clusters").known())
   self.changed = false
