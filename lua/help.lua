@@ -69,7 +69,8 @@ The prompt
 ]],
   ["on-error"] = [[
 Stepping in
-  With --on-error=repl (plan, run, verify, destroy, resume) a prompt opens where a step of the recipe fails, instead of the end:
+  With --on-error=repl (plan, run, verify, resume, and destroy while it looks for what there is) a prompt opens where a step of the recipe fails,
+  instead of the end:
 
     cmek run ./mine.lua --cluster orders --on-error=repl
     mine.lua:31 write> :where                   the lines on whose way it has stopped; :where 2 looks at the variables of the second

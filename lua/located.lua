@@ -233,6 +233,12 @@ function M.of_table(path, text, words)
   return ("%s: %s"):format(path, words)
 end
 
+-- Whether this is what a service answered, or the library makes of it; what credentials, settings and the network do comes from no line.
+local function is_answer(raised)
+  if require("refusal").is(raised) then return raised.kind == "refused" end
+  return require("engine.failure").is(raised) or require("ui.failure").is(raised)
+end
+
 -- Tells of the line that called what a service refused.
 local function tell_place(options)
   local sources = options.sources or {}
@@ -254,7 +260,7 @@ function M.call(options, fn, ...)
   local results = table.pack(xpcall(fn, function(raised)
     local told = M.of(raised, options)
     if stops then stops:look(raised, told) end
-    if options and options.refused and getmetatable(told) ~= Located and getmetatable(told) and type(told) == "table" then tell_place(options) end
+    if options and options.refused and is_answer(told) then tell_place(options) end
     return told
   end, ...))
   if not results[1] then

@@ -347,9 +347,15 @@ end
 --- What TAB can complete.
 ---@return repl.World
 function Repl:known()
-  local names = self.names
-  if self.stopped then names = setmetatable(self.stopped:names(), { __index = names }) end
-  return { names = names, environment = self.environment, live = self.live, commands = require("repl.commands").known(self) }
+  local environment = self.environment
+  if self.stopped then
+    local names = self.stopped:names()   -- they hide what has the same name elsewhere
+    for name, value in next, environment do   -- order cannot be seen
+      if names[name] == nil then names[name] = value end
+    end
+    environment = names
+  end
+  return { names = self.names, environment = environment, live = self.live, commands = require("repl.commands").known(self) }
 end
 
 --- Begins anew: globals and what was required are gone.

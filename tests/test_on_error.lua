@@ -237,6 +237,17 @@ test["what a trusted recipe catches is not stopped at, nor in a task that it sta
     { 1, "NotFoundException", 7 })
 end
 
+test["whatever a recipe raises is stopped at or ends it, and is told as a text"] = function()
+  for _, case in ipairs { { "nil", 1 }, { "0/0", 1 }, { "5", 1 }, { "{ a = 1 }", 1 }, { "setmetatable({}, { __eq = function() error 'eq' end, "
+    .. "__tostring = function() error 'ts' end, __index = function() error 'ix' end })", 1 } } do
+    local result = stopped("  error(" .. case[1] .. ")\n", function(stop)
+      test.truthy(require("repl.stopped").new(stop):headline():find("mine.lua:2", 1, true))
+      return false
+    end, { mode = "plan" })
+    test.equal({ case[1], #result.stops, result.ok }, { case[1], case[2], false })
+  end
+end
+
 test["what is waited for is looked for anew from the call that failed"] = function()
   local result = stopped("  wait('until it is there', function()\n    iam.list_roles {}\n    return true\n  end)\n", go_on,
     { mode = "plan", faults = refusing("ListRoles", "AccessDenied") })

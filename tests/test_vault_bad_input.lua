@@ -29,7 +29,7 @@ local function met(cases, options)
       if not text:find(case[word], 1, true) then error(("%s: no '%s' in\n%s"):format(case[1], case[word], text), 2) end
     end
     outside.plain(text)
-    for _, pattern in ipairs { "needle", "%.lua:%d", "{[%l_]+}" } do   -- a token, a line of the program, a fact that is missing
+    for _, pattern in ipairs { "needle", "%f[%w]lua/[%w/_]+%.lua:%d", "{[%l_]+}" } do   -- a token, a line of the program, a fact that is missing
       if text:find(pattern) and not case.quotes then error(("%s: '%s' is shown: %s"):format(case[1], pattern, text), 2) end
     end
   end

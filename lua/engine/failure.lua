@@ -51,7 +51,8 @@ function M.document(value)
   if type(value) ~= "table" then return { message = tostring(value) } end
   local document = {}
   for _, field in ipairs(FIELDS) do document[field] = value[field] end
-  document.message = document.message or tostring(value)
+  local said = document.message   -- a service may say a code and no more; what explains it has fields of its own
+  document.message = said and said ~= "" and said or tostring(value):match "^[^\n]*"
   if document.commands then document.commands = require("json").array(document.commands) end
   return document
 end

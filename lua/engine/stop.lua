@@ -43,11 +43,11 @@ function Stops:sources()
   return world and world.sources or {}
 end
 
--- Whether somebody would look at an error: it is none that a signal made, or that a task was cancelled by.
+-- Whether somebody would look at an error: it is none that a signal made, or that a task was cancelled by, and something can be kept of it.
 function Stops:wanted(raised)
   local door = self.engine.session.door
-  return self.on_error and not self.over and raised ~= task.CANCELLED and not self.engine.rehearsal
-    and not (door.stopping and door:stopping())
+  return self.on_error and raised ~= nil and rawequal(raised, raised) and not self.over and not rawequal(raised, task.CANCELLED)
+    and not self.engine.rehearsal and not (door.stopping and door:stopping())
 end
 
 -- Stops here, once all that runs beside it has come to rest. Returns whether to go on.

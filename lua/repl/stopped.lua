@@ -7,6 +7,7 @@ Stopped.__index = Stopped
 
 local located = require "located"
 local show = require "repl.show"
+local trouble = require "repl.trouble"
 
 local M = {}
 
@@ -77,9 +78,8 @@ function Stopped:headline()
   local failed = stop.raised ~= nil
   local text = ("stopped at %s, %s%s"):format(place, PASSES[stop.phase], failed and "" or ": break()")
   if not failed then return text .. (frame and excerpt(frame) or "") end
-  local own = type(stop.raised) == "table" and stop.raised.at ~= nil   -- the message has the line already
-  if frame and not own then text = text .. excerpt(frame, stop.call) end
-  local said = tostring(stop.raised):gsub("\n*$", "")
+  if frame and not located.is(stop.raised) then text = text .. excerpt(frame, stop.call) end   -- else the message has the line already
+  local said = trouble.text(stop.raised)
   return ("%s\n%s"):format(text, stop.told and said:match "^[^\n]*" or said)
 end
 
@@ -112,10 +112,10 @@ function Stopped:choose(number)
   return true
 end
 
--- A value in one line.
+-- A value in one line; within another one a list of records is none in columns.
 local function short(value, width)
-  local text = show.render(value, { width = math.huge }):gsub("%s*\n%s*", " ")
-  return (show.fit(text, width, 1))
+  local text = show.render({ value }, { width = math.huge }):gsub("%s*\n%s*", " "):gsub(", }", " }")
+  return (show.fit(text:match "^{ (.*) }$" or text, width, 1))
 end
 
 --- The variables of the frame and what they hold, a line each.

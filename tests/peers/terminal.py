@@ -420,8 +420,8 @@ def stopping():
                              ("nosuch", r"\^+"), (":where 2", "→ 2 .*"), ("arg", '{ cluster = "orders" }')):
             pane.send(line, "Enter")
             pane.wait(re.escape(line) + r"\n[^\0]*" + answer + r"\nmine.lua:8 write> *\n*\Z")
-        pane.send("clus", "Tab")
-        pane.wait(r"write> cluster *\n*\Z")
+        pane.send("kms.list_k", "Tab", "C-u", "clus", "Tab")
+        pane.wait(r"write> cluster *\n")
         pane.send(".name", "Enter")
         pane.wait(r'"orders"\nmine.lua:8 write> *\n*\Z')
         pane.send("while true do end", "Enter")
