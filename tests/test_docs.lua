@@ -209,3 +209,23 @@ test["a name that is nearly one is answered with that one"] = function()
   test.truthy(help("ensure", "kee"):find("did you mean 'ensure key'", 1, true))
   test.truthy(help("functions", "polisy"):find("did you mean 'policy'", 1, true))
 end
+
+test["what editors are told is Lua that defines every name, with its arguments, and types that they know"] = function()
+  local editor = require "docs.editor"
+  local text, there = editor.text(), {}
+  assert(load(text, "=cmek.lua", "t", there))()
+  for _, name in ipairs(docs.names()) do
+    local entry, table_name, member = docs.of(name), name:match "^(%a+)%.([%w_]+)$"
+    local value = there[name]
+    if table_name then value = there[table_name][member] end
+    if name ~= "require" and name ~= "json.null" then test.truthy(value ~= nil, name .. " is not defined") end
+    if entry.arguments and name ~= "require" and name ~= "plan" then
+      test.contains(text, ("function %s(%s) end"):format(name, table.concat(entry.arguments, ", ")))
+    end
+  end
+  test.contains(text, "---@param parameters { region?: string, AliasName: string, TargetKeyId: string }\n---@return table<string, any>\n"
+    .. "function kms.create_alias(parameters) end")
+  test.equal({ editor.type "names.Cluster", editor.type '"a b"|table[]', editor.type "fun(a: table): any", editor.type "{ id: string, of: Thing? }" },
+    { "table<string, any>", '"a b"|table<string, any>[]', "fun(a: table<string, any>): any", "{ id: string, of: table<string, any>? }" })
+  for line in text:gmatch "[^\n]+" do test.truthy(line:find "^%-%-%-" or line:find "^%-%- " or not line:find "raises", line) end
+end

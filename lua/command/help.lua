@@ -134,6 +134,10 @@ function M.run(arguments, output)
     output:help(require("man").page())
     return 0
   end
+  if arguments[1] == "meta" then
+    output:help(require("docs.editor").text())
+    return 0
+  end
   if arguments[1] == "json" then return help_json(arguments[2], output) end
   if arguments[1] == "functions" then
     output:help(functions(arguments[2]))

@@ -11,6 +11,7 @@
 ---@field params docs.Parameter[]          of the call
 ---@field fields docs.Parameter[]?         what the table has that it takes, where it takes one
 ---@field returns string?                  types, and what they are
+---@field results { type: string, text: string? }[]?  the same, one by one
 ---@field raises string?
 ---@field example string?
 
@@ -142,6 +143,10 @@ local function read(comment, arguments)
         entry.fields = entry.fields or fields
       end
     elseif tag.tag == "return" then
+      local ends = type_end(tag.text)
+      local what = tag.text:sub(ends + 1):gsub("^;?%s*raises .*$", ""):gsub(";%s+raises .*$", ""):match "^%s*(.-)%s*$"
+      entry.results = entry.results or {}
+      table.insert(entry.results, { type = tag.text:sub(1, ends):gsub(";.*$", ""), text = what ~= "" and what or nil })
       entry.returns = (entry.returns and entry.returns .. ", " or "") .. tag.text
     elseif tag.tag == "raises" then
       entry.raises = tag.text
