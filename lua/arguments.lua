@@ -20,6 +20,17 @@ local FIELDS <const> = { "type", "default", "list", "optional", "choices", "min"
 local TYPES <const> = { string = "a text", integer = "a whole number", boolean = "true or false" }
 local SPELLINGS <const> = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
 
+local convert   -- what is given, as a value of the argument's type
+
+-- A default, as if somebody had given it; a function is called by the engine.
+local function default_of(spec, where, complain)
+  local value = spec.default
+  if value == nil or type(value) == "function" then return value end
+  local ok, converted = pcall(convert, spec, value, "its default")
+  if not ok then complain("%s, %s", where, failure.is(converted) and converted.message or tostring(converted)) end
+  return converted
+end
+
 local function check_specification(entry, where, reserved, complain)
   local name = entry[1]
   if type(name) ~= "string" or not name:find "^[a-z][a-z0-9_]*$" then
@@ -62,6 +73,7 @@ function M.specifications(args, reserved, complain)
       like = entry.like,
       required = entry.required == true or entry.default == nil and not entry.list and not entry.optional and kind ~= "boolean",
     }
+    result[i].default = default_of(result[i], where, complain)
   end
   return result
 end
@@ -134,7 +146,7 @@ local function listed(spec, text)
   return list
 end
 
-local function convert(spec, value, origin)
+function convert(spec, value, origin)
   refuse_secret(spec, value, origin)
   if not spec.list then return convert_scalar(spec, value, origin) end
   if origin == "environment" and type(value) == "string" then value = listed(spec, value) end

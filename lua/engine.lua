@@ -124,7 +124,8 @@ end
 local function own_kind(self, definition)
   for service in sorted(definition.actions) do
     if not self.touched[service] then
-      error(("resource '%s': its actions name '%s', and the recipe's touches do not"):format(definition.kind, tostring(service)), 0)
+      error(("resource '%s': its actions name '%s', and the recipe's touches do not: touches = { %s\"%s\" }"):format(definition.kind,
+        tostring(service), #self.recipe.touches > 0 and '"' .. table.concat(self.recipe.touches, '", "') .. '", ' or "", tostring(service)), 0)
     end
   end
   return require("engine.kind").adapt(definition, self.context)
@@ -140,7 +141,13 @@ function Engine:resource(kind)
     local names = {}
     for name in sorted(RESOURCES) do names[#names + 1] = name end
     for name in sorted(own) do names[#names + 1] = name end
-    error(("ensure: there is no kind '%s'; there are %s"):format(tostring(kind), table.concat(names, ", ")), 0)
+    if type(kind) ~= "string" then
+      error(("ensure wants the name of a kind, got %s%s"):format(kind == true and "true" or type(kind),
+        kind == true and ": a file that returns nothing gives true where it is required" or ""), 0)
+    end
+    local near = require("ui.near").near(kind, names)[1]
+    error(("ensure: there is no kind '%s'%s"):format(kind, near and ("; did you mean '%s'?"):format(near)
+      or "; there are " .. table.concat(names, ", ")), 0)
   end
   self.kinds[kind] = self.kinds[kind] or own_kind(self, own[kind])
   return self.kinds[kind]
@@ -232,6 +239,13 @@ local function look_around(self)
   end)
 end
 
+-- What check finds in a recipe that loads all the same: a field that is misspelt may be one that nobody misses.
+local function look_through(self)
+  for _, found in ipairs(self.recipe.findings and self.recipe.findings() or {}) do
+    self.context:warn(("%s:%d: %s"):format(found.file, found.line, found.text))
+  end
+end
+
 local function plan_pass(self)
   set_off(self)
   require("engine.scope").check(self)
@@ -242,6 +256,7 @@ local function plan_pass(self)
   require("engine.rights").judge(self)
   for _, other in sorted(self.elsewhere or {}) do require("engine.rights").judge(other) end
   look_around(self)
+  look_through(self)
   self.rests_on = require("engine.seen").of(self)
   return report.plan(self)
 end

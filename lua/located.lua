@@ -91,10 +91,23 @@ local PLAIN <const> = {
   { "^attempt to get length of a (%a+) value %((.-)%)$", "%s is %s here, and has no length" },
 }
 
+-- What the library says of nothing in particular, as it is in a recipe.
+local SAID <const> = {
+  { "^attempt to compare two (%a+) values$", "two %ss cannot be compared" },
+  { "^attempt to compare (%a+) with (%a+)$", "a %s cannot be compared with a %s" },
+  { "^attempt to index a (%a+) value$", "something is %s here, and has no fields" },
+  { "^attempt to call a (%a+) value$", "something is %s here, and no function" },
+  { "^door: the region '(.-)' is not open$",
+    "the region %s is none of the cluster's, nor that of the credentials (--region): a recipe reaches those alone" },
+}
+
 local function plain(words)
   for _, pair in ipairs(PLAIN) do
     local kind, name = words:match(pair[1])
     if kind then return pair[2]:format(name, kind == "nil" and kind or "a " .. kind) end
+  end
+  for _, pair in ipairs(SAID) do
+    if words:find(pair[1]) then return pair[2]:format(words:match(pair[1])) end
   end
   return words
 end
@@ -135,6 +148,14 @@ local function find_word(line, name, words)
     if behind and line:find(behind, to) then return from, to - 1 end
   end
   return first, last
+end
+
+-- The same in exactly these words, on whichever line: a call that is the last thing that a function does has left no line of its own.
+local function found_as(path, text, words)
+  local ok, findings = pcall(look, path, text, false)
+  for _, found in ipairs(ok and findings or {}) do
+    if found.file == path and found.text == words then return found end
+  end
 end
 
 -- Which characters of the line are meant: the word that check found, one that the message quotes, else all of it.
@@ -192,6 +213,11 @@ function M.of(raised, options)
   local source, at, found = text and line_of(text, line), nil, nil
   if source then
     found = finding(path, part, line, words, script)
+    local same = not found and not script and found_as(path, part, words)
+    if same and line_of(text, same.line) then
+      found, line = same, same.line
+      source = line_of(text, line)
+    end
     if found and (words:find "^attempt to" or found.text:find("; did you mean", 1, true)) then words = found.text end
     local from, to = mark(source, words, found)
     at = { file = path, line = line, text = source, from = from, to = to }
@@ -227,6 +253,7 @@ function M.of_table(path, text, words)
     if found.file == path and subject and found.text:find(subject, 1, true) then
       local source = line_of(text, found.line)
       local from, to = mark(source, words, found)
+      if words:find "^%a+ must be a .*, not nil$" then words = found.text end
       return ("%s:%d: %s%s"):format(path, found.line, words, M.excerpt { line = found.line, text = source, from = from, to = to })
     end
   end

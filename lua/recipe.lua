@@ -11,6 +11,7 @@
 ---@field touches string[]  services it may call
 ---@field run fun(arguments: table): any
 ---@field kinds table<string, table>  its own kinds of things
+---@field findings (fun(): authoring.Finding[])?  what check finds in a file's
 ---@field world table       the names it sees; engine functions are joined to it by bind
 local Recipe = { __name = "Recipe" }
 Recipe.__index = Recipe
@@ -116,7 +117,8 @@ local function check_fields(path, definition)
     end
   end
   if definition.api ~= M.API then
-    complain(path, "api must be %d, not %s: it says by which rules the recipe is written", M.API, tostring(definition.api))
+    local shown = type(definition.api) == "string" and ("the text \"%s\""):format(definition.api) or tostring(definition.api)
+    complain(path, "api must be %d, not %s: it says by which rules the recipe is written", M.API, shown)
   end
   for _, field in ipairs { "summary", "args", "touches", "run" } do
     local value = definition[field]
@@ -178,6 +180,7 @@ function M.load(name, options)
     touches = definition.touches,
     run = definition.run,
     kinds = world.kinds,
+    findings = is_file and not trusted and function() return require("authoring.check").look(path, nil, text) end or nil,
     world = world,
   }, Recipe)
 end

@@ -176,13 +176,39 @@ function M.new(options)
   return self
 end
 
+-- The first line from a number on that a pattern fits; nil without one.
+local function line_with(text, pattern, from)
+  local number = 0
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    number = number + 1
+    if number >= from and line:find(pattern) then return number end
+  end
+end
+
+-- Where a kind is described: a function from a field's name, or nil, to "mine.lua:5: ". A module that returns it leaves no line among the calls.
+local function place_of(self)
+  local path, line, above = nil, 1, 0
+  for _, call in ipairs(require("trace").calls()) do
+    local source = call.source:match "^@(.*)$"
+    if source and self.sources[source] then path, line = source, call.line break end
+    if source == "lua/sandbox.lua" then above = above + 1 end
+  end
+  if self.loading and above > 2 then path, line = self.loading, 1 end   -- require stands between it and the recipe's own line
+  local text = path and self.sources[path] or ""
+  line = line_with(text, "%f[%w_]resource%f[^%w_]", line) or line
+  return function(field)
+    return path and ("%s:%d: "):format(path, field and line_with(text, "%f[%w_]" .. field .. "%s*=", line) or line) or ""
+  end
+end
+
 --- Keeps the description of a kind of the recipe's own. Raises what is wrong with it.
 ---@param definition table
 ---@return string kind  what ensure takes
 function Sandbox:describe(definition)
+  local place = place_of(self)
   local ok, checked = pcall(require("engine.kind").check, definition, self.kinds)
-  if not ok then error(tostring(checked), 0) end   -- told by the line that it is called from
-  self.kinds[checked.kind] = checked
+  if not ok then error(place(tostring(checked):match "field '(%a+)'") .. tostring(checked), 0) end
+  self.kinds[checked.kind], checked.place = checked, place
   return checked.kind
 end
 
@@ -222,7 +248,10 @@ function Sandbox:require(name)
   if not text then error(("there is no module '%s' in the library or beside the recipe"):format(name), 3) end
   local chunk, message = self:load(text, path)
   if not chunk then error(message, 0) end
+  local outer = self.loading
+  self.loading = path
   local result = chunk()
+  self.loading = outer
   self.loaded[name] = result == nil and true or result
   return self.loaded[name]
 end

@@ -146,7 +146,7 @@ end
 test["check finds misspelt arguments of what the library has, by file and line"] = function()
   local cases = {
     { "policy.cmek { role = 'x', admin5 = {} }", "policy.cmek has no field 'admin5'; did you mean 'admins'?" },
-    { "ensure('key', { cluster = {}, rotaton = 1 })", "kind 'key' has no field 'rotaton'; did you mean 'rotation'?" },
+    { "ensure('key', { cluster = {}, region = 'x', policy = {}, rotaton = 1 })", "kind 'key' has no field 'rotaton'; did you mean 'rotation'?" },
     { "ensure('rolle', {})", "there is no kind 'rolle'; did you mean 'role'?" },
     { "kms.describe_key { region = 'x', keyid = 'y' }", "kms.describe_key has no field 'keyid'; did you mean 'KeyId'?" },
     { "kms.describe_kye { }", "kms has no 'describe_kye'; did you mean 'describe_key'?" },
@@ -193,10 +193,11 @@ test["check finds what a recipe lacks: api, summary, texts of arguments, run"] =
 end
 
 test["check finds services that are used and not touched, by themselves and through kinds"] = function()
-  test.equal(in_run("local c = read('cluster', arg.cluster)\nensure('role', { cluster = c })\nkms.list_keys { region = 'x' }", '"cloud"'), {
+  test.equal(in_run("local c = read('cluster', arg.cluster)\nensure('role', { cluster = c, trust = {} })\n"
+    .. "kms.list_keys { region = 'x' }", '"cloud"'), {
     'mine.lua:4: ensure "role" is used, and touches does not name "iam"',
     'mine.lua:5: kms is used, and touches does not name "kms"' })
-  test.equal(in_run("local c = read('cluster', arg.cluster)\nensure('role', { cluster = c })", '"cloud", "iam"'), {})
+  test.equal(in_run("local c = read('cluster', arg.cluster)\nensure('role', { cluster = c, trust = {} })", '"cloud", "iam"'), {})
 end
 
 test["check looks into the modules beside the recipe, and takes kinds of the recipe's own"] = function()

@@ -299,7 +299,7 @@ test["what is wrong with a call is told before anybody is asked, with what may h
     { with { parameters = { "x" } }, "field 'parameters' wants names, got [1]" },
     { with { service = json.null }, "field 'service' is missing" },
     { with { service = "SNS" }, "there is no service 'SNS'" }, { with { service = "SNS" }, "did you mean 'sns'?" },
-    { with { service = "secretmanager" }, "how 'secretmanager' is spoken to is not known here; did you mean 'secretsmanager'? known are" },
+    { with { service = "secretmanager" }, "cmek does not know the service 'secretmanager'; did you mean 'secretsmanager'; of one that" },
     { with { service = "cloud" }, "'cloud' is no service of AWS: call cloud's functions" },
     { with { operation = json.null }, "field 'operation' is missing" },
     { with { operation = "list_topics" }, "there is no operation 'list_topics': the API names them like \"ListTopics\"" },

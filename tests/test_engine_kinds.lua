@@ -161,8 +161,8 @@ end
 
 test["what a function of a kind gives is checked"] = function()
   local cases = {
-    { "name = function%(want%) return .-\n", "name = function() return 7 end,\n", "name gave a number, not a text" },
-    { "return { { field = .- } }", 'return { "value" }', "differences[1] has no field" },
+    { "name = function%(want%) return .-\n", "name = function() return 7 end,\n", "name gives number, not a text" },
+    { "return { { field = .- } }", 'return { "value" }', "[1] has no field" },
   }
   for _, case in ipairs(cases) do
     local operator, path = made(), recipe()

@@ -59,8 +59,8 @@ test["what a recipe returns is checked, and the complaint names file and field"]
   local cases = {
     { "return 1", "must return a table, not number" },
     { 'return { api = 2, summary = "x", args = {}, touches = {}, run = function() end }', "api must be 1, not 2" },
-    { "return { api = 1, args = {}, touches = {}, run = function() end }", "summary must be a string, not nil" },
-    { 'return { api = 1, summary = "x", args = {}, touches = {} }', "run must be a function, not nil" },
+    { "return { api = 1, args = {}, touches = {}, run = function() end }", "summary has no text" },
+    { 'return { api = 1, summary = "x", args = {}, touches = {} }', "run is missing" },
     { HEAD .. 'run = function() end, author = "me" }', "field 'author' is unknown" },
     { 'return { api = 1, summary = "x", args = {}, touches = { "EC2" }, run = function() end }',
       "touches[1] 'EC2' is no service; did you mean 'ec2'?" },

@@ -236,7 +236,7 @@ test["the name, region and field of a recipe's own kind are a line of the plan, 
   for line in require("ui.plan").render(report, output):gmatch "[^\n]+" do lines[#lines + 1] = line:find "forged" and line:match "^ +(%S+)" end
   test.equal(lines, { "~", "f", "~" })
   local wrong = text:gsub('"us\\n%-east"', "{}", 1)
-  test.raises(function() operators.run(operators.open(), written(wrong), { mode = "plan" }) end, "region gave a table, not a text")
+  test.raises(function() operators.run(operators.open(), written(wrong), { mode = "plan" }) end, "region gives table, not a text")
 end
 
 -- ---- files, and what is no value at all ----

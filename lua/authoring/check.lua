@@ -25,6 +25,12 @@ local function meant(name, list)
   return near and ("; did you mean '%s'?"):format(near) or ""
 end
 
+local function field_of(node, name)
+  for _, field in ipairs(node.fields) do
+    if field.key == name then return field end
+  end
+end
+
 -- One file that is looked at.
 local Look = {}
 Look.__index = Look
@@ -85,7 +91,8 @@ function Look:fields(node, fields, what, complete)
   for _, field in ipairs(node.fields) do
     if field.key and not contains(fields, field.key) then
       local guess = meant(field.key, fields)
-      if complete or guess ~= "" or not field.key:find "^%u" then self:found(field, "%s has no field '%s'%s", what, field.key, guess) end
+      local text = what and ("%s has no field '%s'%s"):format(what, field.key, guess) or ("no kind takes a field '%s'%s"):format(field.key, guess)
+      if complete or guess ~= "" or not field.key:find "^%u" then self:found(field, "%s", text) end
     end
   end
 end
@@ -97,6 +104,19 @@ function Look:uses(service, node, what)
   end
 end
 
+-- What has to be said of a kind of the library's, in the words of ensure itself.
+function Look:needed(node, kind, want)
+  for _, field in ipairs(want.fields) do
+    if not field.key then return end   -- a run alone can tell
+  end
+  local missing = {}
+  for _, field in ipairs((require("docs").of("ensure " .. kind) or { fields = {} }).fields) do
+    if not field.optional and not field_of(want, field.name) then missing[#missing + 1] = field.name end
+  end
+  table.sort(missing)
+  if missing[1] then self:found(node, "ensure: kind '%s' needs a '%s': cmek help ensure %s", kind, missing[1], kind) end
+end
+
 -- ensure and read: which kind, and what it shall be.
 function Look:thing(node, verb)
   local kind, want = node.args[1], node.args[2]
@@ -106,14 +126,17 @@ function Look:thing(node, verb)
     local service = knowledge.service_of(name) or verb == "read" and READS[name]
     local other = verb == "read" and (READS[name] or require("engine.kind").STOCK[name])
     if not service and not other then
-      self:found(kind, "there is no kind '%s'%s", name, meant(name, knowledge.kinds()))
+      local all = knowledge.kinds()
+      for one in require("sorted")(self.kinds) do all[#all + 1] = one end
+      self:found(kind, "there is no kind '%s'%s", name, meant(name, all))
       return
     end
     if service then self:uses(service, kind, ("%s \"%s\""):format(verb, name)) end
   end
   if own or not want or want.tag ~= "table" then return end
+  if verb == "ensure" and name then self:needed(node, name, want) end
   local fields = name and knowledge.kind(name) or not name and knowledge.fields_of_kinds()
-  if fields then self:fields(want, fields, name and ("kind '%s'"):format(name) or "no kind of thing", true) end
+  if fields then self:fields(want, fields, name and ("kind '%s'"):format(name) or nil, true) end
 end
 
 -- What aws.call is given, as far as it is written out: a value, or something of the type that is wanted.
@@ -139,7 +162,7 @@ function Look:any_call(node, want)
   local request = call_of(want)
   if not request then return end
   local service = request.service
-  if service then
+  if service and (knowledge.is_known_service(service) or request.protocol ~= nil) then
     self:uses(service, node, ("aws.call of %s"):format(service))
     self.called[service] = true
   end
@@ -153,9 +176,42 @@ function Look:any_call(node, want)
   if not ok then self:found(node, "%s", tostring(message)) end
 end
 
+-- Functions of the recipe's own that ask a service for the operation that they are given: local function sns(want, operation, …).
+local function note_askers(nodes)
+  for _, fn in ipairs(nodes) do
+    for at = fn.tag == "function" and fn.first or 1, fn.last or 0 do
+      local node = nodes[at]
+      local path = node.tag == "call" and not node.method and path_of(node.fn) or {}
+      local want = path[1] == "aws" and path[2] == "call" and node.args[1]
+      local service = want and want.tag == "table" and field_of(want, "service")
+      local operation = want and want.tag == "table" and field_of(want, "operation")
+      if service and service.node.tag == "string" and not (knowledge.is_known_service(service.node.value) or field_of(want, "protocol")) then
+        service = nil
+      end
+      for place, declared in ipairs(service and operation and fn.params or {}) do
+        if service.node.tag == "string" and operation.node.tag == "name" and operation.node.declared == declared then
+          fn.asks = { service = service.node.value, place = place }
+        end
+      end
+    end
+  end
+end
+
+-- The operation that such a function is asked for.
+local function asked_through(node)
+  local declared = node.fn.tag == "name" and node.fn.declared
+  local asks = declared and declared.value and declared.value.asks
+  local operation = asks and node.args[asks.place]
+  if not operation or operation.tag ~= "string" then return nil end
+  return { node = operation, service = asks.service, operations = { operation.value },
+    effect = require("door").effect(asks.service, operation.value) }
+end
+
 -- The services' operations that a call asks for, where it is one and written out; nil otherwise.
 function Look.service_call(_, node)
   if node.tag ~= "call" or node.method then return nil end
+  local through = asked_through(node)
+  if through then return through end
   local path = path_of(node.fn)
   if not path or #path ~= 2 then return nil end
   local calls = require "engine.calls"
@@ -170,6 +226,9 @@ function Look.service_call(_, node)
 end
 
 function visit.call(self, node)
+  local through = not node.method and asked_through(node)
+  local wrong = through and knowledge.operation(through.service, through.operations[1])
+  if wrong then self:found(through.node, "%s", wrong) end
   local path = not node.method and path_of(node.fn)
   if not path then return end
   if #path == 1 and (path[1] == "ensure" or path[1] == "read") then return self:thing(node, path[1]) end
@@ -196,12 +255,6 @@ function Look:module(node)
 end
 
 -- The recipe's table -----------------------------------------------------------------------------------------------------------
-
-local function field_of(node, name)
-  for _, field in ipairs(node.fields) do
-    if field.key == name then return field end
-  end
-end
 
 -- A table that is written out, as the data that it stands for; what only a run can tell is a function.
 local function data(node)
@@ -319,6 +372,7 @@ function M.look(path, from, text, script)
   end
   local nodes, returned = require("authoring.parser").parse(text)
   self.nodes = nodes
+  note_askers(nodes)
   own_kinds(self, nodes)
   if not from and not script then self:recipe(returned) end
   for _, node in ipairs(nodes) do

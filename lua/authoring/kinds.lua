@@ -52,9 +52,12 @@ local function check_calls(look, name, fn, actions)
     local call = look:service_call(look.nodes[at])
     if call then
       for _, operation in ipairs(call.operations) do
-        if actions and not (actions[call.service] or {})[operation] then
-          look:found(call.node, "%s calls %s %s, and actions do not name it: actions = { %s = { \"%s\", … } }", name, call.service, operation,
-            call.service, operation)
+        if actions and not (actions[call.service] or {})[operation] and not knowledge.operation(call.service, operation) then
+          local list = {}
+          for known in require("sorted")(actions[call.service] or {}) do list[#list + 1] = known end
+          local near = require("ui.near").near(operation, list)[1]
+          look:found(call.node, "%s calls %s %s, and actions do not name it%s", name, call.service, operation,
+            near and ("; did you mean '%s'?"):format(near) or (": actions = { %s = { \"%s\", … } }"):format(call.service, operation))
         end
         if call.effect ~= "read" and not WRITERS[name] then
           look:found(call.node, "%s calls %s %s, which changes something: only create, update and delete may", name, call.service, operation)

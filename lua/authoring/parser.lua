@@ -196,8 +196,8 @@ local statements = {}
 statements["local"] = function(self)
   if self:take "function" then
     local name = self:next()
-    self:declare(name)
-    self:body(name)
+    local declared = self:declare(name)
+    declared.value = self:body(name)
     return
   end
   local names = {}

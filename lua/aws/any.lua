@@ -84,10 +84,8 @@ local function check_operation(request)
 end
 
 local function unknown_service(request)
-  local known = names(M.known())
-  local guess = meant(request.service, known)
-  complain("how '%s' is spoken to is not known here%s known are %s; of any other say the protocol, one of %s", request.service,
-    guess == "" and ":" or guess, table.concat(known, ", "), table.concat(M.PROTOCOLS, ", "))
+  complain("cmek does not know the service '%s'%s; of one that it does not know say the protocol (%s)", request.service,
+    meant(request.service, names(M.known())):gsub("%?$", ""), table.concat(M.PROTOCOLS, ", "))
 end
 
 local function check_way(request, protocol)
@@ -216,7 +214,8 @@ function M.new(caller)
   ---@param request { service: string, operation: string, region: string?, parameters: table?, protocol: string?, version: string?,
   ---  target: string?, method: string?, path: string?, query: table?, body: string?, host: string?, list: string?, secrets: string[]?,
   ---  safe: boolean? }
-  ---  service: the name that it signs with, such as sns, sqs, events, logs; operation: as the API names it; region: left out where the
+  ---  service: the name that it signs with (acm, cloudtrail, config, dynamodb, ec2, ecr, events, logs, monitoring, organizations,
+  ---  secretsmanager, ses, sns, sqs, ssm, states are known); operation: as the API names it; region: left out where the
   ---  service is one for all of them; parameters: under the API's names; what the query protocol writes as a map is given as its reference shows it:
   ---  ["Attributes.entry.1.key"] = "DisplayName"; protocol: of a service that cmek does not know, "query", "ec2", "json-1.0", "json-1.1",
   ---  "rest-json" or "rest-xml"; version: of its API, by query and ec2; target: what stands before the operation in X-Amz-Target, by JSON;

@@ -75,8 +75,9 @@ function M.within(context, scope, fn, ...)
   context.scopes[thread] = scope
   local stops = context.located and context.located.stops
   local results = table.pack(xpcall(fn, function(raised)
-    if stops then stops:look(raised) end
-    return raised
+    local told = require("located").of(raised, context.located)
+    if stops then stops:look(raised, told) end
+    return told
   end, ...))
   context.scopes[thread] = outer
   if not results[1] then error(results[2], 0) end
@@ -86,8 +87,11 @@ end
 local function check_scope(scope, call)
   for _, operation in ipairs(call.operations) do
     if not (scope.actions[call.service] or {})[operation] then
-      error(("kind '%s' calls %s, and its actions do not name %s: actions = { %s = { \"%s\", … } }"):format(
-        scope.kind, call.name, operation, call.service, operation), 0)
+      local named = {}
+      for name in sorted(scope.actions[call.service] or {}) do named[#named + 1] = name end
+      local near = require("ui.near").near(operation, named)[1]
+      error(("kind '%s' calls %s, and its actions do not name %s%s"):format(scope.kind, call.name, operation,
+        near and ("; did you mean '%s'?"):format(near) or (": actions = { %s = { \"%s\", … } }"):format(call.service, operation)), 0)
     end
   end
   if call.effect ~= "read" and not scope.writes then

@@ -21,9 +21,10 @@ local function check_cluster(engine, cluster)
     name, tostring(cluster.name)) or "it has no id"), 0)
 end
 
-local function wanted(engine, kind, given)
+local function wanted(engine, kind, given, verb)
   if type(given) ~= "table" then error(("ensure: '%s' wants a table of what it shall be"):format(tostring(kind)), 0) end
   local resource = engine:resource(kind)
+  if not resource.own then require("engine.fields").check(kind, given, verb) end
   local want = copy.plain(given, function(fn) return fn(given.cluster) end)
   check_cluster(engine, want.cluster)
   resource.defaults(want, engine.context)
@@ -145,7 +146,7 @@ function M.ensure(engine, kind, given)
   local kept = engine:resource(kind)
   local made = engine.spec and engine.spec.of_this_run and not (kept.in_cloud or kept.release)
   if made then return require("engine.handed_over").thing(engine, kind, given) end   -- before it is asked for what it rests on
-  local resource, want = wanted(engine, kind, given)
+  local resource, want = wanted(engine, kind, given, "ensure")
   if engine.spec and not (resource.in_cloud or resource.release) then
     failure.raise { code = "precondition", exit = "usage", what = ("making the %s %s"):format(kind, resource.name(want)),
       message = "with --spec nobody talks to AWS, so nothing can be made there", next = "cmek run enable --spec FILE" }
@@ -172,7 +173,7 @@ end
 function M.read(engine, kind, given)
   if engine.spec and (kind == "role" or kind == "key") then return require("handover").thing(engine.spec, kind, given) end
   engine = elsewhere.of(engine, given.account)
-  local resource, want = wanted(engine, kind, given)
+  local resource, want = wanted(engine, kind, given, "read")
   local step = engine.by_key[key_of(resource, want)]
   if step then return step.outcome end
   if engine.phase == "verify" then return require("engine.verify").thing(engine, resource, want, "read") end

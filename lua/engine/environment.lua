@@ -211,7 +211,7 @@ local function on_change(engine, fn)
   if engine.phase == "plan" then engine.decided[number] = changes(engine) end
   if engine.phase ~= "plan" and engine.phase ~= "do" or not engine.decided[number] then return end
   engine.in_change = true
-  local ok, raised = pcall(fn)
+  local ok, raised = pcall(require("located").call, engine.context.located, fn)
   engine.in_change = nil
   if not ok then error(raised, 0) end
 end

@@ -110,12 +110,17 @@ local function caller(context, definition)
   end
 end
 
+-- What a function of the description gives is none of what it should: told by the line where it stands.
+local function wrong(definition, field, text, ...)
+  error(("%skind '%s': %s"):format(definition.place and definition.place(field) or "", definition.kind, text:format(...)), 0)
+end
+
 local function check_differences(definition, list)
-  if type(list) ~= "table" then complain(definition.kind, "differences gave a %s, not a list", type(list)) end
+  if type(list) ~= "table" then wrong(definition, "differences", "differences gives %s, not a list", type(list)) end
   local checked = {}
   for i, difference in ipairs(list) do
     if type(difference) ~= "table" or type(difference.field) ~= "string" then
-      complain(definition.kind, "differences[%d] has no field: { field =, have =, want = }", i)
+      wrong(definition, "differences", "differences gives a list whose [%d] has no field: { field =, have =, want = }", i)
     end
     checked[i] = { check = "as_wanted", field = difference.field, have = difference.have, want = difference.want }
   end
@@ -174,12 +179,12 @@ function M.adapt(definition, context)
   function resource.pending() return nil end
   function resource.name(want)
     local name = call("name", want)
-    if type(name) ~= "string" then complain(definition.kind, "name gave a %s, not a text", type(name)) end
+    if type(name) ~= "string" then wrong(definition, "name", "name gives %s, not a text", type(name)) end
     return name
   end
   function resource.region(want)
     local region = definition.region and call("region", want) or nil
-    if region ~= nil and type(region) ~= "string" then complain(definition.kind, "region gave a %s, not a text", type(region)) end
+    if region ~= nil and type(region) ~= "string" then wrong(definition, "region", "region gives %s, not a text", type(region)) end
     return region
   end
   function resource.ready(have) return not definition.ready or call("ready", have) == true end

@@ -19,7 +19,7 @@ local UNKNOWN_ID <const> = "InvalidClientTokenId UnrecognizedClientException Aut
 local EXPIRED <const> = "ExpiredToken ExpiredTokenException RequestExpired"
 local SIGNATURE <const> = "SignatureDoesNotMatch InvalidSignatureException IncompleteSignature IncompleteSignatureException "
   .. "MissingAuthenticationToken MissingAuthenticationTokenException"
-local DENIED <const> = "AccessDenied AccessDeniedException"
+local DENIED <const> = "AccessDenied AccessDeniedException AuthorizationError"
 local THROTTLED <const> = "Throttling ThrottlingException ThrottledException RequestThrottled TooManyRequestsException RequestLimitExceeded SlowDown"
 local QUOTA <const> = "LimitExceeded LimitExceededException"
 
