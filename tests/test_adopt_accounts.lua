@@ -153,3 +153,33 @@ test["from outside: the layout in use is saved by run, and not over something el
   test.contains(result.errors, "such as ./saved.lua")
   test.truthy(file.read(result.directory .. "/saved.lua"))
 end
+
+test["keys here that are used with a role there: adopted on both sides, rotated here, and the role there is let to the new keys"] = function()
+  local who = accounts.open()
+  local keys, roles = by_hand(who, function() return OWN, "crdb-theirs", OTHER end)
+  local report = done(who, "adopt", { reach = { "security" } })
+  test.equal({ report.summary.change, report.going_on.command }, { 4, "cmek plan console --cluster orders" })
+  for _, finding in ipairs(run(who, "rotate", { reach = { "security" } }, "verify").findings) do   -- before the role has cmek's own policy
+    test.truthy(finding.id ~= "role.permissions" or finding.mend == json.null and finding.text:find("may be what lets it", 1, true))
+  end
+  local rotated = done(who, "rotate", { reach = { "security" } })
+  test.equal({ rotated.handover.region_specs[1].key_spec.auth_principal, rotated.handover.region_specs[1].key_spec.uri },
+    { roles["crdb-theirs"], accounts.key_in(who, OWN, "eu-west-1", 2).Arn })
+  local document = operators.within(accounts.theirs(who), function(session)
+    return session.iam.get_role_policy { RoleName = "crdb-theirs", PolicyName = require("names").USE_POLICY }.PolicyDocument
+  end)
+  for region in pairs(keys) do
+    for generation = 1, 2 do test.contains(document, accounts.key_in(who, OWN, region, generation).Arn) end
+  end
+  local found = run(who, "rotate", { reach = { "security" } }, "verify").findings
+  test.equal({ #found, found[1].id, found[1].have, type(found[1].mend) }, { 1, "role.permissions", "by-hand", "string" })
+  test.contains(found[1].text, "for which it needs crdb-cmek-kms and nothing else")
+  local plain = run(who, "console", {}, "verify").findings   -- without what leads there the role is unknown, and the keys are well
+  local seen = {}
+  for _, finding in ipairs(plain) do seen[finding.id .. " " .. finding.severity] = true end
+  test.equal(seen, { ["role.exists unknown"] = true, ["key.rotation medium"] = true })   -- nobody had switched that on
+  who.world.now = who.world.now + 30 * 86400
+  local ok = done(who, "rotate", {})   -- nothing leads to the role: what it needs is told
+  test.contains(accounts.warned(who), "aws iam put-role-policy --role-name crdb-theirs")
+  test.equal(ok.summary.create, 3)
+end

@@ -5,7 +5,9 @@ local boundaries = require "engine.boundary"
 local documents = require "engine.documents"
 local json = require "json"
 local mend = require "engine.mend"
+local names = require "names"
 local policies = require "policy"
+local reach = require "engine.reach"
 local refusal = require "refusal"
 
 local M = {}
@@ -91,12 +93,25 @@ local function use(engine, role, key)
     mend = statement and statement.Effect == "Deny" and mend.key_policy(engine, have, statement) or nil })
 end
 
+-- Permissions of a role that uses keys of another account are not to be taken from it before cmek's own policy is there.
+local function mind_permissions(engine, role, keys)
+  local across, own = false, (engine.uses or {})[role.have.arn] ~= nil
+  for _, key in ipairs(keys) do across = across or type(key.arn) == "string" and reach.id(key.arn) ~= reach.id(role.have.arn) end
+  for _, finding in ipairs(across and engine.findings or {}) do
+    if finding.id == "role.permissions" and finding.object == role.want.name then
+      finding.text = ("the role uses keys of another account, for which it needs %s and nothing else"):format(names.USE_POLICY)
+      if not own then finding.mend, finding.text = nil, finding.text .. "; as long as that is not there, this may be what lets it" end
+    end
+  end
+end
+
 --- The checks of a role and its keys, as they were handed over.
 ---@param engine table
 ---@param handover { cluster: table, role: table, keys: table[] }
 function M.inspect(engine, handover)
   local role, found, haves, seen = engine.inspections[handover.role], {}, {}, {}
   if not (role and role.have) then return end
+  mind_permissions(engine, role, handover.keys)
   engine = role.list.engine   -- of the role's account
   for _, key in ipairs(handover.keys) do
     local inspection = engine.inspections[key] or engine.inspections[key.key]
