@@ -210,7 +210,12 @@ end
 --- One check of preflight or verify, with its result.
 ---@param check { id: string, object: string?, region: string?, result: "ok"|"finding"|"unknown", text: string? }
 function Engine:checked_as(check)
-  if self.phase ~= "do" then self.checked[#self.checked + 1] = check end
+  if self.phase == "do" then return end
+  local place = #self.checked + 1
+  for i, other in ipairs(self.repeated[coroutine.running()] and self.checked or {}) do   -- made by the call that is made anew
+    if other.id == check.id and other.object == check.object and other.region == check.region then place = i end
+  end
+  self.checked[place] = check
 end
 
 --- Something that is not as it should be. Its check stands once among those made, also when several things are wrong.

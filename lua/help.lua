@@ -82,7 +82,7 @@ Stepping in
   :continue repeats the one call that has failed, such as ensure("key", …), with what is in call by then: neither the lines before it nor what
   stands in its parentheses are run again. Variables that were set are what the lines after it go on with. What is wrong outside can be put
   right meanwhile: it is read anew. A run makes nothing twice by it: an ensure that is repeated looks first at what the one before has left, as
-  cmek resume does, and what the plan did not show is refused. Where the recipe's own words fail, as in cluster.regons[1], there is nothing to
+  cmek resume does, and what the plan did not show is refused. Where the recipe's own words fail, as in cluster.nosuch[1], there is nothing to
   repeat: look, :quit, put the line right. In a kind of the recipe's own the prompt opens at the ensure that asks for it.
   What runs beside the failing step is done first; what fails meanwhile waits for its turn. A step that the plan refuses has not failed: the plan
   shows all of them, and nothing has been made.

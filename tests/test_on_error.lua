@@ -275,6 +275,18 @@ local pair = resource { kind = "pair", actions = { iam = { "GetRole", "CreateRol
   test.equal({ #result.stops, result.status, count(result.who, "CreateRole"), count(result.who, "TagRole") }, { 1, 0, 1, 2 })
 end
 
+test["a check that a repeated call makes anew stands once among those made"] = function()
+  local prelude = [[
+local thing = resource { kind = "thing", actions = { iam = { "ListRoles" } }, name = function() return "x" end, find = function() return {} end,
+  differences = function() iam.list_roles {} return {} end, create = function() end }
+]]
+  local result = stopped("  read('cluster', arg.cluster)\n  ensure(thing, {})\n", go_on,
+    { prelude = prelude, mode = "verify", faults = refusing("ListRoles", "AccessDenied") })
+  local number = 0
+  for _, check in ipairs(result.report.checked) do number = number + (check.id == "thing.exists" and 1 or 0) end
+  test.equal({ #result.stops, result.status, number }, { 1, 0, 1 })
+end
+
 test["a recipe that may be stopped can change nothing of its world either"] = function()
   for _, text in ipairs { "kms.x = 1", "policy.cmek = 1", "task.map = 1", "aws.call = 1", "ensure = 1" } do
     local function told(on_error)

@@ -43,18 +43,23 @@ function Stops:sources()
   return world and world.sources or {}
 end
 
+-- The signal that asks the run to stop, if one has come.
+function Stops:signal()
+  local door = self.engine.session.door
+  return door.stopping and door:stopping() or nil
+end
+
 -- Whether somebody would look at an error: it is none that a signal made, or that a task was cancelled by, and something can be kept of it.
 function Stops:wanted(raised)
-  local door = self.engine.session.door
   return self.on_error and raised ~= nil and rawequal(raised, raised) and not self.over and not rawequal(raised, task.CANCELLED)
-    and not self.engine.rehearsal and not (door.stopping and door:stopping())
+    and not self.engine.rehearsal and not self:signal()
 end
 
 -- Stops here, once all that runs beside it has come to rest. Returns whether to go on.
 function Stops:stop(stop)
   local engine = self.engine
   task.rest(engine.session.tasks)
-  if self.over then return false end
+  if self.over or self:signal() then return false end
   stop.phase, stop.writes, stop.told = engine.phase, engine.phase == "do", stop.raised ~= nil and self.told[stop.raised] == true
   local live = frames.of(task.threads(engine.session.tasks), self:sources())
   stop.frames = table.move(live, 1, #live, #(stop.frames or {}) + 1, stop.frames or {})
@@ -189,6 +194,7 @@ function Stops:pause()
   if not self.open then
     engine.context:warn(("%s:%d: break() is passed over: nobody sits at a terminal"):format(at.path, at.line))
   elseif not self:stop {} then
+    if self:signal() then error("stopped by " .. self:signal(), 0) end
     require("engine.failure").raise { code = "stopped", message = ("%s:%d: left at its break()"):format(at.path, at.line) }
   end
 end
