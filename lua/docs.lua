@@ -213,19 +213,19 @@ end
 
 -- As text --------------------------------------------------------------------------------------------------------------
 
-local WIDTH <const> = 100
+local WIDTH <const> = 100   -- columns where nobody says how many there are, and at most
 
-local function wrapped(text, indent)
+local function wrapped(text, indent, width)
   local lines, line = {}, indent
   for word in text:gmatch "%S+" do
-    if #line + #word > WIDTH and line:find "%S" then lines[#lines + 1], line = line, indent end
+    if #line + #word >= width and line:find "%S" then lines[#lines + 1], line = line, indent end
     line = line:find "%S" and line .. " " .. word or line .. word
   end
   lines[#lines + 1] = line
   return table.concat(lines, "\n"):gsub("\1", " ") .. "\n"   -- what a parameter is stands two blanks behind its type
 end
 
-local function parameters(list, title)
+local function parameters(list, title, width)
   local rows = {}
   for i, parameter in ipairs(list or {}) do
     local kind = comments.fields(parameter.type) and "table" or parameter.type:gsub('|"', ' | "')
@@ -234,7 +234,7 @@ local function parameters(list, title)
   local widest, lines = 0, {}
   for _, row in ipairs(rows) do widest = math.max(widest, #row[1]) end
   for i, row in ipairs(rows) do
-    local text = wrapped(row[2], (" "):rep(widest + 4))
+    local text = wrapped(row[2], (" "):rep(widest + 4), width)
     lines[i] = ("  %-" .. widest .. "s  %s"):format(row[1], text:sub(widest + 5))
   end
   return #rows > 0 and ("\n%s\n%s"):format(title, table.concat(lines)) or ""
@@ -242,18 +242,21 @@ end
 
 --- An entry as people read it.
 ---@param entry docs.Entry
+---@param width number?  columns
 ---@return string
-function M.text(entry)
-  local parts = { entry.signature, "\n", wrapped(entry.text, "  ") }
+function M.text(entry, width)
+  width = math.min(width or WIDTH, WIDTH)
+  local parts = { entry.signature, "\n", wrapped(entry.text, "  ", width) }
   local function add(title, text)
-    if text then parts[#parts + 1] = ("\n%s\n%s"):format(title, wrapped(text, "  ")) end
+    if text then parts[#parts + 1] = ("\n%s\n%s"):format(title, wrapped(text, "  ", width)) end
   end
   local alone = entry.fields and #entry.params == 1   -- a table, and nothing else
   if entry.fields == entry.params or alone then
-    parts[#parts + 1] = parameters(entry.fields, entry.lone and ("Takes the %s alone, or a table of"):format(entry.lone) or "Takes a table of")
-    if alone and entry.params[1].text then parts[#parts + 1] = wrapped(entry.params[1].text, "  ") end
+    parts[#parts + 1] = parameters(entry.fields, entry.lone and ("Takes the %s alone, or a table of"):format(entry.lone) or "Takes a table of",
+      width)
+    if alone and entry.params[1].text then parts[#parts + 1] = wrapped(entry.params[1].text, "  ", width) end
   else
-    parts[#parts + 1] = parameters(entry.params, "Takes") .. parameters(entry.fields, "  of which")
+    parts[#parts + 1] = parameters(entry.params, "Takes", width) .. parameters(entry.fields, "  of which", width)
   end
   add("Gives", entry.returns)
   add("Effect", entry.effect)
@@ -298,11 +301,12 @@ function M.about(name) return ABOUT[name] end
 
 --- What is said of a name as text: of a function, or of a table the list of what it has. nil when nothing is known of it.
 ---@param name string
+---@param width number?  columns
 ---@return string?
-function M.help(name)
+function M.help(name, width)
   local entry = M.of(name)
   if not entry then return M.list(name) end
-  return M.text(entry) .. (name == "ensure" and "\nKinds\n" .. M.list(name) or "")
+  return M.text(entry, width) .. (name == "ensure" and "\nKinds\n" .. M.list(name) or "")
 end
 
 --- The public names that may have been meant, nearest first.

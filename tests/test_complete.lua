@@ -158,6 +158,21 @@ test["the arguments of the call that is being typed are shown"] = function()
   test.equal(signature ":time kms.list_keys { region = ", "kms.list_keys region: string, which region is asked")
 end
 
+test["of a function whose arguments are not described it is shown what it does"] = function()
+  test.matches(signature "string.rep(", "^string.rep  %u")
+  test.equal(signature "select(", "select(n, ...)")
+end
+
+test["of what is at hand the value is seen at a glance, and none of it is called"] = function()
+  local here = world()
+  here.environment = { v = setmetatable({ name = "or\27[2J", long = ("x"):rep(100), list = { 1, 2 }, none = {}, part = { a = 1 }, count = 3 },
+    { __tostring = error, __len = error, __pairs = error }) }
+  local _, list = complete.candidates("v.", 2, here)
+  local hints = {}
+  for i, candidate in ipairs(list) do hints[i] = candidate.text .. " " .. candidate.hint end
+  test.equal(hints, { "count 3", "list { 2 }", 'long "' .. ("x"):rep(38) .. "…", 'name "or\\027[2J"', "none {}", "part {…}" })
+end
+
 test["what all candidates have in common is known"] = function()
   test.equal(complete.common { { text = "orders" }, { text = "orders-one" } }, "orders")
   test.equal({ complete.common {}, complete.common { { text = "é" }, { text = "è" } } }, { "", "" })

@@ -156,6 +156,16 @@ test["TAB completes fields and commands, and lists what there is where several m
   test.equal({ edited.tab("  ", "", names, 80) }, { 0, "  " })
 end
 
+test["names of one kind are listed in columns, as many as fit"] = function()
+  local cache = require("repl.names_cache").new()
+  cache:add("cluster", "", { "one", "two", "three", "four", "five" })
+  local world = { names = {}, live = cache }
+  local function below(width) return (select(3, edited.tab('cloud.cluster "', "", world, width)):gsub("\r", "")) end
+  test.equal(below(80), "  five  four  one  three  two\n")
+  test.equal(below(24), "  five  one    two\n  four  three\n")
+  test.equal(below(8), "  five\n  four\n  one\n  three\n  two\n")
+end
+
 test["TAB ends a text that can be but one, and no text that may go on or has its end"] = function()
   local world = { names = {}, list = function(directory) return directory == "." and { "mine.lua", "other" } or {} end }
   test.equal({ edited.tab('plan("cons', "", world, 80) }, { 4, 'console"' })
@@ -363,6 +373,7 @@ test["help shows the source's own comments, a topic, or what the prompt knows"] 
   test.contains(result.output, "cmek run rotate --cluster X")
   test.contains(result.output, ":save-recipe FILE")
   test.contains(result.errors, "cmek: there is no help on 1\nnext: ")
+  test.contains(piped("?kms.create_kye").errors, "there is no help on 'kms.create_kye'; did you mean kms.create_key?")
 end
 
 test["what computes without an end is ended, each time, and the prompt goes on"] = function()

@@ -16,7 +16,8 @@ local scan = require "repl.scan"
 
 local M = {}
 
-local MANY <const> = 200   -- candidates of values that are at hand
+local MANY <const> = 200     -- candidates of values that are at hand
+local GLIMPSE <const> = 40   -- columns of a value
 
 --- AWS's regions of the partition that most accounts are of, beside those that were seen.
 local REGIONS <const> = { "af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
@@ -61,10 +62,21 @@ local function hint_of(name, value)
   return value ~= nil and type(value) or nil
 end
 
+-- What a value is, at a glance: nothing in it is called.
+local function glimpse(value)
+  local kind = type(value)
+  if kind == "string" or kind == "number" or kind == "boolean" then
+    local text = require("repl.show").render(kind == "string" and value:sub(1, 4 * GLIMPSE):gsub("%s+", " ") or value)
+    return (require("repl.show").fit(text, GLIMPSE, 1))
+  end
+  if kind ~= "table" then return kind end
+  return rawlen(value) > 0 and ("{ %d }"):format(rawlen(value)) or next(value) == nil and "{}" or "{…}"
+end
+
 local function globals(world, prefix)
   local list, add = gather(prefix)
   for name, value in next, world.environment or {} do
-    if type(name) == "string" then add(name, type(value)) end
+    if type(name) == "string" and begins(name, prefix) then add(name, glimpse(value)) end
   end
   for name, value in next, world.names do
     if type(name) == "string" and begins(name, prefix) then add(name, hint_of(name, value)) end
@@ -95,9 +107,9 @@ local function fields(world, chain, prefix)
   end
   local count = 0
   for key, value in next, value_of(world, chain) or {} do
-    if type(key) == "string" and key:find "^[%a_][%w_]*$" and count < MANY then
-      if begins(key, prefix) then count = count + 1 end
-      add(key, type(value))
+    if type(key) == "string" and key:find "^[%a_][%w_]*$" and begins(key, prefix) and count < MANY then
+      count = count + 1
+      add(key, glimpse(value))
     end
   end
   return in_order(list)
@@ -334,6 +346,12 @@ local function table_hint(frame)
   return #parts > 0 and "{ " .. table.concat(parts, ", ") .. " }" or nil
 end
 
+-- A function, and of it the argument that is being typed; one whose arguments are not described by what it does.
+local function said(entry, hint)
+  if not hint and not entry.signature:find "[({]" then hint = entry.text and entry.text:match "^[^\n]*" end
+  return entry.signature .. (hint and "  " .. hint or "")
+end
+
 -- Of a command of the prompt: what it takes and does, once its whole word is there.
 local function command_hint(line, world)
   local word = line:match "^%s*(:[%w%-]+)"
@@ -364,7 +382,7 @@ function M.signature(line, position, world)
     elseif frame.callee and frame.open == "(" then
       local entry = docs.of(frame.callee)
       local hint = entry and argument_hint(frame, entry)
-      if entry then return entry.signature .. (hint and "  " .. hint or "") end
+      if entry then return said(entry, hint) end
     end
   end
 end

@@ -30,12 +30,31 @@ function Edited:prepare()
   self.repl.live:wake()
 end
 
-local function listing(list, width)
-  local rows = {}
-  for i, entry in ipairs(list) do
-    if i > LIST_MAX then break end
-    rows[i] = { entry.text, entry.hint or "" }
+-- Whether there is more to say of the candidates than of what kind all of them are.
+local function differ(list)
+  for _, entry in ipairs(list) do
+    if entry.hint ~= list[1].hint then return true end
   end
+  return #list < 2
+end
+
+-- Names in as many columns as fit, in order from the top down.
+local function grid(list, width)
+  local columns, widest, rows = require "ui.table", 0, {}
+  for _, entry in ipairs(list) do widest = math.max(widest, columns.width(entry.text) + 2) end
+  local height = math.ceil(#list / math.max(1, (width - 2) // widest))
+  for i, entry in ipairs(list) do
+    local row = (i - 1) % height + 1
+    rows[row] = rows[row] or {}
+    table.insert(rows[row], entry.text)
+  end
+  return rows
+end
+
+local function listing(list, width)
+  local shown = table.move(list, 1, math.min(#list, LIST_MAX), 1, {})
+  local rows = not differ(list) and width < math.huge and grid(shown, width) or {}
+  for i, entry in ipairs(#rows == 0 and shown or {}) do rows[i] = { entry.text, entry.hint or "" } end
   local lines = {}
   for line in require("ui.table").render(rows, "  "):gmatch "[^\n]+" do lines[#lines + 1] = require("repl.show").fit(line, width, 1) end
   if #list > LIST_MAX then lines[#lines + 1] = ("  … %d more"):format(#list - LIST_MAX) end

@@ -71,9 +71,12 @@ function M.show(repl, what)
     return
   end
   local name = type(what) == "string" and what:gsub("^%?", ""):gsub("%(%)$", "") or name_of(repl, what)
-  local text = name and (require("docs").help(name) or require("help").TOPICS[name] or require("command.help").command(name))
+  local text = name and (require("docs").help(name, repl.output:width()) or require("help").TOPICS[name] or require("command.help").command(name))
   if not text then
-    failure.usage(("there is no help on %s"):format(name and "'" .. name .. "'" or tostring(what)), ":help lists what there is; cmek help the topics")
+    local near = name and require("docs").near(name)[1]
+    local known = near and ("; did you mean %s?"):format(near) or ""
+    failure.usage(("there is no help on %s%s"):format(name and "'" .. name .. "'" or tostring(what), known),
+      ":help lists what there is; cmek help the topics")
   end
   repl:print(fitting(repl, text))
 end
