@@ -61,7 +61,7 @@ return {
     -- "Only the regions to rotate" are listed: one request, then the Cloud works through them.
     local specs = handover(cluster, roles, keys)
     ensure("cmek_rotation", { cluster = cluster, region_specs = specs.region_specs, used = due.used, rewrap = arg.rewrap })
-    if due.needed then say(due.needed) end
+    for _, text in ipairs(due.needed) do say(text) end
     return specs
   end,
 }

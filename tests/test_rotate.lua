@@ -94,7 +94,8 @@ test["a run gives every region its next key; the old one stays enabled, and the 
   test.equal({ #report.handover.region_specs, report.handover.region_specs[2].key_spec },
     { 3, { type = "AWS_KMS", uri = key_of(who, "us-east-1", 2).Arn, auth_principal = operators.role(who).Arn } })
   test.equal(report.cmek, { status = "ENABLED", uses = "all" })
-  test.contains(told(who, "say"), "these stay enabled, and are needed for what was written before: " .. old["us-east-1"].Arn .. " (generation 1), ")
+  test.contains(told(who, "say"), "these stay enabled, and are needed for what was written before:\n  " .. old["us-east-1"].Arn
+    .. " (generation 1)\n")
 end
 
 test["policy, tags, rotation and kind of the key in use move forward, statements of others as well"] = function()

@@ -254,7 +254,8 @@ end
 -- What of a cluster stops when a key, or KMS in its region, is lost.
 local function loss(layout, place, regions)
   local what = ("without the %s in %s, or KMS there, "):format(place.kind, place.key_region)
-  if #regions == #layout.places and #regions > 1 then
+  if #layout.places == 1 then return what .. "no node of the cluster that restarts comes back" end
+  if #regions == #layout.places then
     return what .. "no node of the cluster that restarts comes back: one key for all is the riskiest layout"
   end
   return ("%snodes of %s that restart do not come back; the other regions go on"):format(what, table.concat(regions, ", "))

@@ -484,7 +484,7 @@ end
 ---@param options { cluster: table, to: integer?, only: string[]?, rewrap: boolean?, on_demand: boolean?, lock: string?, reach: string[]?,
 ---  key: string[]? }
 ---@return { used: table<string, string>, roles: fun(look: fun(arn: string, account: engine.Account?): table): table<string, table>,
----  keys: fun(roles: table<string, table>, make: fun(key: table): table): table[], lock: table?, needed: string? }
+---  keys: fun(roles: table<string, table>, make: fun(key: table): table): table[], lock: table?, needed: string[] }
 ---  used: the keys in use, by region; roles: looks at each role in use, once, and gives them by region;
 ---  keys: calls make for each key that shall be in use, and gives one for each region; needed: what is to
 ---  be said of those that are left
@@ -508,10 +508,10 @@ function M.read(engine, options)
     result.used[region.region] = region.arn
     local leaves = region.given and region.given ~= region.arn or region.from and region.generation > region.from
     if leaves and not seen[region.arn] then
-      left[#left + 1], seen[region.arn] = region.from and ("%s (generation %d)"):format(region.arn, region.from) or region.arn, true
+      left[#left + 1], seen[region.arn] = "  " .. (region.from and ("%s (generation %d)"):format(region.arn, region.from) or region.arn), true
     end
   end
-  result.needed = left[1] and "these stay enabled, and are needed for what was written before: " .. table.concat(left, ", ") or nil
+  result.needed = left[1] and { "these stay enabled, and are needed for what was written before:", table.unpack(left) } or {}
   return result
 end
 
