@@ -97,6 +97,58 @@ test["nothing of the door, the session, the engine or the library's modules is b
   test.equal({ ok, found }, { false, "x.a^.b leads to session" })
 end
 
+test["nor is it behind what a script has, or a recipe that is trusted, whatever else that may use"] = function()
+  local operator = operators.open()
+  local set = forbidden(operator)
+  local _, sandbox = require("world").new { path = "./s.lua", door = operator.door, session = operator.session, output = {}, arguments = {} }
+  local trusted = recipes.load(written(HEAD .. ' read("cluster", arg.cluster) end }'), { trust = true })
+  local engine = require("engine").new { session = operator.session, recipe = trusted, mode = "plan", arguments = { cluster = "orders" } }
+  operator.session.tasks.run(function() return engine:execute() end)
+  local allowed = { file = true, process = true, json = true, crypto = true, time = true }   -- what --trust is for, and what holds no door
+  for value, name in pairs(set) do
+    if allowed[name] then set[value] = nil end
+  end
+  set[engine], set[engine.context] = "engine", "context"
+  local count = 0
+  for world, names in pairs { script = sandbox.names, trusted = trusted.world.names } do
+    crawl(names, world, {}, function(where, value)
+      count = count + 1
+      if set[value] and not where:find "^script%.json%^" then error(("%s leads to %s"):format(where, set[value]), 0) end
+    end)
+  end
+  test.truthy(count > 200, ("only %d values were looked at"):format(count))
+end
+
+test["every function that writes is refused a script without --write, and reaches no service"] = function()
+  local body = { "local refused = 0", "local function try(fn, ...) local ok, why = pcall(fn, ...)",
+    " if ok or not tostring(why):find('may only read', 1, true) then print(tostring(why)) else refused = refused + 1 end end" }
+  local expected = 0
+  local samples = { string = '"x"', integer = "1", boolean = "true", number = "1" }
+  for _, service in ipairs { "kms", "iam", "vault" } do
+    for member, entry in require("sorted")(require("docs.operations").of(service)) do
+      if not entry.effect:find "^read" and not entry.effect:find "^session" then
+        local fields = {}
+        for _, field in ipairs(entry.fields) do
+          local value = field.name == "region" and '"us-east-1"' or field.name == "path" and '"a/b"' or samples[field.type] or "{}"
+          if not field.optional or field.name == "region" then fields[#fields + 1] = ("%s = %s"):format(field.name, value) end
+        end
+        expected = expected + 1
+        body[#body + 1] = ("try(%s.%s, { %s })"):format(service, member, table.concat(fields, ", "))
+      end
+    end
+  end
+  local specs = '{ { region = "us-east-1", key_spec = { type = "AWS_KMS", uri = "x", auth_principal = "y" } } }'
+  local grown = ('{ region_nodes = { ["us-east-1"] = 3 }, cmek_region_specs = %s }'):format(specs)
+  for _, call in ipairs { "enable_cmek, id, " .. specs, "update_cmek, id, " .. specs, "revoke_cmek, id", "update_cluster, id, " .. grown } do
+    body[#body + 1], expected = ("try(cloud.%s)"):format((call:gsub("id", ("%q"):format(operators.CLUSTER.id), 1))), expected + 1
+  end
+  body[#body + 1], expected = 'try(aws.call, { service = "sns", operation = "CreateTopic", region = "us-east-1" })', expected + 1
+  body[#body + 1] = "print(refused)"
+  local result = outside.simulated("$CMEK exec " .. written(table.concat(body, "\n")))
+  test.equal({ result.output, result:writes() }, { expected .. "\n", 0 })
+  test.truthy(expected > 50, ("only %d functions were tried"):format(expected))
+end
+
 test["a script and the prompt have the library read only as well"] = function()
   local path = written [[
     for _, change in ipairs { function() json.encode = print end, function() task.map = print end, function() task.check = nil end,
