@@ -26,6 +26,11 @@ local internal = setmetatable({}, { __mode = "k" })   -- by scheduler, what scri
 ---@param first boolean?  before others that rest
 function M.rest(tasks, first) internal[tasks].rest(first) end
 
+--- Whether something else in the scheduler has not come to rest.
+---@param tasks task.Scheduler
+---@return boolean
+function M.busy(tasks) return internal[tasks].busy() end
+
 --- The threads of the running task and of those that wait for it, from it outwards.
 ---@param tasks task.Scheduler
 ---@return thread[]
@@ -252,6 +257,7 @@ function M.new(door)
       table.insert(resting, before and 1 or #resting + 1, running)
       coroutine.yield()
     end,
+    busy = function() return alive > blocked + #resting + 1 end,   -- with the one that asks
     threads = function()
       local threads, task = {}, running
       while task do

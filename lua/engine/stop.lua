@@ -58,6 +58,11 @@ end
 -- Stops here, once all that runs beside it has come to rest. Returns whether to go on.
 function Stops:stop(stop)
   local engine = self.engine
+  if task.busy(engine.session.tasks) then
+    local at = frames.of({ (coroutine.running()) }, self:sources())[1] or (stop.frames or {})[1]
+    engine.listener { kind = "say", text = ("%s has stopped: the prompt opens when what runs beside it has come to rest"):format(
+      at and ("%s:%d"):format(at.path, at.line) or "a task") }
+  end
   task.rest(engine.session.tasks)
   if self.over or self:signal() then return false end
   stop.phase, stop.writes, stop.told = engine.phase, engine.phase == "do", stop.raised ~= nil and self.told[stop.raised] == true
