@@ -19,6 +19,7 @@
 
 static int door_new(lua_State *L);
 static int door_effect(lua_State *L);
+static int door_reads(lua_State *L);
 static int door_touches(lua_State *L);
 static int door_set_journal(lua_State *L);
 static int door_note(lua_State *L);
@@ -35,6 +36,7 @@ static int door_shut(lua_State *L);
 static const luaL_Reg functions[] = {
   {"new",    door_new},      /* door.new{user_agent=, world=, yes=, confirm=} -> door; the last three in simulation alone */
   {"effect", door_effect},   /* door.effect(service, operation, dry_run?) -> "read" | "session" | "write" | "deletion" | "irreversible" */
+  {"reads", door_reads},             /* door.reads(service) -> list of the operations that are known to read */
   {"services", aws_services_push},   /* door.services() -> {sns = {protocol=, host=, version= | target=} ...}: services of AWS that are spoken to in a known way */
   {NULL, NULL}
 };
@@ -226,6 +228,18 @@ static int door_effect(lua_State *L)
   const char *service = luaL_checkstring(L, 1), *operation = luaL_checklstring(L, 2, &length);
   const struct effects_row *row = effects_named(service, strlen(operation) == length ? operation : "");
   lua_pushstring(L, effect_name(row->dry_run && lua_toboolean(L, 3) ? EFFECT_READ : row->effect));
+  return 1;
+}
+
+static int door_reads(lua_State *L)
+{
+  const char *service = luaL_checkstring(L, 1);
+  lua_newtable(L);
+  const char *name;
+  for (lua_Integer i = 1; (name = effects_read(service, (size_t)i - 1)) != NULL; i++) {
+    lua_pushstring(L, name);
+    lua_rawseti(L, -2, i);
+  }
   return 1;
 }
 

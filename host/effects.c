@@ -222,6 +222,14 @@ bool effects_take_secrets(const char *service, const char *operation)
   return !ours;
 }
 
+const char *effects_read(const char *service, size_t n)
+{
+  for (size_t i = 0; i < ROWS; i++)
+    if (strcmp(rows[i].service, service) == 0 && rows[i].effect == EFFECT_READ && n-- == 0)
+      return rows[i].operation;
+  return NULL;
+}
+
 /* A segment that `*` may stand for: not empty, no dot segment, nothing that a server might decode into a slash. */
 static bool plain_segment(const char *segment, size_t length)
 {

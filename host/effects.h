@@ -22,6 +22,9 @@ struct effects_row {
 const struct effects_row *effects_of_operation(const char *service, const char *operation);
 const struct effects_row *effects_of_path(const char *service, const char *method, const char *path);
 
+/* The name of the nth operation of a service that is known to read; NULL when there are not so many. */
+const char *effects_read(const char *service, size_t n);
+
 /* The same by the API's name, for REST services as well. */
 const struct effects_row *effects_named(const char *service, const char *operation);
 

@@ -150,11 +150,12 @@ local function find_word(line, name, words)
   return first, last
 end
 
--- The same in exactly these words, on whichever line: a call that is the last thing that a function does has left no line of its own.
+-- The same in exactly these words, on whichever line of the recipe or of a file beside it: a call that is the last thing that a function
+-- does has left no line of its own.
 local function found_as(path, text, words)
   local ok, findings = pcall(look, path, text, false)
   for _, found in ipairs(ok and findings or {}) do
-    if found.file == path and found.text == words then return found end
+    if found.text == words then return found end
   end
 end
 
@@ -208,16 +209,14 @@ function M.of(raised, options)
   path = path or options.path   -- a function that was called last of all has left no line: return policy.cmek { … }
   local text = path and read(path, sources)
   local part = chunks[path] or text
-  if text and not line then line = (finding(path, part, nil, words, script) or {}).line end
+  if text and not line then line = (finding(path, part, nil, words, script) or not script and found_as(path, part, words) or {}).line end
   if not path or not line then return raised end
   local source, at, found = text and line_of(text, line), nil, nil
   if source then
     found = finding(path, part, line, words, script)
     local same = not found and not script and found_as(path, part, words)
-    if same and line_of(text, same.line) then
-      found, line = same, same.line
-      source = line_of(text, line)
-    end
+    local elsewhere = same and line_of(same.file == path and text or read(same.file, sources) or "", same.line)
+    if elsewhere then path, line, source, found = same.file, same.line, elsewhere, same end
     if found and (words:find "^attempt to" or found.text:find("; did you mean", 1, true)) then words = found.text end
     local from, to = mark(source, words, found)
     at = { file = path, line = line, text = source, from = from, to = to }

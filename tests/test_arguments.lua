@@ -37,6 +37,24 @@ local function written(text, name)
   return path
 end
 
+test["a default is of its argument's type, as if somebody had given it"] = function()
+  local function default(entry)
+    entry[1], entry[2] = "x", "a text"
+    return arguments.specifications({ entry }, {}, function(text, ...) error(text:format(...), 0) end)[1].default
+  end
+  test.equal({ default { type = "integer", default = "90" }, default { default = "a", list = true }, default { type = "boolean", default = false } },
+    { 90, { "a" }, false })
+  test.equal(type(default { default = function() end }), "function")
+  for wrong, entry in pairs {
+    ["args[1], x (its default) must be a whole number, not 'many'"] = { type = "integer", default = "many" },
+    ["args[1], x (its default) must be at least 90, not '1'"] = { type = "integer", default = 1, min = 90 },
+    ["args[1], x (its default) must be one of a, b, not 'c'"] = { choices = { "a", "b" }, default = "c" },
+    ["args[1], x (its default) must be the ARN of a role, a user"] = { list = true, like = "principal", default = { "reader" } },
+  } do
+    test.raises(function() default(entry) end, wrong)
+  end
+end
+
 -- Lua data -----------------------------------------------------------------------------------------------------------------
 
 test["Lua data has texts, numbers, truths, lists and tables, comments and every spelling of a text"] = function()

@@ -220,9 +220,11 @@ test["check finds what is wrong with a call of any service, in the words of the 
       'aws.call: field \'region\' is missing: sns is asked in a region: region = "us-east-1", or one of the cluster\'s: cluster.regions[1].name' },
     { "aws.call { service = 'sns', operation = arg.x .. 'y', region = 'x', TopicArn = 'y' }",
       "aws.call: it has no field 'TopicArn': the operation's own stand in parameters = { TopicArn = … }" },
-    { "aws.call { service = 'lambda', operation = 'X', region = 'x', protocol = 'rest-json', method = 'GET' }",
+    { "aws.call { service = 'lambda', operation = 'Invoke', region = 'x', protocol = 'rest-json', method = 'GET' }",
       'aws.call: the protocol rest-json wants path = "/2015-03-31/functions" as well' },
     { "aws.call { service = 'sqs', operation = 'ListQueues', region = 'x' }", 'aws.call of sqs is used, and touches does not name "sqs"' },
+    { "aws.call { service = 'sns', operation = 'ListTopic', region = 'x' }",
+      "sns has no operation 'ListTopic' that cmek knows to read; did you mean 'ListTopics'?" },
     { "aws.cal { service = 'sns' }", "aws has no 'cal'; did you mean 'call'?" },
     { "sns.list_topics {}", "'sns' has no functions of its own: aws.call { service = \"sns\", operation = … }" },
   }
@@ -234,8 +236,8 @@ test["check finds what is wrong with a call of any service, in the words of the 
     test.equal(lines, { "mine.lua:3: " .. case[2] })
   end
   test.equal(in_run("aws.call { service = arg.cluster, operation = arg.cluster, region = arg.cluster, parameters = arg.cluster }"
-    .. "\naws.call(arg)\naws.call { service = 'route53', operation = 'X', protocol = 'rest-xml', method = 'GET', path = '/' }"
-    .. "\naws.call { service = 'lambda', operation = 'X', region = 'x', protocol = 'rest-json', method = 'GET', path = '/' }",
+    .. "\naws.call(arg)\naws.call { service = 'route53', operation = 'Invoke', protocol = 'rest-xml', method = 'GET', path = '/' }"
+    .. "\naws.call { service = 'lambda', operation = 'Invoke', region = 'x', protocol = 'rest-json', method = 'GET', path = '/' }",
     '"cloud", "lambda", "route53"'), {})
 end
 
@@ -254,6 +256,23 @@ local function of_kind(changes, touches)
   for name, value in require("sorted")(parts) do lines[#lines + 1] = ("%s = %s,\n"):format(name, value) end
   return found(('return { api = 1, summary = "x", args = {}, touches = { %s }, run = function() end, x = resource {\n%s} }')
     :format(touches or '"sns", "iam"', table.concat(lines)))
+end
+
+test["check sees through a function that is given the operation"] = function()
+  local asker = "local function sns(want, operation) return aws.call { service = 'sns', operation = operation, region = want } end\n"
+  local function of(operation, field)
+    return in_run(asker .. ("resource { kind = 'topic', actions = { sns = { 'ListTopics', 'CreateTopic' } }, name = tostring, find = tostring,\n"
+      .. "create = tostring, %s = function() sns('x', '%s') end }"):format(field or "update", operation), '"sns"')
+  end
+  test.equal(of "CreateTopic", {})
+  test.equal(of "create_topic", { "mine.lua:5: 'create_topic' is no operation: the API names them like \"CreateTopic\"" })
+  test.equal(of "CreatTopic", { "mine.lua:5: update calls sns CreatTopic, and actions do not name it; did you mean 'CreateTopic'?" })
+  test.equal(of("CreateTopic", "ready"), { "mine.lua:5: ready calls sns CreateTopic, which changes something: only create, update and delete may" })
+end
+
+test["check names what a kind of the library's needs, and what no kind takes"] = function()
+  test.equal(in_run("ensure('role', { trust = {} })"), { "mine.lua:3: ensure: kind 'role' needs a 'cluster': cmek help ensure role" })
+  test.equal(in_run("ensure(arg.cluster, { tag = 'x' })"), { "mine.lua:3: no kind takes a field 'tag'; did you mean 'tags'?" })
 end
 
 test["check finds what is wrong with a kind of the recipe's own"] = function()

@@ -319,6 +319,14 @@ test["what is wrong with a call is told before anybody is asked, with what may h
   test.equal(#here.sent, 1)
 end
 
+test["an operation that is not known and looks like a read is told with the read that may have been meant"] = function()
+  local here = open(nil, { write = false })
+  local function said(operation) return fails(here, { service = "sns", operation = operation, region = "us-east-1" }) end
+  test.equal(said "ListTopic", "aws.call: sns has no operation 'ListTopic' that cmek knows to read; did you mean 'ListTopics'?")
+  test.contains(said "SetTopicAttributes", "is a write, and this command may only read")   -- GetTopicAttributes is near, and not meant
+  test.contains(said "GetEverythingElse", "is a write, and this command may only read")
+end
+
 test["the services that are known by themselves have each a protocol, and what it needs"] = function()
   local known, count = any.known(), 0
   for _, service in pairs(known) do

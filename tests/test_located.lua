@@ -150,6 +150,33 @@ test["sentences of a recipe that do not hold show their line"] = function()
     .. "$CMEK recipes test mine --traceback").output, "stack traceback:")
 end
 
+test["what a kind's function and what is told of a change get wrong is told by their own line"] = function()
+  local topic = "local function ask(want, op)\n  return aws.call { service = 'sns', operation = op }\nend\n"
+    .. "return resource { kind = 'topic', actions = {},\n  name = function() return nil end,\n"
+    .. "  find = function(want) return ask(want, 'ListTopics') end,\n"
+    .. "  create = function() end }"
+  test.contains(with("  ensure(require 'part', {})", nil, topic).errors,
+    "cmek: ./part.lua:5: kind 'topic': name gives nil, not a text\n  5 |   name = function() return nil end,\n")
+  local named = topic:gsub("return nil", "return 'x'")
+  test.contains(with("  ensure(require 'part', {})", nil, named).errors, "cmek: ./part.lua:2: aws.call: field 'region' is missing")
+  test.contains(with("  ensure(require 'part', {})", nil, (named:gsub("find =", "fnd ="))).errors,
+    "cmek: ./part.lua:6: resource has no field 'fnd'; did you mean 'find'?\n")
+  test.contains(with("  local a = ensure('role', { cluster = read('cluster', arg.cluster), trust = policy.cross_account { account_id = '1', "
+    .. "external_id = 'x' } })\n  on_change(function()\n    aws.call { service = 'kms' }\n  end)").errors,
+    "cmek: ./mine.lua:4: aws.call: field 'operation'")
+end
+
+test["a misspelt field of what ensure is given, and one that is missing, are told where they stand"] = function()
+  test.contains(with("  ensure('role', { clutser = 1, trust = {} })").errors,
+    "cmek: ./mine.lua:2: kind 'role' has no field 'clutser'; did you mean 'cluster'?")
+  test.contains(with("  return ensure('role', { trust = {} })").errors, "cmek: ./mine.lua:2: ensure: kind 'role' needs a 'cluster'")
+  test.contains(with("  ensure(true, {})").errors, "ensure wants the name of a kind, got true: a file that returns nothing gives true where")
+end
+
+test["what check finds in a recipe that plans all the same is a warning"] = function()
+  test.contains(with("  if arg.clustr then say 'x' end").errors, "warning: ./mine.lua:2: args has no 'clustr'; did you mean 'cluster'?\n")
+end
+
 test["what a service refuses is told as ever, without a line of the recipe"] = function()
   local result = with("  read('cluster', 'nowhere')")
   test.contains(result.errors, "nowhere")

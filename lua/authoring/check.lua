@@ -166,14 +166,15 @@ function Look:any_call(node, want)
     self:uses(service, node, ("aws.call of %s"):format(service))
     self.called[service] = true
   end
-  local any = require "aws.any"
+  local any, operation = require "aws.any", request.operation
   for name in require("sorted")(request) do
     if request[name] == false then request[name] = name == "operation" and "Operation" or name == "service" and "sns" or "x" end
   end
   if service == false then request.protocol, request.version, request.target = nil, nil, nil end
   local global = { is_global = function() return require("aws.endpoint").may_be_global(request.service) end }
   local ok, message = pcall(any.check, request, global)
-  if not ok then self:found(node, "%s", tostring(message)) end
+  local wrong = not ok and tostring(message) or service and operation and knowledge.operation(service, operation)
+  if wrong then self:found(node, "%s", wrong) end
 end
 
 -- Functions of the recipe's own that ask a service for the operation that they are given: local function sns(want, operation, …).

@@ -178,6 +178,8 @@ function M.operation(service, operation)
   for _, name in ipairs(list) do
     if name == operation then return nil end
   end
+  local read = #list == 0 and require("aws.any").meant_read(service, operation)
+  if read then return ("%s has no operation '%s' that cmek knows to read; did you mean '%s'?"):format(service, operation, read) end
   local near = require("ui.near").near(operation, list)[1]   -- which is not there may be newer than cmek, and aws.call asks for it
   return near and ("%s has no operation '%s' here; did you mean '%s'?"):format(service, operation, near) or nil
 end

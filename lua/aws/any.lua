@@ -136,6 +136,28 @@ local function check_region(request, endpoints)
     request.service)
 end
 
+--- The operation that reads and may have been meant by one whose name begins like a read and that is not known as one.
+---@param service string
+---@param operation string
+---@return string?
+function M.meant_read(service, operation)
+  local word, reads = operation:match "^%u%l+", require("door").reads(service)
+  if word ~= "Get" and word ~= "List" and word ~= "Describe" then return nil end
+  for _, known in ipairs(reads) do
+    if known == operation then return nil end
+  end
+  for _, known in ipairs(near.near(operation, reads)) do
+    if known:sub(1, #word) == word and math.abs(#known - #operation) <= 3 then return known end
+  end
+end
+
+-- What the door says of a write to what may only read, with the read that may have been meant.
+local function with_guess(request, raised)
+  local guess = type(raised) == "string" and raised:find "may only read$" and M.meant_read(request.service, request.operation)
+  if not guess then return raised end
+  return ("aws.call: %s has no operation '%s' that cmek knows to read; did you mean '%s'?"):format(request.service, request.operation, guess)
+end
+
 --- Raises what is wrong with a call, before anybody is asked.
 ---@param request any
 ---@param endpoints aws.Endpoints?
@@ -234,7 +256,8 @@ function M.new(caller)
       for _, name in ipairs { "protocol", "host", table.unpack(WAYS) } do sent[name] = request[name] end
     end
     local function ask()
-      local answer = caller:call(sent)
+      local ok, answer = pcall(caller.call, caller, sent)
+      if not ok then error(with_guess(request, answer), 0) end
       return sent.format == "query" and folded(answer) or answer
     end
     if not request.list then return ask() end

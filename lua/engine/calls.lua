@@ -94,6 +94,11 @@ local function check_scope(scope, call)
         near and ("; did you mean '%s'?"):format(near) or (": actions = { %s = { \"%s\", … } }"):format(call.service, operation)), 0)
     end
   end
+  local read = call.effect ~= "read" and require("aws.any").meant_read(call.service, call.operations[1])
+  if read then
+    error(("kind '%s': %s has no operation '%s' that cmek knows to read; did you mean '%s'?"):format(scope.kind, call.service, call.operations[1],
+      read), 0)
+  end
   if call.effect ~= "read" and not scope.writes then
     error(("kind '%s': %s calls %s, which changes something: only create, update and delete may"):format(scope.kind, scope.doing, call.name), 0)
   end

@@ -14,6 +14,11 @@ function door.new(options) end
 ---@return string  "read" | "session" | "write" | "deletion" | "irreversible"
 function door.effect(service, operation, dry_run) end
 
+--- The operations of a service that are known to read, in no order that means anything.
+---@param service string
+---@return string[]
+function door.reads(service) end
+
 --- The services of AWS that are spoken to in a known way, by the name that they sign with.
 ---@return table<string, { protocol: string, host: string, version: string?, target: string? }>
 function door.services() end
