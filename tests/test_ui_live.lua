@@ -220,6 +220,20 @@ test["a daemon is a task that nobody waits for"] = function()
   test.equal({ result, beats, here.now - 1769936400 }, { "done", 4, 3.5 })
 end
 
+test["help fits the terminal: rows go on in their second column, long prose is filled anew, what fits stays"] = function()
+  local there = terminal(true)
+  there.terminal.width = function() return 40 end
+  local prose = ("word "):rep(22) .. "\n  " .. ("next "):rep(4)
+  test.equal(there:fit("Head\n  local x = 1\n  --flag   what it does is said in some more words\n"),
+    "Head\n  local x = 1\n  --flag   what it does is said in some\n           more words\n")
+  test.equal(there:fit("  " .. prose:gsub(" *\n", "\n") .. "\n\n  short\n"),
+    "  word word word word word word word\n  word word word word word word word\n" ..
+    "  word word word word word word word\n  word next next next next\n\n  short\n")
+  test.equal(there:fit "cmek run console --cluster a --enable --yes --ab\ncmek resume",
+    "cmek run console --cluster a --enable\n--yes --ab\ncmek resume")   -- the second line is no more of the first
+  test.equal(terminal(false):fit(prose), prose)
+end
+
 test["prose wraps between words on a terminal, and only there"] = function()
   local output = terminal(20)
   test.equal(output:wrap("cannot be undone: CMEK stays enabled", "   "), { "   cannot be undone:", "   CMEK stays", "   enabled" })

@@ -20,7 +20,7 @@ function M.run(arguments, output)
     local wrong = name and ("cmek completion knows no shell '%s'; it knows bash, zsh and fish"):format(name)
     failure.usage(wrong or "cmek completion wants the name of a shell: bash, zsh or fish", 'in ~/.bashrc: eval "$(cmek completion bash)"')
   end
-  output:help(text)
+  output:help(text, true)
   return failure.DONE
 end
 

@@ -131,11 +131,11 @@ end
 ---@return integer status
 function M.run(arguments, output)
   if arguments[1] == "man" then
-    output:help(require("man").page())
+    output:help(require("man").page(), true)
     return 0
   end
   if arguments[1] == "meta" then
-    output:help(require("docs.editor").text())
+    output:help(require("docs.editor").text(), true)
     return 0
   end
   if arguments[1] == "json" then return help_json(arguments[2], output) end

@@ -25,24 +25,6 @@ local function name_of(repl, fn)
   end
 end
 
--- The text in lines that fit the terminal; a row of two columns goes on in its second.
-local function fitting(repl, text)
-  local lines, width = {}, repl.output:width()
-  for line in text:gsub("\n*$", ""):gmatch "[^\n]*" do
-    local fits = require("ui.table").width(line) <= width
-    local first, second = line:match "^( +.*%S  +)(%S.*)$"
-    local before = first and require("ui.table").width(first)
-    if fits then
-      lines[#lines + 1] = line
-    elseif before and before <= width * 2 // 3 then
-      for i, part in ipairs(repl.output:wrap(second, (" "):rep(before))) do lines[#lines + 1] = i == 1 and first .. part:sub(before + 1) or part end
-    else
-      for _, part in ipairs(repl.output:wrap(line, line:match "^ *")) do lines[#lines + 1] = part end
-    end
-  end
-  return table.concat(lines, "\n")
-end
-
 --- What stands for the functions and tables of the library where they are printed.
 ---@param repl Repl
 ---@return fun(value: any): string?  nil for anything else
@@ -67,7 +49,7 @@ end
 ---@param what any  nil: the prompt itself
 function M.show(repl, what)
   if what == nil or what == "" then
-    repl:print(fitting(repl, OVERVIEW .. require("repl.commands").list()))
+    repl:print(repl.output:fit(OVERVIEW .. require("repl.commands").list()))
     return
   end
   local name = type(what) == "string" and what:gsub("^%?", ""):gsub("%(%)$", "") or name_of(repl, what)
@@ -78,7 +60,7 @@ function M.show(repl, what)
     failure.usage(("there is no help on %s%s"):format(name and "'" .. name .. "'" or tostring(what), known),
       ":help lists what there is; cmek help the topics")
   end
-  repl:print(fitting(repl, text))
+  repl:print((repl.output:fit(text):gsub("\n*$", "")))
 end
 
 return M

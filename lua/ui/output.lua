@@ -60,10 +60,12 @@ function Output:result(text)
   if not self.json then self:write(tame(text, self.colour)) end
 end
 
---- Text that was asked for as help.
-function Output:help(text)
+--- Text that was asked for as help, in lines that fit the terminal.
+---@param text string
+---@param verbatim boolean?  it is for a program: its lines stay as they are
+function Output:help(text, verbatim)
   if self.json then self:document { schema = "cmek.help/1", text = text } end
-  self:result(text)
+  self:result(verbatim and text or self:fit(text))
 end
 
 --- What a script prints: as it is where nobody looks at it.
@@ -125,6 +127,43 @@ function Output:wrap(text, indent)
   end
   lines[#lines + 1] = line
   return lines
+end
+
+local FILLED <const> = 96   -- a line of prose so long was ended for its length, and goes on in the next one
+
+-- A paragraph in lines of their width: its head (the first column of a row, else nothing) stands before the first one.
+local function flow(self, paragraph, lines)
+  for i, part in ipairs(self:wrap(paragraph.text, (" "):rep(paragraph.indent))) do
+    lines[#lines + 1] = i == 1 and paragraph.head .. part:sub(paragraph.indent + 1) or part
+  end
+end
+
+--- Help in lines that fit the terminal, between words: lines that fit stay as they are, a row of two columns goes on in its second,
+--- and prose of long lines is filled anew.
+---@param text string
+---@return string
+function Output:fit(text)
+  local width, columns = self:width(), require "ui.table"
+  if width == math.huge then return text end
+  local lines, open, last = {}, nil, 0   -- open: a paragraph with a line that was too long; last: how long its last line was
+  local body, ending = text:match "^(.-)(\n*)$"
+  for line in body:gmatch "[^\n]*" do
+    local long, indent = columns.width(line), #line:match "^ *"
+    local head, rest = line:match "^( *%S.-  +)(%S.*)$"
+    local goes_on = open and not head and line ~= "" and indent == open.indent and last + 1 + columns.width(line:match "%S+") > FILLED
+    if goes_on then
+      open.text = open.text .. " " .. line
+    else
+      if open then flow(self, open, lines) end
+      local before = head and columns.width(head)
+      open = long > width and (before and before <= width * 2 // 3 and { head = head, indent = before, text = rest }
+        or { head = (" "):rep(indent), indent = indent, text = line }) or nil
+      if not open then lines[#lines + 1] = line end
+    end
+    last = long
+  end
+  if open then flow(self, open, lines) end
+  return table.concat(lines, "\n") .. ending
 end
 
 --- The text in a colour where colours are shown.
