@@ -139,14 +139,30 @@ local function earlier(engine, call)
   return not call.safe and engine.sent[call.key] or nil
 end
 
+local CLI <const> = { monitoring = "cloudwatch", states = "stepfunctions", tagging = "resourcegroupstaggingapi" }
+
+-- The AWS CLI's command for a call; nil where it cannot be said so.
+local function by_hand(call)
+  if call.service == "cloud" or call.service == "vault" or unknown.has(call.parameters) then return nil end
+  local parameters = {}
+  for name, value in sorted(call.parameters) do
+    if name ~= "region" and not name:find "^%u%w*$" then return nil end   -- written as the protocol has it
+    if name ~= "region" then parameters[name] = value end
+  end
+  local ok, text = pcall(require("json").encode, parameters)   -- a secret is not written
+  local operation = call.operation:gsub("(%l)(%u)", "%1-%2"):lower()
+  return ok and ("do it by hand: aws %s %s --region %s --cli-input-json %s"):format(CLI[call.service] or call.service, operation,
+    call.region or "us-east-1", require("quote")(text)) or nil
+end
+
 -- The step of a call that an earlier process made, or may have made: it is not made again.
 local function kept(engine, call, before)
   local at = before.at and " at " .. require("time").text(before.at) or ""
   local reason = before.done and ("an earlier process of this run called it%s"):format(at)
     or ("an earlier process of this run sent it%s and got no answer: whether it was done is not known, so it is not sent again"):format(at)
   if not before.done then
-    engine.context:warn(("%s: %s. If it was not, a new run sends it: %s"):format(unknown.show(call.title), reason,
-      require("engine.mend").cmek(engine, "run")), call.region)
+    local again = engine.in_change and by_hand(call) or not engine.in_change and "a new run sends it: " .. require("engine.mend").cmek(engine, "run")
+    engine.context:warn(("%s: %s. If it was not, %s"):format(unknown.show(call.title), reason, again or "do it by hand"), call.region)
   end
   local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region, action = "none",
     reason = reason, about = call.title, kept = unknown.thing(("answer of %s, which an earlier process of this run had"):format(call.operation)) })
