@@ -2,6 +2,7 @@
  * How each service is spoken to says aws_service.c; Signature Version 4. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include <lauxlib.h>
@@ -16,6 +17,8 @@
 #define HEADERS_MAX 8
 #define TIMEOUT 60.0   /* seconds, as the SDKs wait for an answer */
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define SLOTS 60       /* of Lua's stack: what is read stays on it until the request has left */
+#define OPERATION_MAX 100
 #define SECRETS_MAX 16 /* names of members of an answer that come out as secrets */
 
 static int aws_request(lua_State *L);
@@ -25,8 +28,14 @@ static const luaL_Reg functions[] = {
   {NULL, NULL}
 };
 
-/* Members of answers that hold a secret whatever the service: what no table speaks of is looked at for these. */
-static const char *const secret_members[] = {"SecretAccessKey", "SessionToken", "SecretString", "SecretBinary", "Plaintext", "PrivateKey", NULL};
+/* Members of answers that hold a secret whatever the service: what no table speaks of is looked at for these. Sources: the API references of
+ * IAM, STS, KMS, Secrets Manager, Cognito, Redshift, ECR, EC2, ACM. */
+static const char *const secret_members[] = {
+  "SecretAccessKey", "secretAccessKey", "SecretKey", "SessionToken", "sessionToken", "SecretString", "SecretBinary", "RandomPassword",
+  "Plaintext", "PrivateKeyPlaintext", "SharedSecret", "PrivateKey", "privateKey", "keyMaterial", "AccessToken", "accessToken",
+  "RefreshToken", "refreshToken", "IdToken", "idToken", "WebIdentityToken", "authorizationToken", "ServicePassword",
+  "ServiceCredentialSecret", "Base32StringSeed", "QRCodePNG", "DbPassword", "dbPassword", NULL,
+};
 
 /* One request while it is being written. Strings are the stack's or this struct's. */
 struct request {
@@ -224,10 +233,19 @@ static void check_parameters(lua_State *L, const struct request *r, int paramete
     lua_pop(L, 1);
     size_t length = 0;
     const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : "";
-    if (length == 0 || strspn(name, letters) != length || strcmp(name, "Action") == 0 || strcmp(name, "Version") == 0)
+    if (length == 0 || strspn(name, letters) != length || strcasecmp(name, "Action") == 0
+        || strcasecmp(name, "Version") == 0)
       luaL_error(L, "door: %s %s takes no parameter '%s'", r->service.name, r->operation, name);
   }
   lua_settop(L, parameters + 2);   /* as push_members left it */
+}
+
+/* It is written into headers and bodies as it is, and whole. */
+static void check_operation(lua_State *L, const char *operation)
+{
+  size_t length = strlen(operation);
+  if (length == 0 || length > OPERATION_MAX || strspn(operation, LETTERS) != length)
+    luaL_error(L, "bad argument #1 to 'request' (field 'operation' cannot be '%s')", operation);
 }
 
 /* The method and path of a REST request; of the others POST and the endpoint's own. Raises what would leave the path that is shown. */
@@ -245,7 +263,8 @@ static const char *check_way(lua_State *L, struct request *r)
     luaL_error(L, "bad argument #1 to 'request' (no method '%s': GET, PUT, POST, DELETE or PATCH)", method);
   bool s3 = strcmp(r->service.name, "s3") == 0;   /* signs a path as it stands, the others encode it once more */
   size_t plain = strspn(path, s3 ? LETTERS "-._~/" : LETTERS "-._~/%:@!$&'()*+,;=");
-  if (path[0] != '/' || path[plain] != '\0' || strstr(path, "//") != NULL || strstr(path, "/.") != NULL)
+  if (path[0] != '/' || path[plain] != '\0' || strstr(path, "//") != NULL || strstr(path, "/.") != NULL
+      || strcasestr(path, "/%2e") != NULL)
     luaL_error(L, "bad argument #1 to 'request' (field 'path' cannot be '%s')", path);
   return path;
 }
@@ -307,7 +326,8 @@ static void address(lua_State *L, struct door *door, int self, struct request *r
     length--;
   if (length + strlen(path) >= sizeof r->url || length + strlen(path) >= sizeof r->path)
     luaL_error(L, "bad argument #1 to 'request' (field 'path' is too long)");
-  (void)snprintf(r->url + length, sizeof r->url - length, "%s", path[0] != '\0' ? path : r->url + length);
+  if (path[0] != '\0')
+    (void)snprintf(r->url + length, sizeof r->url - length, "%s", path);
   split_url(r);
   set_stamp(L, r, door_now(L, door, self) + field_number(L, 1, "skew", 0));
 }
@@ -370,6 +390,7 @@ static int aws_request(lua_State *L)
   int self = lua_upvalueindex(1);
   struct door *door = door_check(L, self);
   lua_settop(L, 1);
+  luaL_checkstack(L, SLOTS, NULL);
   field_check_names(L, 1, "request", names);
   struct request r = {0};
   r.service = aws_service_read(L, 1);
@@ -389,8 +410,7 @@ static int aws_request(lua_State *L)
   e.target = target_of(L, members.parameters);
   e.effect = e.row->dry_run && dry_run(L, members.parameters) ? EFFECT_READ : e.row->effect;
   door_admit(L, door, self, &e, members.session_key);
-  if (r.operation[0] == '\0' || r.operation[strspn(r.operation, LETTERS)] != '\0')
-    luaL_error(L, "bad argument #1 to 'request' (field 'operation' cannot be '%s')", r.operation);
+  check_operation(L, r.operation);
   door_refuse_unknown(L, members.parameters, r.operation);
   door_refuse_secrets(L, members.parameters, &e);
   address(L, door, self, &r, e.region, path);

@@ -61,6 +61,18 @@ static const struct service *find(const char *name)
   return NULL;
 }
 
+/* The known service whose hosts begin so, plain or FIPS; NULL: none. */
+static const struct service *at_host(const char *host)
+{
+  size_t length = strlen(host), fips = strlen("-fips");
+  if (length > fips && strcmp(host + length - fips, "-fips") == 0)
+    length -= fips;
+  for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+    if (strncmp(services[i].host, host, length) == 0 && services[i].host[length] == '\0')
+      return &services[i];
+  return NULL;
+}
+
 static enum protocol protocol_named(lua_State *L, const char *name)
 {
   size_t i = 0;
@@ -81,6 +93,9 @@ static struct service as_described(lua_State *L, int index, const char *name)
   s.host = check(L, "host", field_string(L, index, "host", name), LOWER DIGITS "-.", 63);
   if (s.host[0] == '.' || s.host[0] == '-' || strstr(s.host, "..") != NULL || s.host[strlen(s.host) - 1] == '.')
     luaL_error(L, "bad argument #1 to 'request' (field 'host' cannot be '%s')", s.host);
+  const struct service *there = at_host(s.host);
+  if (there != NULL)
+    luaL_error(L, "bad argument #1 to 'request' (field 'host' cannot be '%s': there is %s, and how that is spoken to is known)", s.host, there->name);
   s.protocol = protocol_named(L, field_string(L, index, "protocol", ""));
   if (s.protocol == PROTOCOL_QUERY || s.protocol == PROTOCOL_EC2)
     s.version = check(L, "version", field_string(L, index, "version", ""), DIGITS "-", 16);

@@ -74,7 +74,7 @@ static const char **sorted_names(lua_State *L, int index, size_t *count)
 static bool write_list(lua_State *L, int index, const char *name, const struct form *form, int depth)
 {
   bool ok = true;
-  lua_Integer length = luaL_len(L, index);
+  lua_Integer length = (lua_Integer)lua_rawlen(L, index);   /* nothing of a table may run Lua while it is written */
   for (lua_Integer i = 1; ok && i <= length; i++) {
     const char *member = lua_pushfstring(L, "%s%s%I", name, form->list, (LUAI_UACINT)i);
     lua_rawgeti(L, index, i);
@@ -94,7 +94,8 @@ static bool write_members(lua_State *L, int index, const char *name, const struc
   bool ok = true;
   for (size_t i = 0; ok && i < count; i++) {
     const char *member = name[0] != '\0' ? lua_pushfstring(L, "%s.%s", name, names[i]) : lua_pushstring(L, names[i]);
-    lua_getfield(L, index, names[i]);
+    lua_pushstring(L, names[i]);
+    lua_rawget(L, index);
     ok = write_value(L, lua_gettop(L), member, form, depth);
     if (ok)
       lua_pop(L, 2);

@@ -193,7 +193,7 @@ test["what the table does not know is a write, and nothing that a caller says ma
     { service = "sns", operation = "Publish", safe = true }, { service = "sns", operation = "ListTopicsAndDelete" },
     { service = "kinesis", operation = "ListStreams", protocol = "json-1.1", target = "Kinesis_20131202" },
     { service = "lambda", operation = "ListTopics", protocol = "rest-json", method = "GET", path = "/" },
-    { service = "sns-fips", operation = "ListTopics", protocol = "query", version = "2010-03-31", host = "sns" },
+    { service = "sns2", operation = "ListTopics", protocol = "query", version = "2010-03-31" },
     { service = "kms", operation = "ListTopics" },
   } do
     request.region = "us-east-1"
@@ -217,13 +217,13 @@ test["how a known service is spoken to is not the caller's to say, also not past
         target = "X", credentials = credentials })
     end, "bad argument #1 to 'request'")
   end
-  for _, path in ipairs { "", "x", "/a b", "/a?b", "/a#b", "/../x", "/a/./b", "//evil.example", "/a\nb", "/\\x" } do
+  for _, path in ipairs { "", "x", "/a b", "/a?b", "/a#b", "/../x", "/a/./b", "//evil.example", "/a\nb", "/\\x", "/%2e%2E/x", "/a/%2e./b" } do
     test.raises(function()
       here.session.tasks.run(here.door.aws.request, { service = "lambda", operation = "X", region = "us-east-1", protocol = "rest-json",
         method = "GET", path = path, credentials = credentials })
     end, "field 'path' cannot be")
   end
-  for _, name in ipairs { "Action", "Version", "A&Action", "A=b" } do
+  for _, name in ipairs { "Action", "Version", "action", "VERSION", "A&Action", "A=b" } do
     test.contains(fails(here, { service = "sns", operation = "ListTopics", region = "us-east-1", parameters = { [name] = "DeleteTopic" } }),
       "takes no parameter '" .. name .. "'")
   end
@@ -231,6 +231,15 @@ test["how a known service is spoken to is not the caller's to say, also not past
     test.contains(fails(here, { service = "x", operation = "X", region = "us-east-1", protocol = "json-1.1", target = "X", host = host }),
       "field 'host' cannot be")
   end
+  for host, name in pairs { kms = "kms", ["sts-fips"] = "sts", email = "ses", ["api.ecr"] = "ecr" } do
+    local request = { service = "x", operation = "X", region = "us-east-1", protocol = "json-1.1", target = "X", host = host }
+    test.contains(fails(here, request), ("the host '%s' is that of %s"):format(host, name))
+    request.credentials = credentials
+    test.raises(function() here.session.tasks.run(here.door.aws.request, request) end, "there is " .. name)
+  end
+  test.raises(function()
+    here.session.tasks.run(here.door.aws.request, { service = "kms", operation = ("x"):rep(101), region = "us-east-1", credentials = credentials })
+  end, "field 'operation' cannot be")
   test.equal(#here.sent, 0)
 end
 
@@ -243,6 +252,20 @@ test["a write stands in the journal before it leaves, and its answer's secrets a
   test.equal(here.journal.text:find("hidden", 1, true), nil)
   here.call { service = "sqs", operation = "SendMessage", region = "us-east-1", parameters = { MessageBody = answer.SecretString } }
   test.equal(here.sent[2].body, '{"MessageBody":"hidden-1"}')   -- and can be passed on
+end
+
+test["what gives keys, tokens and passwords is known by the names of its members, whoever is asked"] = function()
+  local here = open(function() return { body = '{"PrivateKeyPlaintext":"hidden-1","KeyId":"k","Inner":{"authorizationToken":"hidden-2"}}' } end)
+  local answer = here.call { service = "kms", operation = "GenerateDataKeyPair", region = "us-east-1", parameters = { KeyId = "k" } }
+  test.equal({ tostring(answer.PrivateKeyPlaintext), answer.KeyId, tostring(answer.Inner.authorizationToken) }, { "****", "k", "****" })
+end
+
+test["tables within the parameters are written as they are, whatever their metatables say"] = function()
+  local here = open(function() return { body = "<ListTopicsResponse><ListTopicsResult/></ListTopicsResponse>" } end)
+  local list = setmetatable({ "a" }, { __len = function() error "it was asked" end })
+  local map = setmetatable({ A = "b" }, { __index = function() error "it was asked" end })
+  pcall(here.call, { service = "sns", operation = "Publish", region = "us-east-1", parameters = { List = list, Map = map } })
+  test.contains(here.sent[1].body, "List.member.1=a&Map.A=b")
 end
 
 -- Refusals ---------------------------------------------------------------------------------------------------------------------

@@ -110,6 +110,14 @@ local function check_known(request, known)
   end
 end
 
+-- One of a service that is known is reached under its own name alone: by that it is judged what is done there.
+local function check_host(request)
+  local host = (request.host or request.service):gsub("%-fips$", "")
+  for name, known in sorted(M.known()) do
+    if known.host == host then complain("the host '%s' is that of %s: call it as service = \"%s\"", request.host or host, name, name) end
+  end
+end
+
 local function check_service(request)
   local service = request.service
   if service == nil then complain "field 'service' is missing: service = \"sns\", say" end
@@ -128,6 +136,7 @@ local function check_service(request)
     complain("there is no protocol '%s'%s; there are %s", request.protocol, meant(request.protocol, M.PROTOCOLS), table.concat(M.PROTOCOLS, ", "))
   end
   check_way(request, request.protocol)
+  check_host(request)
 end
 
 local function check_region(request, endpoints)
