@@ -81,6 +81,8 @@ static void on_stop(int number)
   stop_signal = number;
   if (prompting)
     watchdog_interrupt(number);
+  else
+    watchdog_asked(number);
 }
 
 /* A terminal that goes away ends a run as orderly as the others do, unless nohup was asked to keep it. */

@@ -42,6 +42,7 @@ void watchdog_start(lua_State *L, bool json);   /* json: --json was given */
 void watchdog_resume(lua_State *L);             /* coroutine.resume tells it which thread runs; once the libraries are open */
 void watchdog_stop(void);                       /* before L is closed */
 void watchdog_interrupt(int number);                /* in a signal's handler: a chunk of the user's own that computes is ended */
+void watchdog_asked(int number);                /* the same: a signal came by which the program is to end */
 void watchdog_forgive(lua_State *L);             /* what was ended is over: a prompt goes on */
 void host_waited(void);                         /* called by what waits */
 void host_wrote(void);                          /* called before a write leaves: what is ended from here on has to be resumed */

@@ -2,7 +2,8 @@
  * A timer over the process's own time sets a hook, which raises an error that names the line. Where that is caught it is raised
  * again at the next instruction of a recipe or script, and after another limit the process is ended. A C function that does not
  * come back meets no hook: the next tick ends the process there. There is no hook while all is well, since a hook makes every
- * instruction slower. State is process-wide, as timers and signals are. */
+ * instruction slower. Who was asked to stop by a signal has less time: what computes through it is ended at a recipe's or script's line.
+ * State is process-wide, as timers and signals are. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,6 +32,7 @@ static struct {
   lua_State *volatile running;       /* the thread that runs */
   volatile sig_atomic_t hurried;     /* the timer has set the hook, and it has not run yet */
   volatile sig_atomic_t interrupted; /* the signal that came while a prompt's chunk ran */
+  volatile sig_atomic_t asked;       /* the signal that asked this program to stop; 0: none has come */
   volatile sig_atomic_t wrote;       /* a write was journaled: what ends here has to be resumed */
   bool json;                         /* --json: a document on stdout too */
   pthread_t thread;                  /* Lua's; libcurl has others */
@@ -197,12 +199,35 @@ static int raise_endless(lua_State *L, const lua_Debug *at)
   return lua_error(L);
 }
 
+static const char *signal_name(int number)
+{
+  return number == SIGTERM ? "SIGTERM" : number == SIGHUP ? "SIGHUP" : "SIGINT";
+}
+
+static bool is_own_line(lua_State *L, lua_Debug *activation)
+{
+  return lua_getinfo(L, "Sl", activation) != 0 && activation->currentline >= 0 && !script_is_library(activation->source);
+}
+
+/* Whether a signal has come, and it computes on as if there were none. */
+static bool deaf(double now)
+{
+  return dog.asked != 0 && now - dog.waited > dog.limit / TICKS;
+}
+
 static void on_count(lua_State *L, lua_Debug *activation)
 {
-  (void)activation;
   double now = spent();
   bool again = dog.raised > 0;
   dog.hurried = 0;
+  if (!again && now - dog.waited <= dog.limit && deaf(now)) {
+    if (is_own_line(L, activation)) {   /* the library may be writing down what it did */
+      lua_sethook(L, NULL, 0, 0);
+      lua_pushfstring(L, "stopped by %s", signal_name(dog.asked));
+      (void)lua_error(L);
+    }
+    return;
+  }
   if (again && now - dog.raised > dog.limit)
     end(L);
   lua_Debug at;
@@ -226,10 +251,13 @@ static void on_tick(int number)
     return;
   }
   int saved = errno;
-  if (dog.raised > 0 || spent() - dog.waited > dog.limit) {
+  double now = spent();
+  if (dog.raised > 0 || now - dog.waited > dog.limit) {
     if (dog.hurried)
       end(dog.running);
     dog.hurried = 1;
+    lua_sethook(dog.running, on_count, LUA_MASKCOUNT, 1);
+  } else if (deaf(now)) {
     lua_sethook(dog.running, on_count, LUA_MASKCOUNT, 1);
   }
   errno = saved;
@@ -242,11 +270,16 @@ static void on_interrupt(lua_State *L, lua_Debug *activation)
 {
   if (!dog.interrupted)
     lua_sethook(L, NULL, 0, 0);
-  else if (lua_getinfo(L, "Sl", activation) != 0 && activation->currentline >= 0 && !script_is_library(activation->source)) {
+  else if (is_own_line(L, activation)) {
     lua_sethook(L, NULL, 0, 0);
-    lua_pushfstring(L, "stopped by %s", dog.interrupted == SIGTERM ? "SIGTERM" : dog.interrupted == SIGHUP ? "SIGHUP" : "SIGINT");
+    lua_pushfstring(L, "stopped by %s", signal_name(dog.interrupted));
     (void)lua_error(L);
   }
+}
+
+void watchdog_asked(int number)
+{
+  dog.asked = number;
 }
 
 void watchdog_interrupt(int number)
@@ -264,6 +297,7 @@ void watchdog_interrupt(int number)
 void watchdog_forgive(lua_State *L)
 {
   dog.interrupted = 0;
+  dog.asked = 0;
   dog.raised = 0;
   lua_sethook(L, NULL, 0, 0);
   host_waited();

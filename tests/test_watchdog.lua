@@ -132,3 +132,13 @@ test["the limit can only be shortened, and only below the simulator"] = function
   test.equal(run("exec " .. path, short, "CMEK_SIM=0").stdout, "done\n")
   for _, wrong in ipairs { "-1", "nan", "x", "0", "''", "1e-9x" } do test.equal(run("exec " .. path, wrong).stdout, "done\n") end
 end
+
+test["what computes on and on when a signal asks it to stop is ended by that signal, long before its limit, whatever it catches"] = function()
+  for _, loop in ipairs { "while true do end", "while true do pcall(function() while true do end end) end",
+    "task.map({ 1, 2 }, function() while true do end end)" } do
+    local path = written("print 'begun' " .. loop)
+    local result = outside.simulated(([[export CMEK_COMPUTING_MAX=%g; $CMEK exec %s >$D/said 2>$D/told & pid=$!
+      until [ -s $D/said ]; do sleep 0.05; done; kill -TERM $pid; wait $pid; echo "status $?"; cat $D/told]]):format(8 * LIMIT, path))
+    test.equal(result.output, "status 143\ncmek: stopped by SIGTERM\n")
+  end
+end
