@@ -233,3 +233,32 @@ test["what is said to do no harm is called again, and a call of another service'
   operators.run(who, key, { run_id = "run-2" })   -- the control: another run makes another
   test.equal(keys(who), 2)
 end
+
+-- Stopped at ------------------------------------------------------------------------------------------------------------------------
+
+test["one that was made anew where the run had stopped, and was refused then, may have been done the first time"] = function()
+  local who, path, stops = meeting { lose_answer = "the connection was closed" }, recipe(ON_CHANGE), {}
+  local function open(stop)
+    stops[#stops + 1] = stop.call.name
+    local doubt = require("repl.stopped").new(stop):advice():find("which may have been done: look first", 1, true)
+    test.equal(doubt ~= nil, #stops == 1)
+    who.simulation.faults = { { kind = "error", service = "sns", operation = "Publish", code = "Throttled", status = 400, count = 1 } }
+    return #stops == 1
+  end
+  local _, status = operators.run(who, path, { steps = true, stop = { on_error = true, open = open } })
+  test.equal({ stops, status, messages(who) }, { { "aws.call", "aws.call" }, 5, 1 })
+  who.simulation.faults = {}
+  local report, done = operators.run(who, path, { entries = entries(who) })
+  test.equal({ done, messages(who) }, { 0, 1 })
+  test.contains(report.warnings[1].text, "whether it was done is not known, so it is not sent again")
+end
+
+test["what fails in a function's own words is not called anew as a whole: what it has sent would be sent again, or left out"] = function()
+  local who, stops = operators.open(), {}
+  local path = recipe("on_change(function()\n" .. PUBLISH .. "\nif type(news.arn) == 'string' then return cluster.nothing.x end end)")
+  local _, status = operators.run(who, path, { steps = true, stop = { on_error = true, open = function(stop)
+    stops[#stops + 1] = stop.call and stop.call.name or "nothing"
+    return stop.call ~= nil and #stops < 3
+  end } })
+  test.equal({ stops, messages(who), status }, { { "nothing" }, 1, 5 })
+end

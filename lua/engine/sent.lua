@@ -41,8 +41,8 @@ end
 function M.before(entries)
   local calls, numbered = {}, {}   -- each process numbers its requests anew: the latest of a number is meant
   for _, entry in ipairs(entries or {}) do
-    if entry.kind == LINE and entry.state == WORDS.begun then
-      calls[entry.call] = { requests = {}, operation = entry.call:match " (%S+ %S+) %d+$" }
+    if entry.kind == LINE and entry.state == WORDS.begun then   -- once more, where a stopped run went on: what was sent before still counts
+      calls[entry.call] = calls[entry.call] or { requests = {}, operation = entry.call:match " (%S+ %S+) %d+$" }
     elseif entry.kind == LINE and calls[entry.call] then
       calls[entry.call].done, calls[entry.call].at = true, time.epoch(entry.time)
     elseif entry.kind == "request" then

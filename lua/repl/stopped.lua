@@ -83,12 +83,18 @@ function Stopped:headline()
   return ("%s\n%s"):format(text, stop.told and said:match "^[^\n]*" or said)
 end
 
+-- Whether a call that would be made anew may have been done: nothing looks for what came of it, as ensure does.
+local function may_be_done(stop)
+  return stop.call ~= nil and stop.call.name:find(".", 1, true) ~= nil and require("refusal").is(stop.raised) and stop.raised.unknown == true
+end
+
 --- What can be done about it.
 ---@return string
 function Stopped:advice()
   local stop = self.stop
   local go_on = stop.raised == nil and ":continue goes on"
-    or stop.call and (":continue calls %s anew, with what is in call; :quit ends with this error"):format(stop.call.name)
+    or stop.call and (":continue calls %s anew, with what is in call%s; :quit ends with this error"):format(stop.call.name,
+      may_be_done(stop) and ", which may have been done: look first, or it is done twice" or "")
     or "nothing can be repeated here; :quit ends with this error"
   return (":locals and :where show what there is, names can be read and set; %s"):format(go_on)
 end
