@@ -106,6 +106,7 @@ function M.help()
   lines[#lines + 1] = "  " .. table.concat(kinds, " ")
   lines[#lines + 1] = "error takes code= and status=, stall and stale take seconds=; after=true lets the operation happen first. For example:"
   lines[#lines + 1] = "  cmek sim --fault 'error service=kms operation=CreateKey code=LimitExceededException count=1 message=No more keys' -- …"
+  lines[#lines + 1] = "Of AWS there are IAM, STS, KMS, the tagging API, and of SNS topics, their tags and what is published; others are refused."
   lines[#lines + 1] = "Operations of Vault are called by engine and what is done, as --log has them: keymgmt/WriteDistribution, kv/ReadData."
   lines[#lines + 1] = "Or it is the name of a known situation (cmek help errors):"
   for i = 1, #situations, 4 do lines[#lines + 1] = "  " .. table.concat(situations, " ", i, math.min(i + 3, #situations)) end
