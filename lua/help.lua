@@ -647,8 +647,9 @@ Writing a recipe
   only where something was made or changed before it. One that cannot be done twice, such as a message, is not repeated when a run is
   taken up: that it was sent stands in the journal, and where its answer was lost cmek resume says so and does not send it again.
 
-  Plan and question show the file's path, its SHA-256 and what it touches. --trust lifts the sandbox: the recipe has file, process, json,
-  crypto, time, load, pcall and globals of its own; services it reaches as any other recipe does. The journal says so.
+  Plan and question show the file's path, its SHA-256 (of files beside it that it requires at its top as well, which are named) and what
+  it touches. --trust lifts the sandbox: the recipe has file, process, json, crypto, time, load, pcall and globals of its own; services it
+  reaches as any other recipe does. The journal says so.
 
   What goes wrong in it is told by its line, with what may have been meant; --traceback adds the calls that led there, --on-error=repl
   opens a prompt at that line, and so does break() in the recipe (cmek help on-error).

@@ -5,6 +5,7 @@
 ---@field origin string     the name by which it is found again, wherever that is asked
 ---@field hash string       SHA-256 of its text
 ---@field is_file boolean   it is the user's own, and shown before it runs
+---@field files string[]    those beside it that it requires at its top; the hash is of them as well
 ---@field trusted boolean   it runs without the sandbox (--trust), and is journaled so
 ---@field summary string
 ---@field args recipe.Argument[]
@@ -140,6 +141,18 @@ local function check_touches(path, touches)
   end
 end
 
+-- The SHA-256 of a recipe's text and of the files beside it that it requires at its top, as `cat mine.lua part.lua | sha256sum` has it;
+-- and their names.
+local function hash_of(world, path, text)
+  local texts, files = { text }, {}
+  for other, source in require("sorted")(world.sources) do
+    if other ~= path and not embedded.source(other) then
+      texts[#texts + 1], files[#files + 1] = source, other:match "[^/]*$"
+    end
+  end
+  return require("crypto").hex(require("crypto").sha256(table.concat(texts))), files
+end
+
 --- Loads a recipe and checks it; it can be told its arguments and run afterwards.
 ---@param name string  a stock recipe, or a file
 ---@param options { reserved: table<string, true>?, trust: boolean?, steps: boolean? }?  flags that are the command's own; trust: the sandbox
@@ -168,13 +181,15 @@ function M.load(name, options)
   local args = require("arguments").specifications(definition.args, options and options.reserved or {}, function(...)
     complain(path, ...)
   end)
+  local hash, files = hash_of(world, path, text)
   return setmetatable({
     name = name,
     path = path,
     origin = is_file and require("file").canonical(name) or name,
     is_file = is_file,
     trusted = trusted,
-    hash = require("crypto").hex(require("crypto").sha256(text)),
+    hash = hash,
+    files = files,
     summary = definition.summary,
     args = args,
     touches = definition.touches,

@@ -69,7 +69,8 @@ end
 --- Whose cluster, in which account.
 function M.run(more)
   local members = {
-    recipe = M.text, ["source?"] = M.object { path = M.text, hash = M.text, touches = M.list(M.text), trusted = M.boolean },
+    recipe = M.text, ["source?"] = M.object { path = M.text, hash = M.text, ["files?"] = M.list(M.text), touches = M.list(M.text),
+      trusted = M.boolean },
     cluster = M.or_null(M.object { id = M.text, name = M.text }),
     organization = M.or_null(M.object { id = M.text, ["name?"] = M.text, ["label?"] = M.text }),
     aws = M.or_null(M.object { account_id = M.text, arn = M.text }),

@@ -27,6 +27,19 @@ test["a recipe of a file shows its path, its hash and what it touches in the pla
   test.truthy(not stock.output:find('"source"', 1, true))
 end
 
+test["the hash is of the files beside it as well, which are named, and a plan of another text of theirs is refused"] = function()
+  local directory = test.directory()
+  assert(file.write(directory .. "/part.lua", "return { text = 'one' }"))
+  local recipe = 'local part = require "part"\nreturn { api = 1, summary = "x", args = {}, touches = {}, run = function() say(part.text) end }\n'
+  assert(file.write(directory .. "/mine.lua", recipe))
+  local result = outside.simulated("cd $D; cat mine.lua part.lua | sha256sum; $CMEK plan ./mine.lua --out p", { directory = directory })
+  test.contains(result.output, ("/mine.lua with part.lua, sha256 %s, touches nothing\n"):format(result.output:match "^%x+"))
+  assert(file.write(directory .. "/part.lua", "return { text = 'two' }"))
+  result = outside.simulated("cd $D; $CMEK run --plan p --yes", { directory = directory })
+  test.truthy(result.status ~= 0, result.text)
+  test.contains(result.errors, "mine.lua")
+end
+
 test["the question names the file, its hash and what it touches"] = function()
   local who = dofile "tests/operator.lua"
   local asked

@@ -71,7 +71,8 @@ local function source(recipe)
   if not recipe.is_file then return nil end
   local touches = json.array {}
   for i, service in ipairs(recipe.touches) do touches[i] = service end
-  return { path = recipe.origin, hash = recipe.hash, touches = touches, trusted = recipe.trusted }
+  local files = recipe.files and #recipe.files > 0 and json.array(table.move(recipe.files, 1, #recipe.files, 1, {})) or nil
+  return { path = recipe.origin, hash = recipe.hash, files = files, touches = touches, trusted = recipe.trusted }
 end
 
 -- Whose cluster, in which account.

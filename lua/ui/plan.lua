@@ -24,7 +24,8 @@ function M.head(run)
   if present(run.aws) then lines[1] = ("AWS account %s as %s\n"):format(run.aws.account_id, run.aws.arn) end
   local source = run.source
   if source then
-    lines[#lines + 1] = ("recipe %s, sha256 %s, touches %s%s\n"):format(source.path, source.hash, M.touched(source.touches),
+    local files = source.files and " with " .. table.concat(source.files, ", ") or ""
+    lines[#lines + 1] = ("recipe %s%s, sha256 %s, touches %s%s\n"):format(source.path, files, source.hash, M.touched(source.touches),
       source.trusted and "; trusted: without the sandbox" or "")
   end
   local cluster, organization = present(run.cluster) and run.cluster, present(run.organization) and run.organization
