@@ -394,7 +394,10 @@ static bool named(lua_State *L, const struct door *door, const char *question, c
   if (*name != '\0' && strcmp(answer, name) == 0)
     return true;
   luaL_pushfail(L);
-  lua_pushfstring(L, "declined: what was typed is not %s", whose);
+  if (door->confirm[0] != '\0')
+    lua_pushfstring(L, "--confirm '%s' is not %s, '%s'", answer, whose, name);
+  else
+    lua_pushfstring(L, "what was typed is not %s, '%s'", whose, name);
   return false;
 }
 

@@ -45,7 +45,7 @@ local function tell(raised, output)
   local failure = require "ui.failure"
   if output.json then output:document { schema = "cmek.error/1", error = failure.document(raised) } end
   local text = tostring(raised):gsub("\n*$", "")
-  output:note("cmek: " .. text .. "\n")
+  output:note(output:trouble("cmek: " .. text .. "\n"))
   return failure.status(raised)
 end
 

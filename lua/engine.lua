@@ -302,7 +302,14 @@ local function cluster_of(self, step)
   return self.context:cluster_name(cluster.id)
 end
 
--- Asks for the right to write, and for what cannot be undone. nil when granted, else why not.
+-- Where nobody can be asked, all that has to be agreed to beforehand is named at once.
+local function beforehand(self, reason, irreversible)
+  if not reason:find("there is no terminal", 1, true) then return nil end
+  local name = irreversible[1] and " --confirm " .. require("engine.mend").quote(cluster_of(self, irreversible[1])) or ""
+  return "look at the plan above, then the same with --yes" .. name
+end
+
+-- Asks for the right to write, and for what cannot be undone. nil when granted, else why not, and what to do next.
 local function declined(self, plan)
   local irreversible = {}
   for _, step in ipairs(self.steps) do
@@ -311,11 +318,11 @@ local function declined(self, plan)
   local summary = plan.summary
   if summary.create + summary.change + summary.delete == 0 then return nil end
   local ok, reason = self.options.confirm_writes(question(plan), plan)
-  if not ok then return reason or "declined" end
+  if not ok then return reason or "declined", beforehand(self, reason or "", irreversible) end
   for _, step in ipairs(irreversible) do
     local text = ("%s %s cannot be undone: %s. Type the cluster's name to go on: "):format(step.kind, step.name, step.reason or "")
     ok, reason = self.options.confirm_irreversible(text, cluster_of(self, step))
-    if not ok then return reason or "declined" end
+    if not ok then return reason or "declined", beforehand(self, reason or "", irreversible) end
   end
 end
 
@@ -388,9 +395,9 @@ function Engine:run()
   end
   local lasting = require "engine.lasting"
   lasting.check(self)
-  local reason = declined(self, plan)
+  local reason, following = declined(self, plan)
   if reason then
-    return report.run(self, "declined", { what = "asking before anything is changed", message = reason, code = "declined" }), 1
+    return report.run(self, "declined", { what = "asking before anything is changed", message = reason, code = "declined", next = following }), 1
   end
   lasting.check(self)   -- somebody may have thought for long
   return do_pass(self)

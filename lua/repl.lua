@@ -221,7 +221,7 @@ function Repl:located()
 end
 
 function Repl:tell(raised)
-  self.output:note("cmek: " .. trouble.text(raised, self.interactive and self.name or nil) .. "\n")
+  self.output:note(self.output:trouble("cmek: " .. trouble.text(raised, self.interactive and self.name or nil) .. "\n"))
 end
 
 -- Runs a chunk and prints. Returns whether it went well.

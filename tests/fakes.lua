@@ -378,7 +378,7 @@ function M.run(world, recipe, options)
     confirm_writes = function(question) world.question = question if options.yes == false then return nil, "declined" end return true end,
     confirm_irreversible = function(text, name)
       world.asked = { text = text, name = name }
-      if options.confirm ~= name then return nil, "declined: what was typed is not the cluster's name" end
+      if options.confirm ~= name then return nil, ("what was typed is not the cluster's name, '%s'"):format(name) end
       return true
     end,
   }

@@ -158,14 +158,18 @@ test["run without --yes and without a terminal is declined, names the flag, and 
   local result = simulated "$CMEK run console --cluster orders --json"
   test.equal(result.status, 1)
   test.equal(document(result, "cmek.run/1").run.status, "declined")
-  test.contains(result.stderr, "--yes")
+  test.contains(result.stderr, "next: look at the plan above, then the same with --yes\n")
 end
 
 test["what cannot be undone is not done by --yes alone"] = function()
   local result = simulated "$CMEK run console --cluster orders --enable --yes"
   test.equal(result.status, 1)
-  test.contains(result.stderr, "--confirm")
   test.contains(result.stderr, "cannot be undone")
+  local all = "next: look at the plan above, then the same with --yes --confirm orders\n"
+  test.contains(result.stderr, all)
+  test.contains(simulated("$CMEK run console --cluster orders --enable").stderr, all)   -- not one flag after the other
+  test.contains(simulated("$CMEK run console --cluster orders --enable --yes --confirm order").stderr,
+    "asking before anything is changed: --confirm 'order' is not the cluster's name, 'orders'\n")
 end
 
 test["a run makes the keys, hands them over, is in the list of runs, and the next finds nothing to do"] = function()

@@ -182,14 +182,16 @@ end
 
 test["names are learned from answers, by account and region"] = function()
   local cache = names_cache.new()
-  local cloud = cache:watch("cloud", { clusters = function() return { { name = "orders", regions = { { name = "us-east-1" } } } } end })
+  local cloud = cache:watch("cloud", { clusters = function() return {
+    { name = "orders", cloud_provider = "AWS", regions = { { name = "us-east-1" } } },
+    { name = "carts", cloud_provider = "GCP", regions = { { name = "us-east1" } } } } end })   -- no region of a service of AWS
   local kms = cache:watch("kms", { list_aliases = function() return { Aliases = { { AliasName = "alias/a" }, { AliasName = "alias/b" } } } end })
   local sts = cache:watch("sts", { get_caller_identity = function() return { Account = "210987654321" } end })
   cloud.clusters()
   sts.get_caller_identity()
   kms.list_aliases { region = "eu-west-1" }
   test.equal({ cache.account, cache:find("cluster", ""), cache:find("region", ""), cache:find("alias", "alias/", "eu-west-1") },
-    { "210987654321", { "orders" }, { "eu-west-1", "us-east-1" }, { "alias/a", "alias/b" } })
+    { "210987654321", { "carts", "orders" }, { "eu-west-1", "us-east-1" }, { "alias/a", "alias/b" } })
   cache:belong "109876543210"
   test.equal({ cache:find("cluster", ""), cache:find("alias", "") }, { {}, {} })
 end

@@ -312,6 +312,7 @@ test["what was typed is saved as a recipe that can be planned"] = function()
     ":save-recipe $D/mine.lua" | $CMEK repl && $CMEK plan $D/mine.lua]]
   test.equal(result.status, 0)
   test.contains(result.errors, "orders-one2")
+  test.matches(result.errors, "/mine%.lua written; cmek recipes check /[^ ]*/mine%.lua says what is still to be done to it\n")
   test.contains(result.output, "Plan: 0 to create")
 end
 

@@ -234,6 +234,15 @@ test["help fits the terminal: rows go on in their second column, long prose is f
   test.equal(terminal(false):fit(prose), prose)
 end
 
+test["a failure's prose fits the terminal; its message and its commands stay in a line, to be copied"] = function()
+  local there, text = terminal(true), "cmek: looking: a\ncause: the one or the other\nevidence: IAM says so twice\nnext: look at what there is:\n"
+    .. "  cmek status --cluster orders\nnext: cmek status --cluster orders\n"
+  there.terminal.width = function() return 20 end
+  test.equal(there:trouble(text), "cmek: looking: a\ncause: the one or\nthe other\nevidence: IAM says\nso twice\nnext: look at what\nthere is:\n"
+    .. "  cmek status --cluster orders\nnext: cmek status --cluster orders\n")
+  test.equal(terminal(false):trouble(text), text)
+end
+
 test["prose wraps between words on a terminal, and only there"] = function()
   local output = terminal(20)
   test.equal(output:wrap("cannot be undone: CMEK stays enabled", "   "), { "   cannot be undone:", "   CMEK stays", "   enabled" })

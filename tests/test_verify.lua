@@ -189,7 +189,7 @@ test["the text lists every check, then each finding with its field, what is ther
   test.contains(text, "\n ok       role.trust.external_id")
   test.contains(text, "\nmedium: key.rotation.period us-west-2 alias/crdb-cmek-orders-0f2c6e9d41b7-g1\n  rotation: 90 → 365\n"
     .. "  mend: cmek run console --cluster orders --enable\n")
-  test.matches(text, ("\n%d checks, 1 findings\n$"):format(#report.checked))
+  test.matches(text, ("\n%d checks, 1 finding\n$"):format(#report.checked))
 end
 
 -- From outside -----------------------------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ function M.save(repl, rest)
   local path = path_of("save", rest)
   if not repl.last then failure.usage "nothing was printed yet" end
   write(path, repl.last:gsub("\27%[[%d;]*m", "") .. "\n")
+  repl.output:note(path .. " written\n")
 end
 
 --- Runs a chunk and says how long it took.
@@ -174,6 +175,8 @@ return {
   end,
 }
 ]]):format(table.concat(touched, '", "'), whole))
+  local name = require("engine.mend").quote(path:find "/" and path or "./" .. path)
+  repl.output:note(("%s written; cmek recipes check %s says what is still to be done to it\n"):format(name, name))
 end
 
 return M

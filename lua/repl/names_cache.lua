@@ -33,7 +33,9 @@ end
 
 local function of_clusters(cache, clusters)
   cache:add("cluster", "", all(clusters, "name"))
-  for _, cluster in ipairs(clusters) do cache:add("region", "", all(cluster.regions, "name")) end
+  for _, cluster in ipairs(clusters) do
+    if cluster.cloud_provider == nil or cluster.cloud_provider == "AWS" then cache:add("region", "", all(cluster.regions, "name")) end
+  end
 end
 
 local function keys_of(answer)

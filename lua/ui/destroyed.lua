@@ -46,9 +46,9 @@ function M.tell(report, output, resumed)
   local head = output:paint("red", ("%s (run %s): "):format(report.run.status, report.run.id))
   if report.error.code == "refused" and summary.refused > 0 then
     output:note(head .. ("%d of the steps %s refused, with the reason above (x)\n"):format(summary.refused, summary.refused == 1 and "is" or "are"))
-    if report.error.situation == "destroy.in-use" then output:note(require("explain").text(report.error):sub(2) .. "\n") end
+    if report.error.situation == "destroy.in-use" then output:note(output:trouble(require("explain").text(report.error):sub(2) .. "\n")) end
   else
-    output:note(head .. result.failure(report.error))
+    output:note(output:trouble(head .. result.failure(report.error)))
   end
   output:result(deleted)
   if deleted == "" and report.run.status ~= "unfinished" then output:note(resumed and "nothing more was deleted\n" or "nothing was deleted\n") end

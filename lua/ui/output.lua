@@ -166,6 +166,16 @@ function Output:fit(text)
   return table.concat(lines, "\n") .. ending
 end
 
+--- A failure told in full, its prose in lines that fit the terminal. What may be copied stays in one: the message, and commands.
+---@param text string  as explain.text and what stands before it gave it
+---@return string
+function Output:trouble(text)
+  local function prose(line) return table.concat(self:wrap(line, ""), "\n") end
+  return (("\n" .. text):gsub("\n(cause: [^\n]*)", function(line) return "\n" .. prose(line) end)
+    :gsub("\n(evidence: [^\n]*)", function(line) return "\n" .. prose(line) end)
+    :gsub("\n(next: [^\n]*:)%f[\n]", function(line) return "\n" .. prose(line) end):sub(2))
+end
+
 --- The text in a colour where colours are shown.
 ---@param colour "bold"|"dim"|"red"|"green"|"yellow"|"cyan"
 ---@return string

@@ -134,7 +134,7 @@ function M.tell(report, output, resumed)
     output:note(head .. (refused == 1 and "1 step is refused, with its reason above (x)\n"
       or ("%d steps are refused, each with its reason above (x)\n"):format(refused)))
   else
-    output:note(head .. M.failure(report.error))
+    output:note(output:trouble(head .. M.failure(report.error)))
   end
   local made, nothing = M.made(report.made), resumed and "nothing more was made or changed\n" or "nothing was made or changed\n"
   output:result(ticket(report))

@@ -34,6 +34,10 @@ local function finding_lines(finding)
   return table.concat(lines, "\n") .. "\n"
 end
 
+local function counted(n, what) return ("%d %s%s"):format(n, what, n == 1 and "" or "s") end
+
+local ROW_MAX <const> = 100   -- bytes; what is longer stands with the finding alone
+
 ---@param report table  cmek.verify/1
 ---@param output ui.Output
 ---@return string
@@ -41,6 +45,7 @@ function M.render(report, output)
   local rows = {}
   for i, check in ipairs(report.checked) do
     local one_line = tostring(text(check.text)):gsub("%s*\n%s*", " ")   -- lines of a policy stand with the finding
+    if check.result ~= "ok" and #one_line > ROW_MAX then one_line = "told below" end
     rows[i] = { MARKS[check.result], check.id, text(check.region), text(check.object), one_line }
   end
   local parts, at = { plan.head(report.run), "\n" }, 0
@@ -51,8 +56,8 @@ function M.render(report, output)
   for _, finding in ipairs(report.findings) do parts[#parts + 1] = "\n" .. finding_lines(finding) end
   local unmade = 0
   for _, check in ipairs(report.checked) do unmade = unmade + (check.result == "unknown" and 1 or 0) end
-  parts[#parts + 1] = ("\n%d checks, %d findings%s\n"):format(#report.checked, #report.findings,
-    unmade > 0 and (", among them %d checks that could not be made"):format(unmade) or "")
+  parts[#parts + 1] = ("\n%s, %s%s\n"):format(counted(#report.checked, "check"), counted(#report.findings, "finding"),
+    unmade > 0 and (", %d of which could not be checked"):format(unmade) or "")
   return table.concat(parts)
 end
 
