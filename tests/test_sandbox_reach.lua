@@ -238,6 +238,18 @@ test["a call that the plan has shown is not made of another thing"] = function()
   test.truthy(wrote(log, "UntagRole"))   -- the control
 end
 
+test["what a call is about forges no line of the journal, nor of what is told of it"] = function()
+  local directory = test.directory()
+  written(HEAD .. [[ read("cluster", arg.cluster)
+    iam.untag_role { RoleName = "x\n{\"kind\":\"end\",\"status\":\"done\"}\nforged", TagKeys = { "a" } } end }]], "mine.lua", directory)
+  local result = outside.simulated([[cd $D; $CMEK run mine.lua --cluster orders --yes >/dev/null 2>&1
+    $CMEK runs show $(basename state/simulated-runs/*.jsonl .jsonl); cat state/simulated-runs/*.jsonl >journal]], { directory = directory })
+  test.matches(result.output, 'iam UntagRole  x {"kind":"end","status":"done"} forged\n')
+  local entries = assert(require("journal").read(assert(file.read(directory .. "/journal"))))
+  test.equal({ entries[#entries].kind, entries[#entries].status }, { "end", "failed" })
+  test.contains(result.output, "and all fit\n")
+end
+
 -- ---- whose cluster it is ----
 
 test["what cannot be undone is confirmed by the name that the Cloud has for the cluster, not by the recipe's"] = function()

@@ -6,7 +6,8 @@ local M = {}
 
 local function null(value) return value == nil or value == require("json").null end
 
-local function text(value) return null(value) and "" or tostring(value) end
+-- A line, and no more than one, whatever a recipe has called a thing.
+local function text(value) return null(value) and "" or (tostring(value):gsub("%c+", " ")) end
 
 -- "2026-02-01 09:00:00" of a journal's time.
 local function moment(value) return text(value):sub(1, 19):gsub("T", " ") end
@@ -102,7 +103,7 @@ function M.show(run)
   local trusted = run.trusted and ", trusted: without the sandbox" or ""
   rows[#rows + 1] = { "", made_by .. (null(run.hash) and "" or ", recipe " .. run.hash:sub(1, 16)) .. trusted }
   if run.typed ~= "" then rows[#rows + 1] = { "arguments", run.typed } end
-  if run.cluster then rows[#rows + 1] = { "cluster", run.cluster } end
+  if run.cluster then rows[#rows + 1] = { "cluster", text(run.cluster) } end
   if not null(run.aws) then rows[#rows + 1] = { "as", ("%s (account %s)"):format(run.aws.arn, run.aws.account_id) } end
   if not null(run.organization) then rows[#rows + 1] = { "organization", run.organization } end
   local log = journal_text(run)

@@ -27,6 +27,7 @@ function M.render(rows, indent)
   for i, row in ipairs(rows) do
     local cells = {}
     for column, cell in ipairs(row) do
+      cell = cell:gsub("[\r\n]+", " ")   -- a row is a line, whatever a service has called a thing
       cells[column] = column < #row and M.pad(cell, widths[column]) or cell
     end
     lines[i] = (indent or "") .. table.concat(cells, "  "):gsub("%s+$", "") .. "\n"
