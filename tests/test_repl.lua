@@ -66,6 +66,19 @@ test["a secret is printed as stars"] = function()
   test.truthy(not show.render({ secret.new("correct horse", "vault") }):find "horse")
 end
 
+test["a secret is printed as stars wherever it stands"] = function()
+  local kept = secret.new("correct horse", "vault")
+  local meta = { __tostring = function() return "holds " .. tostring(kept) end, __index = { inner = kept }, __name = "Holder" }
+  for _, value in ipairs { { { deep = { kept } } }, { [kept] = 1 }, setmetatable({}, meta), setmetatable({ kept }, { __index = kept }),
+    { { name = "a", key = kept }, { name = "b", key = kept } }, { function() return kept end } } do
+    local text = show.render(value, { width = 80 })
+    test.truthy(not text:find "horse", text)
+  end
+  test.equal(show.render { [kept] = kept }, "{ [****] = **** }")
+  test.equal(show.render { { name = "a", key = kept }, { name = "b" } }, "name  key\na     ****\nb")
+  test.equal(trouble.text { kept }, "raised { **** }")
+end
+
 test["what would steer a terminal is written out"] = function()
   test.equal(show.render { "\27[2J\0" }, [[{ "\027[2J\000" }]])
 end
@@ -210,8 +223,13 @@ test["the history is the owner's alone, an entry a chunk, and holds nothing that
   local kept = secret.new("correct horse", "vault")
   test.truthy(history.add(path, "for i = 1, 2 do\n  print(i)\nend"))
   for _, text in ipairs { 'x = "CCDB1_abcdefgh"',
-    "token=hvs.CAESIabcdefgh", 'f{key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}', "'correct horse'" } do
+    "token=hvs.CAESIabcdefgh", 'f{key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}', "'correct horse'",
+    'vault.write("secret/x", { password = "hunter2" })', "token = 'abc'", '{ ["client-secret"] = "abc" }', 'x = "{\\"api_key\\": \\"abc\\"}"',
+    "DB_PASSWORD=[[hunter2]]" } do
     test.truthy(not history.add(path, text), text)
+  end
+  for _, text in ipairs { "token = nil", "x.password", 'kms.list_keys { NextToken = "abc" }', 'secret_name = "orders"', "tokens = { 1 }" } do
+    test.truthy(history.harmless(text), text)
   end
   test.equal(tostring(kept), "****")
   test.equal(history.read(path), { "for i = 1, 2 do\n  print(i)\nend" })

@@ -8,11 +8,26 @@ local M = {}
 local ENTRIES <const> = 2000
 local FILE_MAX <const> = 16 << 20   -- bytes
 
---- Whether a text may be kept: no live secret stands in it, and no word of it looks like one.
+-- What a field or variable is called whose value is a secret.
+local NAMES <const> = { "password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "secretkey", "secretaccesskey", "secretid",
+  "credentials", "unsealkey" }
+
+local function names_a_secret(text)
+  for name in text:gmatch "([%w_%-]+)[\\\"']*%]?%s*[=:]%s*[\\\"'%[]" do
+    name = name:lower():gsub("[_%-]", "")
+    for _, word in ipairs(NAMES) do
+      if name:sub(-#word) == word and name ~= "nexttoken" then return true end
+    end
+  end
+  return false
+end
+
+--- Whether a text may be kept: no live secret stands in it, no word of it looks like one, and nothing is written down
+--- under a secret's name.
 ---@param text string
 ---@return boolean
 function M.harmless(text)
-  if secret.mask(text) ~= text or secretlike.kind(text) then return false end
+  if secret.mask(text) ~= text or secretlike.kind(text) or names_a_secret(text) then return false end
   for word in text:gmatch "[^%s\"'%[%](){},;]+" do
     if secretlike.kind(word) or secretlike.kind(word:match "=(.+)$") then return false end
   end
