@@ -211,3 +211,26 @@ test["from outside: --reach of status is of one cluster, and what it names has t
     test.contains(result.errors, words)
   end
 end
+
+test["destroy without the layout is refused, and takes nothing: the role may use keys there"] = function()
+  local who = open()
+  local layout = written(BY_PROFILE)
+  done(who, layout)
+  local report, status = run(who, nil, { mode = "destroy" })
+  test.equal({ status, operators.role(who) ~= nil, key_in(who, OWN, "us-east-1").KeyState }, { 1, true, "Enabled" })
+  test.contains(report.error.message, "name the layout that they were made with (--layout FILE)")
+  test.equal(select(2, run(who, layout, { mode = "destroy" })), 0)
+end
+
+test["what is in Vault stays as long as a key of another account has its material"] = function()
+  local result = outside.simulated([[
+    printf '[profile security]\naws_access_key_id = AKIASIMULATEDCMEK002\n' >$D/config
+    printf 'aws_secret_access_key = simulated/secret/not-a-real-one/00000002\n' >>$D/config
+    export AWS_CONFIG_FILE=$D/config; cd $D
+    printf 'return { ["us-east-1"] = { profile = "security" } }' >layout.lua
+    $CMEK run vault-transit --cluster orders-one --layout ./layout.lua --yes >/dev/null 2>&1 || exit 9
+    $CMEK destroy vault-transit --cluster orders-one --layout ./layout.lua --confirm orders-one]])
+  test.equal(result.status, 0)
+  test.contains(result.text, "it stays: arn:aws:kms:us-east-1:345678901234:key/")
+  test.equal(result:writes "TransitDeleteKey", 0)
+end

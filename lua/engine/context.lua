@@ -11,6 +11,7 @@
 ---@field scopes table<thread, table>  whose functions run in a task: lua/engine/calls.lua
 ---@field clusters table<string, string>  names by ID of the clusters that the recipe has read
 ---@field spec carried.File?  a hand-over that stands for AWS, which is not asked
+---@field layout layout.Layout?  of the recipe
 ---@field wrote boolean       something was made or changed, or may have been
 ---@field changed_at number?  when something was last changed by this run, also before it was resumed; seconds since the epoch
 local Context = { __name = "engine.Context" }

@@ -6,6 +6,7 @@
 ---@field closed string[]              ARNs of keys whose tags may not be read
 local keys = require "engine.keys"
 local names = require "names"
+local reach = require "engine.reach"
 local refusal = require "refusal"
 local sorted = require "sorted"
 
@@ -34,13 +35,22 @@ local function read(context, region)
   return found
 end
 
+-- Every region of the cluster in every account that is reached: a layout may have put keys there.
+local function places_of(context, cluster)
+  local list = {}
+  for _, there in ipairs(reach.contexts(context)) do
+    for _, region in ipairs(cluster.regions) do list[#list + 1] = { context = there, region = region.name } end
+  end
+  return list
+end
+
 --- Looks now, in every region of the cluster: a replica bears the material of a key of another region.
 ---@param context engine.Context
 ---@param cluster table  its regions are those that the door lets through
 ---@return engine.Holders
 function M.read(context, cluster)
   local together = { list = {}, listed = {}, closed = {} }
-  for _, found in ipairs(context.tasks.map(cluster.regions, function(region) return read(context, region.name) end)) do
+  for _, found in ipairs(context.tasks.map(places_of(context, cluster), function(place) return read(place.context, place.region) end)) do
     table.move(found.list, 1, #found.list, #together.list + 1, together.list)
     table.move(found.closed, 1, #found.closed, #together.closed + 1, together.closed)
     for arn in sorted(found.listed) do together.listed[arn] = true end
@@ -51,13 +61,13 @@ end
 -- What the tag index shows: that is true, and what it does not show means nothing.
 local function by_index(context, cluster)
   local list = {}
-  for _, region in ipairs(cluster.regions) do
-    local ok, answer = pcall(context.session.tagging.get_resources, { region = region.name, ResourceTypeFilters = { "kms:key" },
+  for _, place in ipairs(places_of(context, cluster)) do
+    local ok, answer = pcall(place.context.session.tagging.get_resources, { region = place.region, ResourceTypeFilters = { "kms:key" },
       TagFilters = { { Key = names.TAG_MATERIAL } } })
     if not ok and not refusal.is(answer) then error(answer, 0) end
     for _, resource in ipairs(ok and answer.ResourceTagMappingList or {}) do
       for _, tag in ipairs(resource.Tags or {}) do
-        if tag.Key == names.TAG_MATERIAL then list[#list + 1] = { arn = resource.ResourceARN, region = region.name, source = tag.Value } end
+        if tag.Key == names.TAG_MATERIAL then list[#list + 1] = { arn = resource.ResourceARN, region = place.region, source = tag.Value } end
       end
     end
   end

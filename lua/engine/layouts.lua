@@ -115,7 +115,7 @@ function M.of(engine, cluster, given, without)
     check_limits(self, without or {})
     settle_accounts(self)
   end
-  engine.layout = self
+  engine.layout, engine.context.layout = self, layout
   return self
 end
 

@@ -40,6 +40,15 @@ function M.add(engine, way)
   root.accounts[id] = { context = context, as = { id = id, profile = way.profile, role_arn = way.role_arn } }
 end
 
+--- The contexts of all accounts: of the credentials' own first, then of those that are reached, by their IDs.
+---@param context engine.Context
+---@return engine.Context[]
+function M.contexts(context)
+  local list = { context.root or context }
+  for _, reached in require("sorted")(context.accounts or {}) do list[#list + 1] = reached.context end
+  return list
+end
+
 --- The context in which a thing is looked at and changed: of its account, where that is reached.
 ---@param context engine.Context
 ---@param arn string

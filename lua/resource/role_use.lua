@@ -78,6 +78,17 @@ local function named(document)
   return list
 end
 
+--- The keys of other accounts that a role may use by cmek's own policy.
+---@param context engine.Context
+---@param role string  its name
+---@return string[]  ARNs; none where it has no such policy, or that may not be read
+function M.keys(context, role)
+  local answer = context:try({ NoSuchEntity = true, AccessDenied = true }, function()
+    return context.session.iam.get_role_policy { RoleName = role, PolicyName = names.USE_POLICY }
+  end)
+  return answer and named(answer.PolicyDocument) or {}
+end
+
 -- The policy that is wanted: what is there is kept.
 local function wanted(want, have) return M.document(together(have and named(have.document) or {}, want.keys)) end
 

@@ -30,6 +30,7 @@ function M.collect(context, want)
   local have = role.find(context, want)
   if not have then return {} end
   have.profiles = profiles(context, want.name)
+  have.across = not (context.layout and context.layout.asked) and require("resource.role_use").keys(context, want.name) or {}
   return { { want = want, have = have } }
 end
 
@@ -68,7 +69,7 @@ end
 ---@return table?  of lua/explain.lua
 function M.told(engine, want, have)
   local list, statement = attached(have), others(want, have)
-  if role.refusal(engine.context, want, have) then return nil end
+  if role.refusal(engine.context, want, have) or have.across and have.across[1] then return nil end
   if #list > 0 then
     return require("explain").tell("destroy.attached", { role = have.arn, attached = table.concat(list, ", "), detach = detach(engine, want, have) })
   end
@@ -81,6 +82,10 @@ end
 function M.refusal(context, want, have)
   local reason = role.foreign(context, want, have)
   if reason then return reason end
+  if have.across and have.across[1] then
+    return ("%s may use keys of other accounts, %s: name the layout that they were made with (--layout FILE), which takes them back as well")
+      :format(have.arn, table.concat(have.across, ", "))
+  end
   local list = attached(have)
   if #list > 0 then
     return ("%s has more on it than cmek gives it: %s. Who attached that may need the role: detach it first"):format(have.arn,
