@@ -17,19 +17,17 @@
 #include <sys/socket.h>
 
 #include <event2/buffer.h>
-#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
 
 #include <lauxlib.h>
 #include <lua.h>
 
 #include "field.h"
 #include "host.h"
+#include "server_tls.h"
 
 #define SERVER "server"            /* the name that error messages show */
 #define BODY_MAX ((ssize_t)16 << 20)
@@ -144,24 +142,6 @@ static void push_body(lua_State *L, struct evhttp_request *request)
   luaL_pushresultsize(&buffer, length);
 }
 
-/* request.certificate: what the client showed, as PEM; nobody has judged it. */
-static void set_certificate(lua_State *L, struct evhttp_request *request)
-{
-  struct evhttp_connection *connection = evhttp_request_get_connection(request);
-  struct bufferevent *b = connection != NULL ? evhttp_connection_get_bufferevent(connection) : NULL;
-  SSL *ssl = b != NULL ? bufferevent_openssl_get_ssl(b) : NULL;
-  X509 *certificate = ssl != NULL ? SSL_get1_peer_certificate(ssl) : NULL;
-  BIO *pem = certificate != NULL ? BIO_new(BIO_s_mem()) : NULL;
-  char text[8192];
-  int length = pem != NULL && PEM_write_bio_X509(pem, certificate) == 1 ? BIO_read(pem, text, sizeof text) : 0;
-  BIO_free(pem);
-  X509_free(certificate);
-  if (length <= 0)
-    return;
-  lua_pushlstring(L, text, (size_t)length);
-  lua_setfield(L, -2, "certificate");
-}
-
 static void push_request(lua_State *L, struct evhttp_request *request, bool tls)
 {
   lua_createtable(L, 0, 5);
@@ -174,7 +154,7 @@ static void push_request(lua_State *L, struct evhttp_request *request, bool tls)
   push_body(L, request);
   lua_setfield(L, -2, "body");
   if (tls)
-    set_certificate(L, request);
+    server_tls_certificate(L, request);
 }
 
 /* ---- Answers ---------------------------------------------------------------------------------------------------------- */
@@ -360,38 +340,6 @@ static int server_index(lua_State *L)
   return 1;
 }
 
-static struct bufferevent *tls_connection(struct event_base *base, void *context)
-{
-  struct bufferevent *b = bufferevent_openssl_socket_new(base, -1, SSL_new(context), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-  if (b != NULL)
-    bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
-  return b;
-}
-
-/* Whoever shows a certificate is let in with it: the handler judges. */
-static int take_any(int sound, X509_STORE_CTX *context)
-{
-  (void)sound, (void)context;
-  return 1;
-}
-
-/* tls={cert=, key=, clients=}: names of PEM files, and whether clients are asked for certificates. */
-static void set_tls(lua_State *L, struct server *s, int tls)
-{
-  lua_getfield(L, tls, "cert");
-  lua_getfield(L, tls, "key");
-  const char *cert = luaL_checkstring(L, -2), *key = luaL_checkstring(L, -1);
-  s->tls = SSL_CTX_new(TLS_server_method());
-  if (s->tls == NULL || SSL_CTX_use_certificate_chain_file(s->tls, cert) != 1 || SSL_CTX_use_PrivateKey_file(s->tls, key, SSL_FILETYPE_PEM) != 1)
-    luaL_error(L, "cannot serve TLS with certificate '%s' and key '%s': they must be PEM files that belong together", cert, key);
-  if (field_is_set(L, tls, "clients")) {
-    SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, take_any);
-    SSL_CTX_set_session_id_context(s->tls, (const unsigned char *)SERVER, sizeof SERVER - 1);   /* else no session is taken up again */
-  }
-  evhttp_set_bevcb(s->http, tls_connection, s->tls);
-  lua_pop(L, 2);
-}
-
 static void bind_loopback(lua_State *L, struct server *s, lua_Integer port)
 {
   struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(s->http, "127.0.0.1", (ev_uint16_t)port);
@@ -443,7 +391,7 @@ static int server_new(lua_State *L)
   evhttp_set_timeout(s->http, IDLE_SECONDS);
   evhttp_set_gencb(s->http, handle, s);
   if (lua_getfield(L, 1, "tls") == LUA_TTABLE)
-    set_tls(L, s, 3);
+    server_tls_set(L, 3, s->http, &s->tls);
   bind_loopback(L, s, (lua_Integer)port);
   lua_settop(L, 2);
   return 1;

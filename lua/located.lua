@@ -1,6 +1,7 @@
 --- What goes wrong in a recipe, a script or at a prompt, told by its line: file and line, the line with a marker, and what may have been meant.
 --- The calls that led there are told with --traceback alone.
 local embedded = require "embedded"
+local texts = require "source"
 local trace = require "trace"
 
 ---@class Located
@@ -175,15 +176,6 @@ local function mark(line, words, found)
   return line:find "%S" or 1, #(line:match "^(.-)%s*$")
 end
 
--- The line of a text; nil when it has not so many.
-local function line_of(text, number)
-  local at = 1
-  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
-    if at == number then return line end
-    at = at + 1
-  end
-end
-
 -- What helps with a mistake in a recipe of one's own: what check tells, else what is said of the function that complains, else how recipes
 -- are written.
 local function following(path, words, found)
@@ -211,11 +203,11 @@ function M.of(raised, options)
   local part = chunks[path] or text
   if text and not line then line = (finding(path, part, nil, words, script) or not script and found_as(path, part, words) or {}).line end
   if not path or not line then return raised end
-  local source, at, found = text and line_of(text, line), nil, nil
+  local source, at, found = text and texts.line(text, line), nil, nil
   if source then
     found = finding(path, part, line, words, script)
     local same = not found and not script and found_as(path, part, words)
-    local elsewhere = same and line_of(same.file == path and text or read(same.file, sources) or "", same.line)
+    local elsewhere = same and texts.line(same.file == path and text or read(same.file, sources) or "", same.line)
     if elsewhere then path, line, source, found = same.file, same.line, elsewhere, same end
     if found and (words:find "^attempt to" or found.text:find("; did you mean", 1, true)) then words = found.text end
     local from, to = mark(source, words, found)
@@ -234,7 +226,7 @@ end
 function M.with_line(message, text)
   local line, words = message:match ":(%d+): (.*)$"
   line = math.tointeger(tonumber(line))
-  local source = line and line_of(text, line)
+  local source = line and texts.line(text, line)
   if not source then return message end
   local from, to = mark(source, words, nil)
   return message .. M.excerpt { line = line, text = source, from = from, to = to }
@@ -250,7 +242,7 @@ function M.of_table(path, text, words)
   local ok, findings = pcall(function() return require("authoring.check").look(path, nil, text) end)
   for _, found in ipairs(ok and findings or {}) do
     if found.file == path and subject and found.text:find(subject, 1, true) then
-      local source = line_of(text, found.line)
+      local source = texts.line(text, found.line)
       local from, to = mark(source, words, found)
       if words:find "^%a+ must be a .*, not nil$" then words = found.text end
       return ("%s:%d: %s%s"):format(path, found.line, words, M.excerpt { line = found.line, text = source, from = from, to = to })
@@ -269,7 +261,7 @@ end
 local function tell_place(options)
   local sources = options.sources or {}
   local path, line = innermost(trace.calls(), sources)
-  local text = path and line_of(read(path, sources) or "", line)
+  local text = path and texts.line(read(path, sources) or "", line)
   if text then options.refused(("%s:%d%s"):format(path, line, M.excerpt { line = line, text = text, from = text:find "%S" or 1, to = #text })) end
 end
 

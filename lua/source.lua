@@ -34,6 +34,18 @@ local function replaced(text, changes)
   return table.concat(parts)
 end
 
+--- A line of a text; nil when it has not so many.
+---@param text string
+---@param number integer  from 1
+---@return string?
+function M.line(text, number)
+  local at = 1
+  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
+    if at == number then return line end
+    at = at + 1
+  end
+end
+
 --- A text with its calls of `break()`, and with its functions kept where they stop. Every line stays the line that it is.
 ---@param text string
 ---@param steps boolean?  somebody may look at the variables

@@ -13,11 +13,6 @@ local Overdue = { __name = "task.Overdue" }
 Overdue.__index = Overdue
 function Overdue:__tostring() return ("not done after %g seconds"):format(self.seconds) end
 
---- Whether a raised value says that a deadline has passed.
----@param raised any
----@return boolean
-function M.is_overdue(raised) return getmetatable(raised) == Overdue end
-
 local internal = setmetatable({}, { __mode = "k" })   -- by scheduler, what scripts are not given
 
 --- Sleeps until everything else in the scheduler has come to rest: done, waiting for others, or resting like this. Those that rest wake one by

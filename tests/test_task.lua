@@ -57,14 +57,13 @@ end
 test["a deadline ends what would start after it, and says how long it was"] = function()
   local tasks, here = scheduler()
   local start = here.now
-  local raised = test.raises(function()
+  test.raises(function()
     tasks.run(function()
       tasks.deadline(5, function()
         while true do tasks.sleep(2) end
       end)
     end)
   end, "not done after 5 seconds")
-  test.truthy(task.is_overdue(raised))
   test.equal(here.now - start, 5.0)
 end
 

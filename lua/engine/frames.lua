@@ -16,19 +16,10 @@ local trace = require "trace"
 
 local M = {}
 
--- The line of a text; nil when it has not so many.
-local function line_of(text, number)
-  local at = 1
-  for line in (text .. "\n"):gmatch "([^\n]*)\n" do
-    if at == number then return line end
-    at = at + 1
-  end
-end
-
 local function new(call, sources, fields)
   local path = call.source:match "^[@=](.*)$" or call.source
   local text = sources[path] or require("embedded").source(path)
-  fields.path, fields.line, fields.whole = path, call.line, text and line_of(text, call.line) or ""
+  fields.path, fields.line, fields.whole = path, call.line, text and source.line(text, call.line) or ""
   fields.text = fields.whole:match "^%s*(.-)%s*$"
   return setmetatable(fields, Frame)
 end

@@ -120,18 +120,8 @@ local function check_tags(tags)
   end
 end
 
-local function copy_tags(tags)
-  local list = json.array {}
-  for index, tag in ipairs(tags or {}) do list[index] = { Key = tag.Key, Value = tag.Value } end
-  return list
-end
-
 local function merge_tags(have, new)
-  local merged = copy_tags(have)
-  for _, tag in ipairs(new) do
-    local _, index = state.find_name(merged, "Key", tag.Key)
-    merged[index or #merged + 1] = { Key = tag.Key, Value = tag.Value }
-  end
+  local merged = state.merge_tags(have, new, state.find_name)
   if #merged > TAG_LIMIT then wire.refuse("LimitExceeded", ("The number of tags has reached the maximum limit: %d"):format(TAG_LIMIT), 409) end
   return merged
 end
@@ -153,7 +143,7 @@ local function whole(call, role)
   shown.MaxSessionDuration = role.MaxSessionDuration
   shown.RoleLastUsed = {}
   if role.Description ~= "" then shown.Description = role.Description end
-  if #role.Tags > 0 then shown.Tags = copy_tags(role.Tags) end
+  if #role.Tags > 0 then shown.Tags = state.copy_tags(role.Tags) end
   shown.PermissionsBoundary = role.PermissionsBoundary
   return shown
 end
@@ -192,7 +182,7 @@ local function create_role(call, p)
   end
   if #iam.roles >= ROLE_LIMIT then wire.refuse("LimitExceeded", ("Cannot exceed quota for RolesPerAccount: %d"):format(ROLE_LIMIT), 409) end
   local role = state.complete_role(call.simulation, call.caller.account, {
-    RoleName = p.RoleName, Path = path, Description = p.Description, MaxSessionDuration = p.MaxSessionDuration, Tags = copy_tags(p.Tags),
+    RoleName = p.RoleName, Path = path, Description = p.Description, MaxSessionDuration = p.MaxSessionDuration, Tags = state.copy_tags(p.Tags),
     CreateDate = time.rfc3339(call.now), AssumeRolePolicyDocument = p.AssumeRolePolicyDocument, _trust = kept, _created = call.now,
     PermissionsBoundary = M.boundary(call, p.PermissionsBoundary),
   })
@@ -240,7 +230,7 @@ end
 
 local function list_role_tags(call, p)
   local role = M.role(call, p)
-  return M.list(call, p, "Tags", copy_tags(role.Tags), function(tag) return tag.Key end)
+  return M.list(call, p, "Tags", state.copy_tags(role.Tags), function(tag) return tag.Key end)
 end
 
 local function list_roles(call, p)
@@ -282,7 +272,7 @@ local function get_user(call, p)
   auth.authorize(call, { action = "iam:GetUser", resource = user and user.Arn or arn })
   if not user then wire.refuse("NoSuchEntity", ("The user with name %s cannot be found."):format(name), 404) end
   local shown = { Path = user.Path, UserName = user.UserName, UserId = user.UserId, Arn = user.Arn, CreateDate = user.CreateDate }
-  if #user.Tags > 0 then shown.Tags = copy_tags(user.Tags) end
+  if #user.Tags > 0 then shown.Tags = state.copy_tags(user.Tags) end
   shown.PermissionsBoundary = user.PermissionsBoundary
   return { User = shown }
 end

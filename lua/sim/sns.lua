@@ -86,18 +86,8 @@ local function check_tags(tags)
   end
 end
 
-local function copy_tags(tags)
-  local list = json.array {}
-  for index, tag in ipairs(tags or {}) do list[index] = { Key = tag.Key, Value = tag.Value } end
-  return list
-end
-
 local function merged(have, new)
-  local list = copy_tags(have)
-  for _, tag in ipairs(new) do
-    local _, index = state.find(list, "Key", tag.Key)
-    list[index or #list + 1] = { Key = tag.Key, Value = tag.Value }
-  end
+  local list = state.merge_tags(have, new, state.find)
   if #list > TAG_LIMIT then wire.refuse("TagLimitExceeded", "Could not complete request: tag quota of per resource exceeded") end
   return list
 end
@@ -198,7 +188,7 @@ local function publish(call, p)
   return { MessageId = id }
 end
 
-local function list_tags(call, p) return { Tags = copy_tags(tagged_of(call, p).Tags) } end
+local function list_tags(call, p) return { Tags = state.copy_tags(tagged_of(call, p).Tags) } end
 
 local function tag_resource(call, p)
   local topic = tagged_of(call, p, { tags = p.Tags })

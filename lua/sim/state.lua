@@ -63,6 +63,27 @@ function M.find_name(list, field, name)
   end
 end
 
+--- A copy of tags.
+---@param tags { Key: string, Value: string }[]?
+function M.copy_tags(tags)
+  local list = json.array {}
+  for index, tag in ipairs(tags or {}) do list[index] = { Key = tag.Key, Value = tag.Value } end
+  return list
+end
+
+--- Tags with others set beside or over them.
+---@param have { Key: string, Value: string }[]?
+---@param new { Key: string, Value: string }[]
+---@param find function  M.find, or M.find_name where keys are the same in any case of letters
+function M.merge_tags(have, new, find)
+  local list = M.copy_tags(have)
+  for _, tag in ipairs(new) do
+    local _, index = find(list, "Key", tag.Key)
+    list[index or #list + 1] = { Key = tag.Key, Value = tag.Value }
+  end
+  return list
+end
+
 --- A role by name; nil when there is none.
 function M.find_role(state, account, name)
   local known = state.aws[account]
