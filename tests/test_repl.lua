@@ -37,6 +37,7 @@ test["a chunk whose lines are not all there is neither right nor wrong"] = funct
     test.equal(chunk, nil)
     test.equal(message, nil)
   end
+  test.contains(select(2, loaded '"no end'), "unfinished string")
   local _, message = loaded "for for"
   test.contains(message, "prompt:1: ")
 end

@@ -14,6 +14,7 @@ local function is_open(message) return message:find "<eof>$" ~= nil end
 ---@return function? chunk, string? message  neither: more lines belong to it
 function M.load(text, name, environment, line)
   local before = ("\n"):rep((line or 1) - 1)
+  text = text .. "\n"   -- a text in quotes does not go on in the next line
   local expression, open = load(before .. LEAD .. text, "=" .. name, "t", environment)
   if expression then return expression end
   local chunk, message = load(before .. text, "=" .. name, "t", environment)

@@ -84,7 +84,11 @@ function M.new(repl)
     ---@example plan("console", { cluster = "orders" })
     plan = function(name, given)
       local order = name == nil and repl.order
-      return M.plan(order and order.recipe.name or name, order and order.given or given, repl.common, repl.output)
+      local report = M.plan(order and order.recipe.name or name, order and order.given or given, repl.common, repl.output)
+      local aws = report.run.aws
+      repl.account = repl.account or type(aws) == "table" and aws.account_id or nil   -- as every first answer, it says whose account this is
+      repl.live:belong(repl.account)
+      return report
     end,
     ensure = function(kind, want)
       current()

@@ -459,6 +459,10 @@ def asked():
         pane.wait(r"cmek read> *\n*\Z")
         pane.send("help", "Enter")
         golden("prompt-help", pane.wait(r":quit.*\n(.*\n)*cmek read> *\n*\Z"))
+        pane.send("C-l")
+        pane.send("-l", 'plan("console", { cluster = "orders-one" }).summary.create')
+        pane.send("Enter")
+        check("whose account it is shows behind the first answer, also a plan's", pane.wait(r"\n2\ncmek 2109….* read> *\n*\Z"))
         pane.send("exit()", "Enter")
         sound_end(pane, "after exit()")
 
