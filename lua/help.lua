@@ -418,7 +418,9 @@ Layouts
   Keys and roles of other AWS accounts: an ARN says the account, and profile = "NAME" or role_arn = "arn:aws:iam::…" of the entry says
   how to get there; without key the region's key is made in that account. A role and a key of different accounts need both sides, the
   key's policy and a policy of the role's own (crdb-cmek-kms), and both are put. What is of an account that nothing reaches is not
-  looked at: the statement or the command that its owners need is printed.
+  looked at: the statement or the command that its owners need is printed, and verify says that it is unknown. Keys are added to the
+  role's policy and none is taken out, since data and backups need the earlier ones. rotate, add-region, adopt, revoke, restore and
+  status get there by --reach, which takes the layout's file too; destroy takes things back in every account by --layout.
 
   A region's key is found by its alias there, so a cluster has one key in an AWS region; a region that shares it names the other.
   The multi-Region primary's alias is claimed before the first replica is made. KMS rotates the primary, and its replicas with it;
