@@ -189,6 +189,9 @@ function M.gather(specifications, sources)
   return rows
 end
 
+-- What to type where an argument is missing.
+local MISSING <const> = { cluster = "--cluster NAME; cmek status lists the clusters" }
+
 --- The arguments of one run: each from the first source that has it, else its default.
 --- Raises a usage failure that names the flag when one is missing, mistyped or unknown.
 ---@param specifications recipe.Argument[]
@@ -203,7 +206,7 @@ function M.resolve(specifications, sources, ask)
     if row.given[1] then given[spec.name] = row.given[1].value end
     if given[spec.name] == nil and spec.required then
       local answer = ask and ask(spec)
-      if not answer then failure.usage(("%s is missing: %s"):format(spec.flag, spec.text)) end
+      if not answer then failure.usage(("%s is missing: %s"):format(spec.flag, spec.text), MISSING[spec.name] or "--help lists the flags") end
       given[spec.name] = convert(spec, answer, "flags")
     end
     arguments[spec.name] = given[spec.name]

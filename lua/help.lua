@@ -622,6 +622,8 @@ Testing a recipe
     equal(got, want), contains(text, part)          what has to be so
 
   What does not hold is told by its line; --traceback adds the calls that led there.
+  Simulated are the Cloud, Vault, and of AWS: IAM, KMS, SNS, STS and tagging. What calls another service is refused there; plan it in an account
+  of yours, where a plan only reads.
   A second run of one sentence meets what the first has made. The services fail where a sentence wants it, by what
   cmek sim --fault takes:  run({ cluster = "orders" }, { faults = { "throttle service=kms operation=CreateKey count=2" } })
 ]],

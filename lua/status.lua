@@ -237,8 +237,8 @@ local function judge_cloud(entry, console)
   if entry.cmek.error then due(entry, { object = entry.name, text = "its CMEK cannot be read: " .. entry.cmek.error }) end
   for _, region in ipairs(entry.cmek.regions) do
     if tostring(region.status):find "^REVOK" then
-      due(entry, { region = region.region, text = ("CMEK is %s: the cluster cannot start until it is let to its keys again and support brings it up")
-        :format(region.status), next = restore(entry) })
+      due(entry, { region = region.region, text = ("CMEK is %s: the cluster cannot start until its keys let it in, which restore sees to, "
+        .. "and support brings it up, for whom restore prints a text"):format(region.status), next = restore(entry) })
     end
     for _, key in ipairs(region.keys) do
       if tostring(key.status):find "_FAILED$" then

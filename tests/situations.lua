@@ -198,6 +198,7 @@ M.CASES = {
       local role = { RoleName = "x", AssumeRolePolicyDocument = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow",'
         .. '"Principal":{"AWS":"210987654321"},"Action":"sts:AssumeRole"}]}' }
       iam.create_role(role) iam.create_role(role)]] },
+  { "aws.unsimulated", run = READ, script = [[aws.call { service = "sqs", operation = "ListQueues", region = "us-east-1" }]] },
   { "kms.alias-taken", state = key { Tags = json.array {} }, run = PLAN, aws = PLAN },
   { "kms.alias-exists", aws = "true", run = WRITE .. " $KEY", script = [[
       for _ = 1, 2 do kms.create_alias { region = "us-east-1", AliasName = "alias/twice", TargetKeyId = arg[1] } end]] },

@@ -172,7 +172,8 @@ test["what is not given has its default, or nothing"] = function()
 end
 
 test["a missing argument is named with its text"] = function()
-  test.equal(failure.status(test.raises(function() parse "--yes" end, "--cluster is missing: name of the cluster")), 2)
+  local raised = test.raises(function() parse "--yes" end, "--cluster is missing: name of the cluster")
+  test.equal({ failure.status(raised), raised.next }, { 2, "--cluster NAME; cmek status lists the clusters" })
 end
 
 test["an unknown flag names the near one"] = function()

@@ -24,6 +24,12 @@ local THROTTLED <const> = "Throttling ThrottlingException ThrottledException Req
 local QUOTA <const> = "LimitExceeded LimitExceededException"
 
 return {
+  { id = "aws.unsimulated", title = "the simulator does not have the service",
+    fits = { codes = "UnknownOperationException InvalidAction", message = "is not simulated here" },
+    cause = "of AWS, cmek sim and the sentences of a recipe have IAM, KMS, SNS, STS and tagging alone, and reach nothing real",
+    evidence = "{service} {operation} was asked of the simulator",
+    next = "leave it out of what is tried here, or plan it in an account of yours, where a plan only reads", commands = { "cmek help testing" } },
+
   { id = "aws.no-credentials", title = "no AWS credentials",
     cause = "role and keys are made with the credentials of an account of yours, and none were found",
     evidence = "{seen}",
