@@ -1,8 +1,10 @@
 --- Roles and keys that are there already and are named by their ARNs.
 local cmek = require "engine.cmek"
 local failure = require "engine.failure"
+local keys = require "engine.keys"
 local names = require "names"
 local reach = require "engine.reach"
+local refusal = require "refusal"
 
 local M = {}
 
@@ -152,6 +154,37 @@ local function one_each(used)
   return list
 end
 
+-- A key or a role as it is now, where it bears this cluster's tag, as what cmek has made or adopted does. What cannot be looked at is not known.
+local function known(context, cluster, arn)
+  if not reach.leads(reach.account(context, arn)) then return nil end
+  local ok, thing = pcall(function()
+    local there, name = reach.context(context, arn), arn:match ":role/.-([^/]+)$"
+    if name then return require("resource.role").look(there, name) end
+    local region = arn:match "^arn:[^:]*:kms:([^:]*):"
+    there.session.door:region(region)
+    return keys.find(there, region, arn)
+  end)
+  if not ok and not refusal.is(thing) then error(thing, 0) end
+  return ok and thing and thing.arn == arn and thing.tags[names.TAG_CLUSTER] == cluster.id and thing or nil
+end
+
+-- Somebody who has given the cluster another key or role must not be followed: then it is as if nothing were known, and verify tells it.
+-- A role of an account that nothing leads to is taken at the word of a known key, whose policy names it.
+local function all_known(context, cluster, used)
+  local seen = {}
+  local function look(arn)
+    if seen[arn] == nil then seen[arn] = known(context, cluster, arn) or false end
+    return seen[arn]
+  end
+  for _, one in ipairs(used) do
+    local key = look(one.arn)
+    if not key then return false end
+    local away = not reach.leads(reach.account(context, one.role))
+    if not (away and tostring(key.policy):find(one.role, 1, true)) and not look(one.role) then return false end
+  end
+  return true
+end
+
 --- The same for whom a mapping will do where there is no name.
 ---@param context engine.Context
 ---@param cluster table
@@ -160,10 +193,9 @@ function M.given(context, cluster)
   local used = one_each(used_by(cluster, context:cmek(cluster)))
   if #used == 0 or #used < #(cluster.regions or {}) or intricate(cluster, used) then return nil end
   local account = context:identity().account
-  local name, ours = require("layout").describe(cluster, each_once(used), account), false
+  local name = require("layout").describe(cluster, each_once(used), account)
   if name then return name ~= "own" and name or nil end
-  for _, one in ipairs(used) do ours = ours or reach.leads(reach.account(context, one.arn)) or reach.leads(reach.account(context, one.role)) end
-  return ours and mapping(context, cluster, used) or nil   -- of a cluster that is in other hands nothing is gone on with
+  return all_known(context, cluster, used) and mapping(context, cluster, used) or nil
 end
 
 -- Two keys of one AWS region: the cluster's alias can name one of them.
