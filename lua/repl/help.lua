@@ -11,7 +11,7 @@ An expression is printed, anything else is run; lines are read until a chunk is 
   vault.read "sys/mounts"                  what Vault has at a path
   plan("console", { cluster = "orders" })  what a recipe would do
   ensure("key", { … })                     what would be made; after :allow-writes it is
-  ?kms  ?kms.create_key  ?rotating         what there is, what one takes, a topic
+  ?kms, ?kms.create_key, ?rotating         what there is, what one takes, a topic
 _ is the value before, _N that of chunk N in :history. TAB completes, ^R searches what was typed before, Alt-Enter goes on in a new line,
 ^C lets the line or what runs go, ^D leaves.
 ]]
