@@ -19,9 +19,8 @@ local trace = require "trace"
 ---@field sources table<string, string>?   texts that stand in no file, by the name that messages give them
 ---@field chunks table<string, string>?    what of them is looked through, where that is not the whole
 ---@field script boolean?                  it is any Lua, and no recipe
----@field own boolean?                     it is a recipe that stands in a file
+---@field own boolean?                     it is of one's own: a recipe in a file, a script, what was typed
 ---@field allow string?                    what to type so that it may write
----@field refused (fun(place: string))?    told of the line that called what a service refused, which says no line by itself
 local Located = { __name = "Located" }
 Located.__index = Located
 
@@ -38,6 +37,11 @@ function M.excerpt(at)
   local blank = at.text:sub(1, at.from - 1):gsub("[^\t]", " ")
   return ("\n  %s | %s\n  %s | %s%s"):format(number, at.text, (" "):rep(#number), blank, ("^"):rep(math.max(1, at.to - at.from + 1)))
 end
+
+--- The place and the line of something that says no place by itself, from the next line on; "" where it is not known.
+---@param at table?
+---@return string
+function M.place(at) return at and ("\n%s:%d%s"):format(at.file, at.line, M.excerpt(at)) or "" end
 
 function Located:__tostring()
   return self.message .. M.excerpt(self.at) .. (self.next and "\nnext: " .. self.next or "") .. (self.traceback and "\n" .. self.traceback or "")
@@ -215,7 +219,7 @@ function M.of(raised, options)
   end
   local told = plain(words)
   return setmetatable({ message = ("%s:%d: %s"):format(path, line, told), path = path, line = line, words = told, at = at,
-    next = is_forbidden(words) and options.allow or options.own and at and following(path, words, found) or nil,
+    next = is_forbidden(words) and options.allow or options.own and not script and at and following(path, words, found) or nil,
     traceback = options.traceback and trace.text() or nil }, Located)
 end
 
@@ -254,15 +258,23 @@ end
 -- Whether this is what a service answered, or the library makes of it; what credentials, settings and the network do comes from no line.
 local function is_answer(raised)
   if require("refusal").is(raised) then return raised.kind == "refused" end
-  return require("engine.failure").is(raised) or require("ui.failure").is(raised)
+  return require("engine.failure").is(raised)
 end
 
--- Tells of the line that called what a service refused.
-local function tell_place(options)
+-- How calls that a service or the library refuses stand in a line.
+local CALLS <const> = { "%f[%w_]ensure%f[^%w_]", "%f[%w_]read%f[^%w_]", "%f[%w_]preflight%f[^%w_]", "%f[%w_]%l+%.[%l_]+" }
+
+-- The line of one's own that called what was refused.
+local function calling(options)
   local sources = options.sources or {}
   local path, line = innermost(trace.calls(), sources)
   local text = path and texts.line(read(path, sources) or "", line)
-  if text then options.refused(("%s:%d%s"):format(path, line, M.excerpt { line = line, text = text, from = text:find "%S" or 1, to = #text })) end
+  if not text then return nil end
+  for _, pattern in ipairs(CALLS) do
+    local from, to = text:find(pattern)
+    if from then return { file = path, line = line, text = text, from = from, to = to } end
+  end
+  return { file = path, line = line, text = text, from = text:find "%S" or 1, to = #text }
 end
 
 --- Whether this is something that was told by its line.
@@ -278,7 +290,7 @@ function M.call(options, fn, ...)
   local results = table.pack(xpcall(fn, function(raised)
     local told = M.of(raised, options)
     if stops then stops:look(raised, told) end
-    if options and options.refused and is_answer(told) then tell_place(options) end
+    if options and options.own and is_answer(told) and not told.at then told.at = calling(options) end
     return told
   end, ...))
   if not results[1] then

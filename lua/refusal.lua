@@ -13,6 +13,7 @@
 ---@field what string?        what was being done
 ---@field next string?        what to do or type
 ---@field situation string?   which of lua/explain/ it is, with its cause, evidence, advice and commands
+---@field at table?          the line of a recipe or script of one's own that asked: lua/located.lua
 ---@field exit string?        the class of exit status: "credentials" (4), "usage" (2); nil: by what was made
 local Refusal = { __name = "Refusal" }
 Refusal.__index = Refusal
@@ -53,7 +54,7 @@ function M.line(self)
 end
 
 function Refusal:__tostring()
-  return M.line(self) .. require("explain").text(self)
+  return M.line(self) .. (self.at and require("located").place(self.at) or "") .. require("explain").text(self)
 end
 
 --- A refusal, not raised.

@@ -215,7 +215,7 @@ function Repl:located()
   for name, text in pairs(self.inside and self.inside.world.sources or {}) do sources[name] = text end   -- order cannot be seen
   for name, text in pairs(self.typed) do sources[name] = text end   -- order cannot be seen
   return { traceback = self.common.traceback, sources = sources, chunks = { [self.name] = self.latest }, script = true,
-    refused = (not self.interactive or self.latest and self.latest:find "\n") and function(place) self.output:note(place .. "\n") end or nil,
+    own = not self.interactive or self.latest ~= nil and self.latest:find "\n" ~= nil,
     allow = self.interactive and (self.stopped and ":continue leads on to where the plan is agreed to"
       or ":allow-writes lets this prompt write, once you agree") or "cmek exec --write FILE lets a script write, once it is agreed to" }
 end

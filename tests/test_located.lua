@@ -129,7 +129,7 @@ test["a script that may only read is told how it may write, one that was refused
   test.matches(script("kms.create_key { region = 'us-east-1' }").errors,
     "s%.lua:1: door: kms CreateKey is a write.-\nnext: cmek exec %-%-write %./s%.lua ")
   test.matches(script("local c = 1\ncloud.find_cluster 'nowhere'").errors,
-    "^%./s%.lua:2\n  2 | cloud%.find_cluster 'nowhere'\n    | %^+\ncmek: .-nowhere")
+    "^cmek: [^\n]*nowhere[^\n]*\n%./s%.lua:2\n  2 | cloud%.find_cluster 'nowhere'\n    | %^+\ncause: ")
   test.equal(script("error { code = 3 }").errors, "cmek: ./s.lua raised { code = 3 }\n")
 end
 
@@ -177,8 +177,14 @@ test["what check finds in a recipe that plans all the same is a warning"] = func
   test.contains(with("  if arg.clustr then say 'x' end").errors, "warning: ./mine.lua:2: args has no 'clustr'; did you mean 'cluster'?\n")
 end
 
-test["what a service refuses is told as ever, without a line of the recipe"] = function()
-  local result = with("  read('cluster', 'nowhere')")
+test["what a service refuses is told with the line of one's own that asked, and of a recipe of cmek's without"] = function()
+  local own = with("  local cluster = read('cluster', 'nowhere')")
+  test.matches(own.errors,
+    "^cmek: [^\n]*nowhere[^\n]*\n%./mine%.lua:2\n  2 |   local cluster = read%('cluster', 'nowhere'%)\n    | +%^%^%^%^\ncause: ")
+  local document = json.decode(with("  read('cluster', 'nowhere')", "$CMEK plan ./mine.lua --cluster orders --json").output)
+  test.equal({ document.error.at.file, document.error.at.line, document.error.at.from }, { "./mine.lua", 2, 3 })
+  local result = with("", "$CMEK plan console --cluster nowhere")
   test.contains(result.errors, "nowhere")
+  test.truthy(not result.errors:find("console.lua", 1, true))
   test.truthy(not result.errors:find("mine.lua", 1, true))
 end

@@ -57,7 +57,7 @@ function M.run(arguments, output)
     permit(door, journal, path)
   end
   local options = { script = true, path = path, traceback = common.traceback, sources = sources,
-    refused = function(place) output:note(place .. "\n") end,
+    own = true,
     allow = not common.write and ("cmek exec --write %s lets it write, once it is agreed to"):format(require("quote")(path)) or nil }
   local ok, result = pcall(session.tasks.run, function(...)
     require("operation").check_account(common, session)

@@ -10,7 +10,8 @@ local Failure = { __name = "engine.Failure" }
 Failure.__index = Failure
 
 function Failure:__tostring()
-  return (self.what and self.what .. ": " .. self.message or self.message) .. require("explain").text(self)
+  return (self.what and self.what .. ": " .. self.message or self.message) .. (self.at and require("located").place(self.at) or "")
+    .. require("explain").text(self)
 end
 
 local M = {}

@@ -78,7 +78,8 @@ function Stopped:headline()
   local failed = stop.raised ~= nil
   local text = ("stopped at %s, %s%s"):format(place, PASSES[stop.phase], failed and "" or ": break()")
   if not failed then return text .. (frame and excerpt(frame) or "") end
-  if frame and not located.is(stop.raised) then text = text .. excerpt(frame, stop.call) end   -- else the message has the line already
+  local placed = type(stop.raised) == "table" and rawget(stop.raised, "at") ~= nil
+  if frame and not placed then text = text .. excerpt(frame, stop.call) end   -- else the message has the line already
   local said = trouble.text(stop.raised)
   return ("%s\n%s"):format(text, stop.told and said:match "^[^\n]*" or said)
 end

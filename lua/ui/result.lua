@@ -48,7 +48,9 @@ function M.failure(failure)
   if failure.service and failure.code and not message:find(failure.code, 1, true) then message = failure.code .. ": " .. message end
   if failure.operation and not message:find(place, 1, true) then message = place .. ": " .. message end
   if failure.what then message = failure.what .. ": " .. message end
-  local lines = { message .. require("located").excerpt(failure.at) }
+  local located = require "located"
+  local placed = failure.at and message:find(("%s:%d"):format(failure.at.file, failure.at.line), 1, true)
+  local lines = { message .. (placed and located.excerpt or located.place)(failure.at) }
   if failure.request_id then lines[#lines + 1] = "request ID " .. failure.request_id end
   if failure.traceback then lines[#lines + 1] = failure.traceback end
   return table.concat(lines, "\n") .. require("explain").text(failure) .. "\n"
