@@ -233,7 +233,7 @@ end
 ---@return function? chunk, string? message
 function Sandbox:load(text, path)
   self.sources[path] = text
-  return require("source").load(text, path, self.environment, self.steps)
+  return require("source").load(text, path, self.environment, self.steps or self.is_file)   -- of what is one's own each line is told
 end
 
 --- What a recipe gets for `require "name"`: a pure module of the library, or a chunk of its own world.

@@ -1,9 +1,9 @@
 --- The text of a recipe as Lua takes it. Nothing changes but what is loaded: hash, origin and messages are of the text as it was written.
 ---
 -- `break()` is no Lua: the three words become a call of `breakpoint`. They stand together in no text that is Lua, so no other text means
--- something else by it. Where somebody may look at a recipe's variables, which a text with `break()` asks for as well, each of its functions
--- begins with one that has to be closed: after `return ensure(…)` Lua forgets the function that says so, and what it holds, unless there is
--- something left to do in it.
+-- something else by it. In a recipe of one's own, and where somebody may look at its variables, each function begins with one that has to be
+-- closed: after `return ensure(…)` Lua forgets the function that says so, with its line and what it holds, unless there is something left to do
+-- in it.
 local M = {}
 
 --- The name that `break()` calls.
@@ -48,7 +48,7 @@ end
 
 --- A text with its calls of `break()`, and with its functions kept where they stop. Every line stays the line that it is.
 ---@param text string
----@param steps boolean?  somebody may look at the variables
+---@param steps boolean?  functions are kept
 ---@return string
 function M.rewrite(text, steps)
   local tokens, changes = require("authoring.lexer").tokens(text), {}
@@ -67,11 +67,10 @@ end
 ---@param text string
 ---@param path string        what messages show
 ---@param environment table
----@param steps boolean?     somebody may look at the variables
+---@param steps boolean?     functions are kept
 ---@return function? chunk, string? message
 function M.load(text, path, environment, steps)
   local name = "@" .. path
-  steps = steps or text:find "%f[%w_]break%s*%(%s*%)" ~= nil or text:find("%f[%w_]" .. M.BREAK .. "%s*%(") ~= nil
   local chunk, message = load(text, name, "t", environment)
   if chunk and not steps then return chunk end
   if chunk or text:find("%f[%w_]break%s*%(") then

@@ -181,6 +181,8 @@ test["what a service refuses is told with the line of one's own that asked, and 
   local own = with("  local cluster = read('cluster', 'nowhere')")
   test.matches(own.errors,
     "^cmek: [^\n]*nowhere[^\n]*\n%./mine%.lua:2\n  2 |   local cluster = read%('cluster', 'nowhere'%)\n    | +%^%^%^%^\ncause: ")
+  test.contains(with("  task.map({ 1 }, function()\n    return iam.get_role { RoleName = 'x' }\n  end)").errors,
+    "./mine.lua:3\n  3 |     return iam.get_role { RoleName = 'x' }\n    |            ^^^^^^^^^^^^\n")
   local document = json.decode(with("  read('cluster', 'nowhere')", "$CMEK plan ./mine.lua --cluster orders --json").output)
   test.equal({ document.error.at.file, document.error.at.line, document.error.at.from }, { "./mine.lua", 2, 3 })
   local result = with("", "$CMEK plan console --cluster nowhere")

@@ -195,7 +195,7 @@ end
 function Stops:pause()
   local engine = self.engine
   if self.over or engine.rehearsal then return end
-  local at = frames.of({ (coroutine.running()) }, self:sources())[1]   -- there is one: lua/source.lua sees to it
+  local at = frames.of({ (coroutine.running()) }, self:sources())[1]   -- there is one: it is kept (lua/source.lua)
   if not self.open then
     engine.context:warn(("%s:%d: break() is passed over: nobody sits at a terminal"):format(at.path, at.line))
   elseif not self:stop {} then
