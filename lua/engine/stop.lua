@@ -161,7 +161,8 @@ local function guarding(self, fn)
   end
 end
 
-local UNWATCHED <const> = { say = true, go_on = true, task = true, names = true, sorted = true, breakpoint = true }
+local UNWATCHED <const> = { say = true, go_on = true, task = true, names = true, sorted = true,
+  breakpoint = true, on_change = true }
 
 --- The names that a recipe sees, with those of them watched that may fail.
 ---@param names table<string, any>  of lua/engine/environment.lua
