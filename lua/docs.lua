@@ -202,6 +202,17 @@ function M.names(prefix)
   return list
 end
 
+--- The dotted names of what tables have that are no services, Lua's own among them.
+---@return string[]
+function M.members()
+  local list = require("docs.language").members()
+  for name in sorted(TABLES) do
+    local inside = require("docs.operations").SERVICES[name] and {} or M.names(name .. ".")
+    table.move(inside, 1, #inside, #list + 1, list)
+  end
+  return list
+end
+
 --- The tables of functions, sorted: "kms", "policy" …
 ---@return string[]
 function M.table_names()
@@ -314,7 +325,9 @@ end
 ---@return string[]
 function M.near(name)
   local all = M.names(name:find "^ensure " and "ensure " or "")
-  table.move(M.table_names(), 1, #M.table_names(), #all + 1, all)
+  for _, more in ipairs { M.table_names(), require("docs.language").members(), require("docs.language").names() } do
+    table.move(more, 1, #more, #all + 1, all)
+  end
   return require("ui.near").near(name, all)
 end
 

@@ -98,6 +98,14 @@ local function library(name)
   return M.read_only(setmetatable({}, { __index = function(_, field) return require(name)[field] end }))
 end
 
+--- Why a name that Lua programs have is none of a recipe's; nil for other names.
+---@param name any
+---@return string?
+function M.absent(name)
+  local reason = ABSENT[name]
+  return reason and ("'%s' is not part of a recipe's world: %s"):format(name, reason) or nil
+end
+
 --- Why a name is not in this world, and which one may have been meant.
 ---@param names table<string, any>
 ---@param name any

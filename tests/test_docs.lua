@@ -208,6 +208,15 @@ test["a name that is nearly one is answered with that one"] = function()
   test.truthy(help("kms.creat_key"):find("did you mean 'kms.create_key'", 1, true))
   test.truthy(help("ensure", "kee"):find("did you mean 'ensure key'", 1, true))
   test.truthy(help("functions", "polisy"):find("did you mean 'policy'", 1, true))
+  for wrong, right in pairs { ensur = "ensure", pritn = "print", ["string.formt"] = "string.format", consol = "console" } do
+    test.truthy(help(wrong):find(("did you mean '%s'"):format(right), 1, true), wrong)
+  end
+end
+
+test["what Lua has and a recipe has not is told why"] = function()
+  for _, name in ipairs { "os", "io.open", "coroutine", "xpcall", "debug.getinfo" } do
+    test.truthy(help(name):find(("'%s' is not part of a recipe's world: "):format(name:match "^%w+"), 1, true), name)
+  end
 end
 
 test["what editors are told is Lua that defines every name, with its arguments, and types that they know"] = function()

@@ -394,6 +394,9 @@ test["help shows the source's own comments, a topic, or what the prompt knows"] 
   test.contains(result.output, ":save-recipe FILE")
   test.contains(result.errors, "cmek: there is no help on 1\nnext: ")
   test.contains(piped("?kms.create_kye").errors, "there is no help on 'kms.create_kye'; did you mean kms.create_key?")
+  result = piped "help(task.map)\nhelp(policy.cmek)\nhelp(policy.evaluate)\nhelp(json.encode)\nhelp(string.format)\nhelp(pairs)"
+  for _, signature in ipairs { "task.map(list, fn)", "policy.cmek(options)", "policy.evaluate(request)", "json.encode(value, options?)",
+    "string.format", "pairs(t)" } do test.contains("\n" .. result.output, "\n" .. signature .. "\n") end
 end
 
 test["what computes without an end is ended, each time, and the prompt goes on"] = function()

@@ -110,7 +110,9 @@ local function text_of(topic)
   if said then return said end
   for _, name in ipairs(help.names()) do names[#names + 1] = name end
   for _, word in ipairs(require "words") do names[#names + 1] = word[1] end
-  for _, name in ipairs(topic:find "[._ ]" and docs.near(topic) or {}) do table.insert(names, name) end
+  local absent = require("sandbox").absent(topic:match "^[^.]*")
+  if absent then failure.usage(absent, "cmek help lua lists what of Lua is at hand") end
+  for _, name in ipairs(docs.near(topic)) do table.insert(names, name) end
   local near = require("ui.near").near(topic, names)
   failure.usage(("there is no help on '%s'%s"):format(topic, near[1] and "; did you mean '" .. near[1] .. "'?" or ""),
     "topics: " .. table.concat(help.names(), ", "))

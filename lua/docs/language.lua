@@ -67,6 +67,26 @@ function M.of(name)
   end
 end
 
+--- The functions that stand by themselves, sorted.
+---@return string[]
+function M.names()
+  local list = {}
+  for name in sorted(FUNCTIONS) do list[#list + 1] = name end
+  return list
+end
+
+--- The functions of the libraries, sorted: "math.abs" …
+---@return string[]
+function M.members()
+  local list = {}
+  for library, known in sorted(LIBRARIES) do
+    for member in sorted(known[2]) do
+      if not known[3][member] then list[#list + 1] = library .. "." .. member end
+    end
+  end
+  return list
+end
+
 --- The functions of a library of Lua's, or of "lua" what is in none, each in a line; nil when there is no such library.
 ---@param name string
 ---@return string[][]?

@@ -23,6 +23,11 @@ local function name_of(repl, fn)
   for field, value in require("sorted")(repl.names) do
     if rawequal(value, fn) then return field end
   end
+  local docs = require "docs"
+  for _, member in ipairs(type(fn) == "function" and docs.members() or {}) do
+    local within, field = member:match "^(%w+)%.([%w_]+)$"
+    if rawequal((repl.names[within] or {})[field], fn) then return member end
+  end
 end
 
 --- What stands for the functions and tables of the library where they are printed.
