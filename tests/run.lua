@@ -51,6 +51,8 @@ end
 
 local checks = {}              -- what the global `test` offers besides sentences
 
+checks.dump = string.dump      -- which a sandbox takes away from everybody
+
 function checks.equal(got, want)
   if not same(got, want) then error(("got  %s\n      want %s"):format(show(got), show(want)), 2) end
 end
