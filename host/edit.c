@@ -103,6 +103,7 @@ static bool configure(struct editor *e)
   HistEvent event;
   EditLine *el = e->el;
   bool ok = edit_api.history(e->history, &event, H_SETSIZE, HISTORY_MAX) >= 0
+    && edit_api.history(e->history, &event, H_SETUNIQUE, 1) >= 0   /* what is run again stands there once */
     && edit_api.el_set(el, EL_CLIENTDATA, e) == 0
     && edit_api.el_set(el, EL_EDITOR, "emacs") == 0
     && edit_api.el_wset(el, EL_GETCFN, edit_read) == 0

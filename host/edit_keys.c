@@ -114,6 +114,12 @@ static unsigned char on_down(EditLine *el, int c)
   return move_to(el, same < end ? same : end);
 }
 
+static unsigned char on_nothing(EditLine *el, int c)
+{
+  (void)el, (void)c;
+  return CC_NORM;
+}
+
 /* ^Z, as the terminal does it elsewhere. */
 static unsigned char on_suspend(EditLine *el, int c)
 {
@@ -230,6 +236,7 @@ static const struct {
   {"cmek-down", "a line down, or what was typed after", on_down},
   {"cmek-home", "to where the line begins", on_home},
   {"cmek-end", "to where the line ends", on_end},
+  {"cmek-nothing", "does nothing", on_nothing},
   {"cmek-suspend", "stops the job", on_suspend},
   {"cmek-cancel", "lets the line go", on_cancel},
 };
@@ -242,6 +249,15 @@ static const struct { const char *keys, *function; } bindings[] = {
   {"^A", "cmek-home"},          {"\\e[H", "cmek-home"},       {"\\eOH", "cmek-home"},      {"\\e[1~", "cmek-home"},
   {"^E", "cmek-end"},           {"\\e[F", "cmek-end"},        {"\\eOF", "cmek-end"},       {"\\e[4~", "cmek-end"},
   {"^C", "cmek-cancel"},        {"^Z", "cmek-suspend"},       {"^R", "em-inc-search-prev"},
+  {"\\e[1;5C", "em-next-word"},  {"\\e[1;3C", "em-next-word"},  {"\\e[3~", "ed-delete-next-char"},
+  {"\\e[1;5D", "ed-prev-word"},  {"\\e[1;3D", "ed-prev-word"},
+};
+
+/* Keys of terminals that mean nothing here, and would leave half of what they send in the line. */
+static const char *const nothing[] = {
+  "\\e[2~", "\\e[5~", "\\e[6~", "\\e[Z", "\\e[1;5A", "\\e[1;5B", "\\e[1;3A", "\\e[1;3B", "\\e[1;2A", "\\e[1;2B", "\\e[1;2C", "\\e[1;2D",
+  "\\eOP", "\\eOQ", "\\eOR", "\\eOS", "\\e[11~", "\\e[12~", "\\e[13~", "\\e[14~", "\\e[15~", "\\e[17~", "\\e[18~", "\\e[19~",
+  "\\e[20~", "\\e[21~", "\\e[23~", "\\e[24~",
 };
 
 bool edit_add_functions(EditLine *el)
@@ -256,5 +272,7 @@ void edit_bind_keys(EditLine *el)
 {
   for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++)
     (void)edit_api.el_set(el, EL_BIND, bindings[i].keys, bindings[i].function, NULL);
+  for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
+    (void)edit_api.el_set(el, EL_BIND, nothing[i], "cmek-nothing", NULL);
   (void)edit_api.el_set(el, EL_SETTY, "-d", "-isig", NULL);   /* ^C and ^Z are keys while a line is edited */
 }

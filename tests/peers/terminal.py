@@ -460,6 +460,13 @@ def asked():
         pane.send("help", "Enter")
         golden("prompt-help", pane.wait(r":quit.*\n(.*\n)*cmek read> *\n*\Z"))
         pane.send("C-l")
+        for key in ("F1", "F5", "PPage", "NPage", "IC", "BTab", "C-Up"):
+            pane.send(key)
+        pane.send("-l", "ab cd")
+        for key in ("C-Left", "M-b", "DC", "C-Right", "=", "5"):   # bcd: no half of what a key sends
+            pane.send(key)
+        check("keys that mean nothing leave nothing in the line", pane.wait(r"\A.*read> b=5 cd *\n*\Z"))
+        pane.send("C-c")
         pane.send("-l", 'plan("console", { cluster = "orders-one" }).summary.create')
         pane.send("Enter")
         check("whose account it is shows behind the first answer, also a plan's", pane.wait(r"\n2\ncmek 2109….* read> *\n*\Z"))
