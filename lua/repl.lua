@@ -311,7 +311,8 @@ function Repl:step_in(stop)
   self.stopped = require("repl.stopped").new(stop)
   self.scope = self.stopped:scope(self.environment)
   self.leaving, self.going_on = false, false
-  self.output:note(("%s\n%s\n"):format(self.stopped:headline(), self.output:paint("dim", self.stopped:advice())))
+  local advice = table.concat(self.output:wrap(self.stopped:advice(), ""), "\n")
+  self.output:note(("%s\n%s\n"):format(self.output:trouble(self.stopped:headline()), self.output:paint("dim", advice)))
   local ok, raised = pcall(self.run, self)
   self.stopped, self.scope = nil, self.environment
   if not ok then error(raised, 0) end

@@ -31,6 +31,10 @@ local ABSENT <const> = {
   rawget = "a recipe sees no internals", rawset = "a recipe sees no internals", collectgarbage = "a recipe sees no internals",
 }
 
+-- What a script may look for, and only recipes and the prompt have.
+local OF_RECIPES <const> = { ensure = true, read = true, preflight = true, handover = true, layout = true, go_on = true, on_change = true,
+  ask = true, resource = true }
+
 --- Metamethods that would run code at a moment nobody chose, or hide a table from the library's checks.
 local HOOKS <const> = { "__gc", "__close", "__metatable", "__mode" }
 
@@ -111,8 +115,10 @@ end
 ---@param name any
 ---@return string
 function M.missing(names, name)
-  local reason = ABSENT[name]
-  if reason then return ("'%s' is not part of a recipe's world: %s"):format(name, reason) end
+  local reason, whose = ABSENT[name], names.print and "a script" or "a recipe"   -- print is what scripts and prompts have, and recipes not
+  if reason then return ("'%s' is not part of %s's world: %s"):format(name, whose, (reason:gsub("a recipe", whose))) end
+  if OF_RECIPES[name] and names.print then return ("'%s' is of recipes and of the prompt, not of scripts: cmek help writing"):format(name) end
+  if name == "plan" then return "'plan' is of the prompt (cmek repl), not of recipes and scripts" end
   local recipe = require "recipe"
   if recipe.is_service(name) then return ("'%s' is a service that touches does not name: touches = { …, \"%s\" }"):format(name, name) end
   if type(name) == "string" and require("aws.any").known()[name] then
@@ -253,7 +259,7 @@ function Sandbox:require(name)
   if LIBRARY[name] or self.trusted and MACHINE[name] then return M.read_only(require(name)) end
   if self.loaded[name] ~= nil then return self.loaded[name] end
   local text, path = find(self, name)
-  if not text then error(("there is no module '%s' in the library or beside the recipe"):format(name), 3) end
+  if not text then error(("there is no module '%s' in the library or beside the %s"):format(name, self.script and "script" or "recipe"), 3) end
   local chunk, message = self:load(text, path)
   if not chunk then error(message, 0) end
   local outer = self.loading

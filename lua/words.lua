@@ -23,7 +23,7 @@ return {
   { "recipes", module = "command.recipes", usage = "", text = "list | show NAME | eject NAME [FILE] | diff FILE | check FILE | new NAME | test FILE",
     takes = { "list|show|eject|diff|check|new|test" },
     sub = { show = { "recipe" }, eject = { "recipe", "file" }, diff = { "file", "file" }, check = { "file" }, test = { "file" } } },
-  { "exec",    module = "command.exec",    usage = "[--write] FILE [ARG…]", text = "any Lua script, with the services at hand", raw = true,
+  { "exec",    module = "command.exec",    usage = "[--write] FILE [ARG…]", text = "a Lua script with the services at hand; - is stdin", raw = true,
     takes = { "file" } },
   { "repl",    module = "command.repl",    usage = "[RECIPE --ARG …]", text = "a prompt with all of it at hand, which reads until :allow-writes",
     takes = { "recipe" } },

@@ -42,6 +42,7 @@ function M.new(options)
   local session, output = options.session, options.output
   local sandboxes = require "sandbox"
   local sandbox = sandboxes.new { path = options.path, is_file = true }
+  sandbox.script = true
   local read_only = sandboxes.read_only
   local names = { arg = options.arguments, task = read_only(tasks_of(session)), json = read_only(require "json"),
     pcall = require("task").protected(session.tasks, options.door), error = error, assert = assert, next = next,

@@ -125,6 +125,14 @@ cmek: ./s.lua:1: local 'n' is a number here, and has no fields
   outside.plain(result.text)
 end
 
+test["a script may come from stdin, and is told of as one that sees no more than it does"] = function()
+  local result = script("print(#arg, arg[1])", "$CMEK exec - - < s.lua")
+  test.equal({ result.status, result.output }, { 0, "1\t-\n" })
+  test.contains(script("io.read()").errors, "'io' is not part of a script's world: a script reads and writes no files\n")
+  test.contains(script("require 'nowhere'").errors, "there is no module 'nowhere' in the library or beside the script\n")
+  test.contains(script("ensure('role', {})").errors, "'ensure' is of recipes and of the prompt, not of scripts: cmek help writing\n")
+end
+
 test["a script that may only read is told how it may write, one that was refused which line asked, and its own errors are shown"] = function()
   test.matches(script("kms.create_key { region = 'us-east-1' }").errors,
     "s%.lua:1: door: kms CreateKey is a write.-\nnext: cmek exec %-%-write %./s%.lua ")

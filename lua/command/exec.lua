@@ -1,5 +1,5 @@
 --- `cmek exec [--write] FILE [ARG…]`: any Lua script with the services at hand; also as the first line of one:
---- `#!/usr/bin/env -S cmek exec`. It reads, unless --write is given and agreed to.
+--- `#!/usr/bin/env -S cmek exec`; FILE may be -, which is stdin. It reads, unless --write is given and agreed to.
 local failure = require "ui.failure"
 local flags = require "flags"
 local located = require "located"
@@ -7,10 +7,11 @@ local located = require "located"
 local M = {}
 
 local SCRIPT_MAX <const> = 1 << 20
+local STDIN <const> = "/dev/stdin"
 
 local function load_script(path, environment)
   local text, message = require("file").read(path, SCRIPT_MAX)
-  if not text then failure.usage(("cannot read the script '%s': %s"):format(path, failure.reason(message))) end
+  if not text then failure.usage(("cannot read the script '%s': %s"):format(path, failure.reason(message)), "cmek exec FILE, or - for stdin") end
   text = text:gsub("^#[^\n]*", "", 1)
   local sources, chunk = { [path] = text }
   chunk, message = load(require("source").KEEP .. text, "@" .. path, "t", environment)
@@ -39,13 +40,18 @@ end
 ---@return integer status  what the script returns; 0 when it returns nothing
 function M.run(arguments, output)
   local path, _, position = flags.first("exec", arguments)
-  -- what stands after the file is the script's
+  for i = 1, position and position - 1 or #arguments do   -- what stands behind the file is the script's
+    if arguments[i] == "-" then
+      path, position = STDIN, i
+      break
+    end
+  end
   local common = flags.parse("exec", nil, {}, { table.unpack(arguments, 1, position and position - 1) })
   if common.help then
     output:help(flags.help("exec", nil, {}) .. "\n")
     return 0
   end
-  if not path then failure.usage("cmek exec wants the file of a script", "cmek exec [--write] FILE [ARG…]") end
+  if not path then failure.usage("cmek exec wants the file of a script", "cmek exec [--write] FILE [ARG…], FILE may be - for stdin") end
   local script_arguments = { [0] = path, table.unpack(arguments, position + 1) }
   local journal, id, directory
   if common.write then journal, id, directory = journal_of(common) end
