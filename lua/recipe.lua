@@ -94,7 +94,7 @@ function M.source(name)
   if M.is_file(name) then
     local text, message = require("file").read(name, SOURCE_MAX)
     if not text then failure.usage(("cannot read the recipe '%s': %s"):format(name, failure.reason(message))) end
-    return text, name
+    return text, require("source").name(name)
   end
   local path = FOLDER .. name .. ".lua"
   local text = embedded.source(path) or unknown(name)

@@ -236,7 +236,7 @@ local function find(self, name)
   local file = name:gsub("%.", "/") .. ".lua"
   if self.is_file then
     local path = self.folder .. file
-    if require("file").exists(path) then return require("file").read(path, SOURCE_MAX), path end
+    if require("file").exists(path) then return require("file").read(path, SOURCE_MAX), require("source").name(path) end
   end
   return require("embedded").source("recipes/" .. file), "recipes/" .. file
 end

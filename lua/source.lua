@@ -34,6 +34,12 @@ local function replaced(text, changes)
   return table.concat(parts)
 end
 
+--- What a file of the user's is called where its text is loaded and shown: never as one that the program carries, whose lines are the
+--- library's, and whose text is no part of a recipe's hash.
+---@param path string
+---@return string
+function M.name(path) return require("embedded").source(path) and "./" .. path or path end
+
 --- A line of a text; nil when it has not so many.
 ---@param text string
 ---@param number integer  from 1

@@ -3,6 +3,7 @@ local arguments = require "arguments"
 local failure = require "ui.failure"
 local file = require "file"
 local flags = require "flags"
+local outside = dofile "tests/outside.lua"
 local recipe = require "recipe"
 
 local HEAD <const> = 'return { api = 1, summary = "x", args = {}, touches = {}, '
@@ -223,4 +224,28 @@ test["help shows each argument with its text and default"] = function()
   test.contains(text, "(default: 365)")
   test.contains(text, "(required)")
   test.contains(text, "--confirm")
+end
+
+test["files that are called as the library's are the user's: they are told of, stopped in, and a part of the hash"] = function()
+  local directory = test.directory()
+  local function write(path, text) assert(file.write(directory .. "/" .. path, text)) end
+  assert(file.mkdir(directory .. "/lua", 448) and file.mkdir(directory .. "/recipes", 448))
+  write("lua/task.lua", "return function(cluster)\n  break()\n  return cluster.nothing.x\nend\n")
+  write("recipes/console.lua", "return 1\n")
+  write("mine.lua", [[
+local look = require "lua.task"
+return { api = 1, summary = "x", args = { { "cluster", "c" } }, touches = { "cloud" },
+  run = function(arg) return look(read("cluster", arg.cluster)) end }
+]])
+  write("well.lua", 'require "recipes.console"\nreturn { api = 1, summary = "x", args = {}, touches = {}, run = function() end }\n')
+  write("lua/cli.lua", "local nothing\nreturn nothing.x\n")
+  local result = outside.simulated([[cd $D; $CMEK plan well.lua; echo 'return 2' >recipes/console.lua; $CMEK plan well.lua
+    $CMEK plan mine.lua --cluster orders; echo :where | $CMEK plan mine.lua --cluster orders --on-error=repl; $CMEK exec lua/cli.lua]],
+    { directory = directory })
+  test.contains(result.errors, "cmek: ./lua/task.lua:3: field 'nothing' is nil here")
+  test.contains(result.errors, "cmek: ./lua/cli.lua:2: local 'nothing' is nil here")
+  test.contains(result.errors, "stopped at ./lua/task.lua:2")
+  local hashes = {}
+  for hash in result.text:gmatch "sha256 (%x+)" do hashes[#hashes + 1] = hash end
+  test.truthy(hashes[1] and hashes[2] and hashes[1] ~= hashes[2])
 end

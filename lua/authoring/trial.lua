@@ -151,7 +151,7 @@ local function load_sentences(path, here)
   end
   world:bind(names)
   local chunk
-  chunk, message = load(text, "@" .. path, "t", world.environment)
+  chunk, message = load(text, "@" .. require("source").name(path), "t", world.environment)
   if not chunk then failure.usage(tostring(located.of(message, { script = true }))) end
   local ok, raised = pcall(located.call, { script = true }, chunk)
   if not ok then failure.usage(tostring(raised), "cmek help testing") end

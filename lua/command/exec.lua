@@ -12,7 +12,7 @@ local STDIN <const> = "/dev/stdin"
 local function load_script(path, environment)
   local text, message = require("file").read(path, SCRIPT_MAX)
   if not text then failure.usage(("cannot read the script '%s': %s"):format(path, failure.reason(message)), "cmek exec FILE, or - for stdin") end
-  text = text:gsub("^#[^\n]*", "", 1)
+  text, path = text:gsub("^#[^\n]*", "", 1), require("source").name(path)
   local sources, chunk = { [path] = text }
   chunk, message = load(require("source").KEEP .. text, "@" .. path, "t", environment)
   if not chunk then failure.usage(tostring(located.of(message, { script = true, sources = sources }))) end
@@ -62,7 +62,7 @@ function M.run(arguments, output)
     require("runs").begin(door, journal, directory, { run = id, version = require "version", script = path })
     permit(door, journal, path)
   end
-  local options = { script = true, path = path, traceback = common.traceback, sources = sources,
+  local options = { script = true, path = require("source").name(path), traceback = common.traceback, sources = sources,
     own = true,
     allow = not common.write and ("cmek exec --write %s lets it write, once it is agreed to"):format(require("quote")(path)) or nil }
   local ok, result = pcall(session.tasks.run, function(...)
