@@ -66,6 +66,9 @@ The prompt
   It reads only. :allow-writes asks at the terminal, once; from then on the prompt is red, ensure makes what is missing, and what is sent is in
   a journal (cmek runs). It deletes nothing and does nothing that cannot be undone: that is for recipes.
   ^C ends what the chunk does, never a write that is on its way; ^D leaves; ^R searches in what was typed before.
+  What a call takes stands below the line while it is typed; TAB completes, ?NAME tells more. Enter goes on in a new line while lines are missing,
+  Alt-Enter always; up and down move in the lines of a chunk. Pasted lines are one chunk, or run one after the other up to the first that fails.
+  What was typed is kept for later prompts, in a file of one's own; a chunk that holds what looks like a secret is not.
   Through a pipe (cmek repl < FILE) lines are run as they are, and the first error ends it with exit status 1. :help lists the commands.
 ]],
   ["on-error"] = [[
