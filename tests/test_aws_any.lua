@@ -1,6 +1,8 @@
 -- aws.call: any service of AWS, by its protocol, through the real door; and what the door takes a call for.
 local any = require "aws.any"
+local file = require "file"
 local json = require "json"
+local outside = dofile "tests/outside.lua"
 local secret = require "secret"
 local world = require "sim.world"
 
@@ -266,6 +268,22 @@ test["tables within the parameters are written as they are, whatever their metat
   local map = setmetatable({ A = "b" }, { __index = function() error "it was asked" end })
   pcall(here.call, { service = "sns", operation = "Publish", region = "us-east-1", parameters = { List = list, Map = map } })
   test.contains(here.sent[1].body, "List.member.1=a&Map.A=b")
+end
+
+test["no setting of AWS's says where the Cloud, Vault or the machine's own credentials are asked"] = function()
+  local names, directory = {}, test.directory()
+  for _, name in ipairs { "CLOUD", "VAULT", "IMDS", "CONTAINER" } do names["AWS_ENDPOINT_URL_" .. name] = "http://127.0.0.1:9" end
+  names.AWS_ENDPOINT_URL_KINESIS = "http://127.0.0.1:9"   -- the control
+  assert(file.write(directory .. "/config", "[default]\nservices = mine\n[services mine]\ncloud =\n  endpoint_url = http://127.0.0.1:9\n"))
+  local here = open(nil, { environment = names })
+  local added = {}
+  for name in pairs(here.session.endpoints.others) do added[#added + 1] = name end
+  table.sort(added)
+  test.equal(table.concat(added, " "), "* cloudfront kinesis organizations route53")
+  local result = outside.simulated([[export AWS_CONFIG_FILE=$D/config
+    export AWS_ENDPOINT_URL_CLOUD=http://127.0.0.1:9 AWS_ENDPOINT_URL_VAULT=http://127.0.0.1:9
+    $CMEK status && echo 'print(vault.read "sys/mounts")' | $CMEK repl]], { directory = directory })
+  test.equal({ result.status, result.errors }, { 0, "" })
 end
 
 -- Refusals ---------------------------------------------------------------------------------------------------------------------

@@ -68,6 +68,9 @@ local GLOBAL <const> = { cloudfront = "https://cloudfront.amazonaws.com", organi
 --- In GovCloud services are FIPS under their plain names, but these, by what their hosts begin with.
 local FIPS_APART <const> = { ecr = "api.ecr", secretsmanager = "secretsmanager", ses = "email" }
 
+--- Names of the door's own, which no setting of AWS's gives an address: their secrets would go there.
+local RESERVED <const> = { cloud = true, vault = true, sso = true, ["sso-oidc"] = true, imds = true, container = true, ["*"] = true }
+
 --- What the door knows the hosts of all the others by: `{service}` is what a service's hosts begin with.
 local ANY <const> = "*"
 
@@ -198,6 +201,7 @@ local function named(environment, profile)
   local list = {}
   for id in require("sorted")(ids) do list[id] = id:lower():gsub("_", "-") end
   for service, id in require("sorted")(OTHERS) do list[id] = list[id] and service end
+  for id, service in require("sorted")(list) do list[id] = not RESERVED[service] and service or nil end
   return list
 end
 
