@@ -269,9 +269,12 @@ static const char *check_way(lua_State *L, struct request *r)
   return path;
 }
 
-/* What the request is about, for the journal: the first of these names that the parameters hold. */
-static const char *target_of(lua_State *L, int parameters)
+/* What the request is about, for the journal: the first of these names that the parameters hold; of REST, where the operation is the caller's
+ * word, what is done there. */
+static const char *target_of(lua_State *L, const struct request *r, const char *path, int parameters)
 {
+  if (is_rest(r))
+    return lua_pushfstring(L, "%s %s", r->method, path);
   static const char *const names[] = {"RoleName", "AliasName", "KeyId", "RoleArn", "TopicArn", "ResourceArn", "Name", NULL};
   for (size_t i = 0; names[i] != NULL; i++)
     if (lua_getfield(L, parameters, names[i]) == LUA_TSTRING)
@@ -407,7 +410,7 @@ static int aws_request(lua_State *L)
 
   e.principal = r.access_key_id;
   e.attempt = (lua_Integer)field_number(L, 1, "attempt", 1);
-  e.target = target_of(L, members.parameters);
+  e.target = target_of(L, &r, path, members.parameters);
   e.effect = e.row->dry_run && dry_run(L, members.parameters) ? EFFECT_READ : e.row->effect;
   door_admit(L, door, self, &e, members.session_key);
   check_operation(L, r.operation);

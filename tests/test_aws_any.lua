@@ -286,6 +286,13 @@ test["no setting of AWS's says where the Cloud, Vault or the machine's own crede
   test.equal({ result.status, result.errors }, { 0, "" })
 end
 
+test["by REST the journal says what was asked for, whatever the operation is called"] = function()
+  local here = open()
+  here.call { service = "lambda", operation = "ListFunctions", region = "us-east-1", protocol = "rest-json",
+    method = "DELETE", path = "/functions/a" }
+  test.contains(here.journal.text, '"target":"DELETE /functions/a"')
+end
+
 -- Refusals ---------------------------------------------------------------------------------------------------------------------
 
 test["a refusal of each protocol has its code, message and request ID"] = function()

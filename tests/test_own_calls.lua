@@ -98,6 +98,13 @@ test["what fails in it fails the run, and it takes a function"] = function()
   test.raises(function() operators.run(operators.open(), recipe "on_change { }", { mode = "plan" }) end, "on_change wants a function, got table")
 end
 
+test["by REST it is told what is asked for: the operation's name is the recipe's own word"] = function()
+  local plan = operators.run(operators.open(), recipe([[aws.call { service = "lambda", operation = "ListFunctions", region = region,
+    protocol = "rest-json", method = "DELETE", path = "/2015-03-31/functions/orders" }]],
+    { touches = '"cloud", "sns", "lambda"' }), { mode = "plan" })
+  test.equal(plan.steps[2].name, "lambda ListFunctions DELETE /2015-03-31/functions/orders")
+end
+
 -- Kinds ------------------------------------------------------------------------------------------------------------------------
 
 test["a kind over any service is planned, made, verified, and taken back"] = function()

@@ -212,7 +212,7 @@ local function direct(engine, call)
   local parameters = call.parameters
   call.region = call.region or type(parameters) == "table" and type(parameters.region) == "string" and parameters.region or nil
   call.key, call.operation = key_of(engine, call.service, operation, call.region), operation
-  call.title = ("%s %s%s"):format(call.service, operation, target(parameters))
+  call.title = ("%s %s%s"):format(call.service, operation, call.way or target(parameters))
   if call.effect == "irreversible" and call.service == "cloud" and type(parameters) == "string" then call.cluster = { id = parameters } end
   return PASSES[engine.phase](engine, call)
 end
@@ -275,7 +275,8 @@ function M.any(engine)
       error(("aws.call: %s is called, and touches does not name it: touches = { %s }"):format(service,
         '"' .. table.concat(engine.recipe.touches, '", "') .. ('", "%s"'):format(service)), 0)
     end
-    return make(engine, { service = service, short = function_name(operation), name = ("aws.call %s %s"):format(service, operation),
+    local way = request.method and (" %s %s"):format(request.method, unknown.text(request.path))   -- by REST the operation is a word of the recipe's
+    return make(engine, { service = service, way = way, short = function_name(operation), name = ("aws.call %s %s"):format(service, operation),
       operations = { operation }, effect = door.effect(service, operation, parameters.DryRun == true), parameters = parameters,
       safe = request.safe or false, region = request.region, send = function() return session.aws.call(request) end })
   end }
