@@ -68,6 +68,14 @@ function M.is_file(name)
   return name:find("/", 1, true) ~= nil or name:find "%.lua$" ~= nil
 end
 
+--- The names of the layouts that serve as examples, sorted: "layouts/accounts".
+---@return string[]
+function M.layouts()
+  local names = {}
+  for _, path in ipairs(embedded.list(FOLDER .. "layouts/")) do names[#names + 1] = path:match "^recipes/(layouts/[^/]+)%.lua$" end
+  return names
+end
+
 --- The names of the stock recipes, sorted.
 ---@return string[]
 function M.names()
@@ -79,10 +87,11 @@ function M.names()
 end
 
 local function unknown(name)
-  local near = require("ui.near").near(name, M.names())
+  local near = require("ui.near").near(name, name:find "^layout" and M.layouts() or M.names())
   local guess = near[1] and ("; did you mean '%s'?"):format(table.concat(near, "' or '")) or ""
   failure.usage(("there is no recipe '%s'%s"):format(name, guess),
-    "stock recipes: " .. table.concat(M.names(), ", ") .. "; the name of a file has a '/' or ends in .lua")
+    "stock recipes: " .. table.concat(M.names(), ", ")
+      .. "; layouts: " .. table.concat(M.layouts(), ", ") .. "; the name of a file has a '/' or ends in .lua")
 end
 
 --- The text of a recipe and the path that messages show. Raises a usage failure when there is none of that name.

@@ -85,6 +85,8 @@ end
 
 test["the recipes are listed, shown and ejected, and no file is replaced"] = function()
   test.contains(run("recipes").stdout, "console")
+  test.contains(run("recipes").stdout, "layouts/accounts, ")
+  test.contains(run("recipes", "show", "layouts").stderr, "layouts: layouts/accounts, ")
   test.contains(run("recipes", "show", "console").stdout, "summary")
   local result = shell [[cd $(mktemp -d) && "$CMEK" recipes eject console mine.lua && "$CMEK" recipes show ./mine.lua &&
     "$CMEK" recipes eject console mine.lua]]

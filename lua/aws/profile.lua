@@ -201,8 +201,9 @@ function Profiles:profile(name, origin)
   local near = require("ui.near").near(name, names)
   local hint = near[1] and ("; did you mean '%s'?"):format(near[1]) or #names > 0 and "; there are " .. table.concat(names, ", ") or ""
   refusal.raise { kind = "credentials", exit = "credentials",
-    message = ("%s names the AWS profile '%s', which is neither in %s nor in %s%s"):format(origin, name, self.config_path,
-      self.credentials_path, hint), next = "aws configure list-profiles shows them" }
+    message = ("%s names the AWS profile '%s', which is not in %s%s"):format(origin, name,
+      self.config_path == self.credentials_path and self.config_path or self.config_path .. " or " .. self.credentials_path, hint),
+    next = "aws configure list-profiles shows them" }
 end
 
 -- Properties -------------------------------------------------------------------------------------------------------

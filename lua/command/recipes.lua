@@ -14,7 +14,8 @@ local function list(_, output)
   if output.json then
     output:document { schema = "cmek.recipes/1", recipes = require("json").array(entries) }
   else
-    output:result(require("ui.table").render(rows))
+    output:result(require("ui.table").render(rows) .. "\nExamples of a layout: " .. table.concat(recipe.layouts(), ", ")
+      .. "\ncmek recipes show NAME shows one of them, eject NAME FILE copies it to be changed\n")
   end
   return 0
 end

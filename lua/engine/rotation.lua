@@ -364,6 +364,15 @@ local function wanted(cluster, only)
   return chosen
 end
 
+-- What those whose keys they are can do, each by a command of its own.
+local function advise(fields, first, found)
+  fields.advice, fields.commands = first.beyond.advice, {}
+  for _, due in ipairs(found) do
+    if due.beyond then table.insert(fields.commands, due.beyond.command) end
+  end
+  fields.next = require("explain").following(fields)
+end
+
 -- Tells what keeps regions from being rotated; in verify they are findings, and the others are looked at.
 local function judge(engine, cluster, found)
   local sound, wrong, first = {}, {}, nil
@@ -381,8 +390,10 @@ local function judge(engine, cluster, found)
     facts.restore = "cmek run restore --cluster " .. require("quote")(cluster.name)
     facts.name, facts.keys, facts.region, facts.said = cluster.name, first.uri, first.region, first.fault
     facts.uses = first.fault
-    failure.raise({ code = "precondition", service = "cloud", what = ("rotating the keys of cluster %s"):format(cluster.name),
-      message = table.concat(wrong, "\n") }, first.situation, facts)
+    local fields = { code = "precondition", service = "cloud", what = ("rotating the keys of cluster %s"):format(cluster.name),
+      message = table.concat(wrong, "\n") }
+    if first.beyond then advise(fields, first, found) end
+    failure.raise(fields, first.situation, facts)
   end
   return sound
 end

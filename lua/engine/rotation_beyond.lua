@@ -33,12 +33,13 @@ end
 function M.due(context, options, now, due)
   due.given, due.arn, due.role = named(options, now, due), now.uri, now.auth_principal
   if due.given then return due end
-  local told = ("make the next one, which --key ARN names then: %s"):format(commands(options.cluster, now, due.place))
+  local told, command = "make the next one, which --key ARN names then", commands(options.cluster, now, due.place)
   if options.on_demand then
-    told = ("have KMS rotate it (aws kms rotate-key-on-demand --region %s --key-id %s), and --rewrap without --on-demand takes it"):format(due.place,
-      now.uri)
+    told = "have KMS rotate it, and --rewrap without --on-demand takes it"
+    command = ("aws kms rotate-key-on-demand --region %s --key-id %s"):format(due.place, now.uri)
   end
-  due.fault = ("%s; where nothing leads there, those whose key it is %s"):format(reach.advice(context, now.uri), told)
+  due.fault = reach.advice(context, now.uri)
+  due.beyond = { advice = "type the same with --reach PROFILE; where nothing leads there, those whose key it is " .. told, command = command }
   due.uri, due.severity = now.uri, "unknown"
   return due
 end
