@@ -694,7 +694,7 @@ function M.overview()
   end
   return "cmek gives a CockroachDB Cloud cluster a customer-managed encryption key in AWS, and looks after it.\n\n"
     .. require("ui.table").render(rows, "  ")
-    .. "\nTopics: " .. table.concat(M.names(), ", ") .. "\nTry it without an account:  cmek sim -- cmek run console --cluster orders --enable\n"
+    .. "\nTopics: " .. table.concat(M.names(), ", ") .. "\nTry it without an account:\n  cmek sim -- cmek run console --cluster orders --enable\n"
 end
 
 return M
