@@ -32,7 +32,7 @@
 local Engine = { __name = "Engine" }
 Engine.__index = Engine
 
-local attempts = require "engine.attempt"
+local attempts = require "engine.key.attempt"
 local context = require "engine.context"
 local failure = require "engine.failure"
 local report = require "engine.report"
@@ -59,8 +59,8 @@ local function remember(self, entries)
   local changed_at = require("engine.journaled").changed_at(entries)
   self.context.wrote, self.context.changed_at = changed_at ~= nil, changed_at
   if #entries == 0 then return end   -- nothing is resumed
-  self.context.temporary = require("engine.temporary").left(entries)
-  require("engine.leftovers").replay(self.context, entries)
+  self.context.temporary = require("engine.vault.temporary").left(entries)
+  require("engine.vault.leftovers").replay(self.context, entries)
   self.scope = require("engine.scope").of(entries)
 end
 
@@ -168,8 +168,8 @@ local function touched(self)
   for kind, service in sorted(RESOURCES) do
     if set[service] then add(actions[kind]) end
   end
-  if set.iam or set.kms then add(require("engine.rights").actions) end
-  if self.mode == "destroy" then add(require("engine.destroy").actions) end
+  if set.iam or set.kms then add(require("engine.policy.rights").actions) end
+  if self.mode == "destroy" then add(require("engine.pass.destroy").actions) end
   for entry in sorted(all) do list[#list + 1] = entry end
   return list
 end
@@ -178,7 +178,7 @@ end
 local function set_off(self)
   local here, session = self.context, self.session
   session.door:touches(touched(self))
-  self.spec = self.spec or require("engine.handed_over").take_up(self, self.options.entries or {})
+  self.spec = self.spec or require("engine.cluster.handed_over").take_up(self, self.options.entries or {})
   here.spec = self.spec
   if self.touched.cloud then
     local cluster = self.arguments.cluster
@@ -258,8 +258,8 @@ local function plan_pass(self)
   self.identity = self.identity or self.context.reads.identity and self.context:identity()
   self.organization = self.organization or self.context.reads.organization and self.context:once("organization")
   require("engine.scope").note(self)
-  require("engine.rights").judge(self)
-  for _, other in sorted(self.elsewhere or {}) do require("engine.rights").judge(other) end
+  require("engine.policy.rights").judge(self)
+  for _, other in sorted(self.elsewhere or {}) do require("engine.policy.rights").judge(other) end
   look_around(self)
   look_through(self)
   self.rests_on = require("engine.seen").of(self)
@@ -282,7 +282,7 @@ function Engine:plan()
   if self.options.requests then
     prepare(self)
     plan.requests = plan.summary.refused > 0 and require("json").array {}   -- a run with refused steps sends none
-      or require("engine.rehearsal").requests(self, function() pass(self, "do") end)
+      or require("engine.pass.rehearsal").requests(self, function() pass(self, "do") end)
   end
   return plan
 end
@@ -331,7 +331,7 @@ local function pending(self, plan)
   for _, step in ipairs(self.steps) do
     if step.pending then return true end
   end
-  return plan.summary.create + plan.summary.change + plan.summary.delete > 0 or require("engine.leftovers").owes(self.context)
+  return plan.summary.create + plan.summary.change + plan.summary.delete > 0 or require("engine.vault.leftovers").owes(self.context)
 end
 
 local function stopped(self)
@@ -342,7 +342,7 @@ end
 -- The report and exit status of a run that did not come to its end.
 local function unfinished(self, raised)
   local wrote = self.context.wrote
-  if wrote then require("engine.leftovers").tell_later(self.context, require("engine.mend").resume(self)) end
+  if wrote then require("engine.vault.leftovers").tell_later(self.context, require("engine.mend").resume(self)) end
   local document = report.failure(failure.document(raised))
   document.made = report.made(self)
   if wrote and not (type(raised) == "table" and raised.other_arguments) then   -- a run that is resumed has those that it began with
@@ -370,7 +370,7 @@ local function do_pass(self)
   local ok, raised = pcall(function()
     prepare(self)
     pass(self, "do")
-    require("engine.leftovers").look_again(self.context, require("engine.mend").resume(self))
+    require("engine.vault.leftovers").look_again(self.context, require("engine.mend").resume(self))
     self.context.tasks.check()
   end)
   if not ok then return unfinished(self, raised) end
@@ -388,7 +388,7 @@ function Engine:run()
   self.listener { kind = "plan", report = plan }
   local wrong = self.options.accept and self.options.accept(self, plan) or refused(self)
   if wrong then return report.run(self, self.context.wrote and "unfinished" or "failed", wrong), M.status_of(wrong, self.context.wrote) end
-  if require("engine.drill").is(self) then return require("engine.drill").finish(self) end
+  if require("engine.pass.drill").is(self) then return require("engine.pass.drill").finish(self) end
   if not pending(self, plan) then
     for _, step in ipairs(self.steps) do step.result = "done" end
     return report.run(self, "done"), 0
@@ -409,7 +409,7 @@ end
 ---@return table report  cmek.verify/1
 ---@return integer status  0, or 6 with findings
 function Engine:verify()
-  local verification = require "engine.verify"
+  local verification = require "engine.pass.verify"
   verification.guard(self, function()
     set_off(self)
     pass(self, "verify")
@@ -425,9 +425,9 @@ end
 ---@return table report  cmek.destroy/1
 ---@return integer status  exit status
 function Engine:destroy()
-  return require("engine.destroy").run(self, function()
+  return require("engine.pass.destroy").run(self, function()
     set_off(self)
-    self.context:begin("named", function() return require("engine.named").read(self.context) end)
+    self.context:begin("named", function() return require("engine.cluster.named").read(self.context) end)
     require("engine.scope").check(self)
     pass(self, "destroy")
     self.identity = self.identity or self.context.reads.identity and self.context:identity()
@@ -439,7 +439,7 @@ end
 ---@return table report
 ---@return integer status  exit status; a plan with refused steps gives 1
 function Engine:execute()
-  if require("engine.drill").is(self) then self.session.door:read_only() end
+  if require("engine.pass.drill").is(self) then self.session.door:read_only() end
   if self.mode == "run" then return self:run() end
   if self.mode == "verify" then return self:verify() end
   if self.mode == "destroy" then return self:destroy() end

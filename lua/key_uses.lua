@@ -1,8 +1,8 @@
 --- Of each key of a cluster, current and past: which clusters still name it, and when it was last used, where KMS tells. None of it says
 --- that a key is not needed any more.
 local json = require "json"
-local named = require "engine.named"
-local reach = require "engine.reach"
+local named = require "engine.cluster.named"
+local reach = require "engine.account.reach"
 local refusal = require "refusal"
 local time = require "time"
 

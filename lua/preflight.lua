@@ -72,7 +72,7 @@ local function check_cluster(engine, cluster)
         text = fact.text(cluster) }
     end
   end
-  if baseless and engine.mode == "verify" then require("engine.verify").stop() end
+  if baseless and engine.mode == "verify" then require("engine.pass.verify").stop() end
   if #wrong > 0 and engine.mode ~= "verify" then
     failure.raise({ code = "precondition", service = "cloud", what = "checking " .. said(cluster), message = table.concat(wrong, "; ") },
       worst, { name = cluster.name, network = cluster.network_visibility, plan = cluster.plan, cloud = cluster.cloud_provider,
@@ -89,7 +89,7 @@ local function check_account(engine, cluster, identity)
     :format(identity.account)
   engine:found { id = "aws.account", severity = "high", object = identity.account, have = identity.account, want = "an account of yours",
     text = text }
-  if engine.mode == "verify" then require("engine.verify").stop() end
+  if engine.mode == "verify" then require("engine.pass.verify").stop() end
   failure.raise({ code = "precondition", service = "sts", what = "checking the AWS account", message = text },
     "cluster.own-account", { account = identity.account })
 end
@@ -97,13 +97,13 @@ end
 --- Starts the reads that a cluster's recipes need, all at once: their answers travel while others are read.
 local function foresee(engine, cluster, identity)
   local context = engine.context
-  local name = require("engine.existing").role(type(engine.arguments.role) == "string" and engine.arguments.role or names.role(cluster))
+  local name = require("engine.key.existing").role(type(engine.arguments.role) == "string" and engine.arguments.role or names.role(cluster))
   context:begin("cmek " .. cluster.id, function() return context.session.cloud.cmek(cluster.id) end)
   engine:foresee("role", { cluster = cluster, name = name })
   for _, region in ipairs(cluster.regions or {}) do engine:foresee("key", { cluster = cluster, region = region.name }) end
   if engine.mode ~= "verify" and engine.mode ~= "destroy" then
     local arn = require("resource.role").arn(identity, { name = name, path = engine.arguments.role_path })
-    require("engine.rights").foresee(context, cluster, arn)
+    require("engine.policy.rights").foresee(context, cluster, arn)
   end
 end
 

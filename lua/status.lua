@@ -1,15 +1,15 @@
 --- What there is to say of clusters: whether each can have CMEK or why not; for one cluster the whole chain from its regions
 --- over keys and role to what the Cloud says, and what is due or wrong.
-local access = require "engine.access"
-local cmek = require "engine.cmek"
+local access = require "engine.policy.access"
+local cmek = require "engine.cluster.cmek"
 local json = require "json"
-local keys = require "engine.keys"
+local keys = require "engine.key.keys"
 local mend = require "engine.mend"
-local named = require "engine.named"
+local named = require "engine.cluster.named"
 local names = require "names"
 local policies = require "policy"
 local preflight = require "preflight"
-local reach = require "engine.reach"
+local reach = require "engine.account.reach"
 local refusal = require "refusal"
 local time = require "time"
 
@@ -371,7 +371,7 @@ function M.chain(session, text, with)
   entry.aws, entry.roles, entry.due = aws, json.array {}, json.array {}
   local info = entry.eligible and ask(session, entry) or { region_infos = {} }
   whole_regions(entry, info)
-  local layout = require("engine.existing").layout(cluster, info, aws.account_id ~= json.null and aws.account_id or nil)
+  local layout = require("engine.key.existing").layout(cluster, info, aws.account_id ~= json.null and aws.account_id or nil)
   local console = ("cmek run console --cluster %s%s"):format(mend.quote(entry.name), layout and " --layout " .. layout or "")
   local context = require("engine.context").new { session = session, mode = "verify", run_id = "", listener = session.listen }
   local in_aws = aws.asked and entry.eligible

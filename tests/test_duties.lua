@@ -317,7 +317,7 @@ test["a key that lost its race is tagged and not disabled by somebody who cannot
   local context = require("engine.context").new { session = who.session, mode = "run", run_id = "run-2", listener = function() end }
   context.attempts = { settle = function(_, _, how) context.settled = how end }
   operators.within(who, function()
-    require("engine.claim").set_aside(context, operators.CLUSTER, { id = "a", key = key.Arn, region = "us-east-1", alias = "alias/x" }, "h")
+    require("engine.key.claim").set_aside(context, operators.CLUSTER, { id = "a", key = key.Arn, region = "us-east-1", alias = "alias/x" }, "h")
   end)
   local kept
   for _, one in ipairs(select(2, operators.key(who, "us-east-1")).keys) do

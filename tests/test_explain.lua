@@ -94,7 +94,7 @@ test["a region that fails, one that uses another key, and a key that is gone are
     return operator.within(who, function(session)
       local context = require("engine.context").new { session = session, mode = "plan", run_id = "", listener = function() end }
       local cluster = session.cloud.find_cluster "orders"
-      local _, _, found = require("engine.access").fault(context, cluster, session.cloud.organization(), { { region = "us-east-1", key_spec = {
+      local _, _, found = require("engine.policy.access").fault(context, cluster, session.cloud.organization(), { { region = "us-east-1", key_spec = {
         uri = uri, auth_principal = operator.role(who).Arn } } })
       if not found then return "" end
       found[2].name = "orders"

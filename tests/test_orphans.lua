@@ -17,7 +17,7 @@ local function find(who, regions)
   local context, found = context_of(who), nil
   who.session.tasks.run(function()
     context:identity()
-    found = require("engine.orphans").find(context, { regions = regions or {}, flags = {} })
+    found = require("engine.cluster.orphans").find(context, { regions = regions or {}, flags = {} })
   end)
   local list = {}
   for i, orphan in ipairs(found.list) do

@@ -227,7 +227,7 @@ test["of a cluster that is gone the replicas are cleaned before their primary, w
   operators.within(who, function(session)
     local context = require("engine.context").new { session = session, mode = "destroy", run_id = "run-9", listener = function() end }
     context:identity()
-    local found = require("engine.orphans").find(context, { regions = {}, flags = {} })
+    local found = require("engine.cluster.orphans").find(context, { regions = {}, flags = {} })
     local order = {}
     for i, orphan in ipairs(found.list) do order[i] = orphan.region or "role" end
     test.equal(order, { "us-east-1", "us-west-2", PRIMARY, "role" })

@@ -1,7 +1,7 @@
 -- verify as a whole: what it lists, what it says when it may not look, its document and its text.
 local json = require "json"
 local verifier = dofile "tests/verifier.lua"
-local verification = require "engine.verify"
+local verification = require "engine.pass.verify"
 
 local REGIONS <const> = { "eu-west-1", "us-east-1", "us-west-2" }
 

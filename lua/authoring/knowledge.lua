@@ -78,7 +78,7 @@ function M.kind(kind)
   local text = embedded.source("lua/resource/" .. kind .. ".lua")
   if not text then return nil end
   local fields = described((text:gsub("\n%-%-%-", "\n"):gsub("@param want table", "")))
-  if fields then fields[#fields + 1] = "account" end   -- whose credentials: lua/engine/elsewhere.lua
+  if fields then fields[#fields + 1] = "account" end   -- whose credentials: lua/engine/account/elsewhere.lua
   return fields
 end
 

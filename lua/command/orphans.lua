@@ -11,7 +11,7 @@ local WHOSE <const> = { key = "the key's ID", role = "the role's name" }
 
 -- Looks for orphans, in a task.
 local function find(session, common, run_id, progress)
-  local operation, orphans = require "operation", require "engine.orphans"
+  local operation, orphans = require "operation", require "engine.cluster.orphans"
   operation.check_account(common, session)
   local touched = {}
   for service, operations in require("sorted")(orphans.actions) do

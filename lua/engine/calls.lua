@@ -225,7 +225,7 @@ local function make(engine, call)
   local sent = reads or (scope or engine.phase == "do") and not engine.rehearsal
   if sent then refuse_unknown(call) end
   if reads then return call.send() end
-  require("engine.guard").call(call.service, call.short, call.parameters)
+  require("engine.policy.guard").call(call.service, call.short, call.parameters)
   if scope then return engine.context:write(call.send) end
   return direct(engine, call)
 end

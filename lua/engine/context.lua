@@ -18,7 +18,7 @@ local Context = { __name = "engine.Context" }
 Context.__index = Context
 
 local failure = require "engine.failure"
-local keys = require "engine.keys"
+local keys = require "engine.key.keys"
 local refusal = require "refusal"
 local sorted = require "sorted"
 local task = require "task"

@@ -1,6 +1,6 @@
 --- `ensure` and `read`: what a recipe says shall be, compared, made, or verified, by the pass that is running.
 local copy = require "engine.copy"
-local elsewhere = require "engine.elsewhere"
+local elsewhere = require "engine.account.elsewhere"
 local failure = require "engine.failure"
 local report = require "engine.report"
 local steps = require "engine.step"
@@ -130,9 +130,9 @@ end
 
 -- Verify -----------------------------------------------------------------------------------------------------------
 
-local function verify(engine, resource, want) return require("engine.verify").thing(engine, resource, want, "ensure") end
+local function verify(engine, resource, want) return require("engine.pass.verify").thing(engine, resource, want, "ensure") end
 
-local function destroy(engine, resource, want) return require("engine.destroy").collect(engine, resource, want) end
+local function destroy(engine, resource, want) return require("engine.pass.destroy").collect(engine, resource, want) end
 
 local PASSES <const> = { plan = plan, ["do"] = act, verify = verify, destroy = destroy }
 
@@ -145,7 +145,7 @@ function M.ensure(engine, kind, given)
   engine = elsewhere.of(engine, type(given) == "table" and given.account or nil)
   local kept = engine:resource(kind)
   local made = engine.spec and engine.spec.of_this_run and not (kept.in_cloud or kept.release)
-  if made then return require("engine.handed_over").thing(engine, kind, given) end   -- before it is asked for what it rests on
+  if made then return require("engine.cluster.handed_over").thing(engine, kind, given) end   -- before it is asked for what it rests on
   local resource, want = wanted(engine, kind, given, "ensure")
   if engine.spec and not (resource.in_cloud or resource.release) then
     failure.raise { code = "precondition", exit = "usage", what = ("making the %s %s"):format(kind, resource.name(want)),
@@ -176,7 +176,7 @@ function M.read(engine, kind, given)
   local resource, want = wanted(engine, kind, given, "read")
   local step = engine.by_key[key_of(resource, want)]
   if step then return step.outcome end
-  if engine.phase == "verify" then return require("engine.verify").thing(engine, resource, want, "read") end
+  if engine.phase == "verify" then return require("engine.pass.verify").thing(engine, resource, want, "read") end
   local have = resource.find(engine.context, want)
   if engine.phase == "destroy" then return resource.result(want, not (type(have) == "table" and have.refused) and have or nil) end   -- not its own
   if have == nil then missing(resource, want) end

@@ -74,7 +74,7 @@ local function cloud(engine)
   return setmetatable({
     organization = function()
       context:begin("organization", function() return session.cloud.organization() end)
-      engine.organization = engine.phase == "verify" and require("engine.verify").organization(engine) or context:once "organization"
+      engine.organization = engine.phase == "verify" and require("engine.pass.verify").organization(engine) or context:once "organization"
       return copy.own(engine.organization)
     end,
     find_cluster = function(text) return M.cluster(engine, text) end,
@@ -110,10 +110,10 @@ local CLUSTER <const> = 'a cluster, as read("cluster", …) gives it'
 
 local function found(engine, kind, what)
   if kind == "cmek" then return engine.context:cmek(what) end
-  if kind == "every_key" then return require("engine.every_key").read(engine, what) end
-  if kind == "rotation" then return require("engine.rotation").read(engine, what) end
-  if kind == "growth" then return require("engine.growth").of(engine, what) end
-  if kind == "in_use" then return require("engine.existing").read(engine, what) end
+  if kind == "every_key" then return require("engine.key.every_key").read(engine, what) end
+  if kind == "rotation" then return require("engine.cluster.rotation").read(engine, what) end
+  if kind == "growth" then return require("engine.cluster.growth").of(engine, what) end
+  if kind == "in_use" then return require("engine.key.existing").read(engine, what) end
   return ensure.read(engine, kind, what)
 end
 
@@ -146,7 +146,7 @@ end
 -- A layout for a recipe: what makes roles and keys, and nothing of the engine behind it.
 local function layout(engine, cluster, given, without)
   demand("layout", cluster, "table", CLUSTER)
-  local map = require("engine.layouts").of(engine, cluster, file_of(engine, given), without)
+  local map = require("engine.cluster.layouts").of(engine, cluster, file_of(engine, given), without)
   return closed {
     roles = function(_, make) return map:roles(function(name, account) return make(name, copy.own(account)) end) end,
     keys = function(_, roles, make) return map:keys(roles, function(key) return make(copy.own(key)) end) end,
@@ -252,9 +252,9 @@ function M.of(engine)
       demand("preflight", cluster, "table", CLUSTER)
       if engine.phase == "do" then return end
       if engine.spec and engine.spec.of_this_run then more = nil end   -- what it was made with is not needed any more
-      local grown = more and more.add and require("engine.growth").cluster(engine, cluster, more.add)
+      local grown = more and more.add and require("engine.cluster.growth").cluster(engine, cluster, more.add)
       require("preflight").run(engine, grown or cluster)
-      if more then require("engine.vault").check(engine, cluster, more) end
+      if more then require("engine.vault.needs").check(engine, cluster, more) end
     end,
     --- Says which role and keys a cluster shall use: the specification that the Cloud takes, and what cmek hands over at the end.
     ---@param cluster table

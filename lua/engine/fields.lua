@@ -10,7 +10,7 @@ local known = {}
 local function of(kind)
   if known[kind] == nil then
     local entry = require("docs").of("ensure " .. kind)
-    local fields = { account = true }   -- whose credentials: lua/engine/elsewhere.lua
+    local fields = { account = true }   -- whose credentials: lua/engine/account/elsewhere.lua
     for _, field in ipairs(entry and entry.fields or {}) do fields[field.name] = field end
     known[kind] = entry and fields or false
   end

@@ -1,6 +1,6 @@
 --- A run needs credentials for as long as it works in AWS; a session that ends before would leave half of it made.
 -- What the Cloud does afterwards takes none, however long it takes.
-local principal = require "engine.principal"
+local principal = require "engine.key.principal"
 local refusal = require "refusal"
 local time = require "time"
 

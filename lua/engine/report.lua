@@ -1,5 +1,5 @@
 --- The documents of plan, run, verify and destroy: cmek.plan/1, cmek.run/1, cmek.verify/1, cmek.destroy/1.
-local cmek = require "engine.cmek"
+local cmek = require "engine.cluster.cmek"
 local json = require "json"
 local mend = require "engine.mend"
 local sorted = require "sorted"
@@ -95,7 +95,7 @@ end
 --- cmek.plan/1
 function M.plan(engine)
   return { schema = "cmek.plan/1", run = run(engine), summary = M.summary(engine), steps = steps(engine), warnings = warnings(engine),
-    preflight = preflight(engine), layout = require("engine.layouts").drawing(engine) }
+    preflight = preflight(engine), layout = require("engine.cluster.layouts").drawing(engine) }
 end
 
 --- What this run made or changed, also when it is not complete: the failure must name it.
@@ -157,7 +157,7 @@ function M.run(engine, status, failure)
   return { schema = "cmek.run/1", run = head, summary = M.summary(engine), steps = steps(engine, true), warnings = warnings(engine),
     handover = engine.handed_over or json.null, cmek = status == "done" and use(engine) or json.null, set_aside = set_aside,
     made = M.made(engine), error = failure,
-    ticket = (status == "done" or engine.context.wrote) and require("engine.ticket").of(engine) or nil,
+    ticket = (status == "done" or engine.context.wrote) and require("engine.cluster.ticket").of(engine) or nil,
     going_on = status == "done" and going_on(engine) or nil }
 end
 
@@ -182,7 +182,7 @@ local KINDS <const> = { cloud = 1, cluster = 1, aws = 1, role = 2, key = 3, clus
 -- Checks or findings in an order that no answer's lateness changes: by kind, thing and region, then as help lists the checks.
 local function in_order(list)
   local ranks, places = {}, {}
-  for rank, check in ipairs(require("engine.verify").known()) do ranks[check.id] = rank end
+  for rank, check in ipairs(require("engine.pass.verify").known()) do ranks[check.id] = rank end
   for place, entry in ipairs(list) do
     local kind = KINDS[entry.id:match "^[^.]+"] or 5
     local object = kind > 1 and entry.object or ""

@@ -1,6 +1,6 @@
 --- What is behind a step that is refused: which of the known situations it is, by what was found.
 local explain = require "explain"
-local keys = require "engine.keys"
+local keys = require "engine.key.keys"
 local mend = require "engine.mend"
 local names = require "names"
 local policies = require "policy"
@@ -55,12 +55,12 @@ end
 local function material(engine, want, have)
   local source = have.tags[names.TAG_MATERIAL]
   local mount, copy = tostring(source):match "^(.*)/[^/]*$", source and not source:find "/no%-copy$"
-  if have.distributed or require("engine.distributed").is(want) then copy = false end   -- Vault fills only keys of its own making with it
+  if have.distributed or require("engine.vault.distributed").is(want) then copy = false end   -- Vault fills only keys of its own making with it
   local facts = { key = have.arn, origin = have.metadata.Origin, source = source or "not told by a tag", tag = names.TAG_MATERIAL,
     again = mend.cmek(engine, "run", "console", mend.CHAIN),
     import = copy and ("cmek run vault-transit --cluster %s --vault-mount %s"):format(mend.quote(want.cluster.name), mend.quote(mount)) or nil }
   if want.material and have.metadata.Origin ~= "EXTERNAL" then return "kms.material-of-kms", facts end
-  if want.material and source and source ~= require("engine.material").source(want) then
+  if want.material and source and source ~= require("engine.key.material").source(want) then
     facts.as_it_was = as_it_was(engine, have, source)
     return "kms.material-elsewhere", facts
   end

@@ -1,11 +1,11 @@
 --- A key that was made by hand and that the cluster uses. Adopting it gives it the cluster's tags and alias; nothing else of it changes.
-local choice = require "engine.choice"
-local claim = require "engine.claim"
+local choice = require "engine.key.choice"
+local claim = require "engine.key.claim"
 local failure = require "engine.failure"
-local keys = require "engine.keys"
-local named = require "engine.named"
+local keys = require "engine.key.keys"
+local named = require "engine.cluster.named"
 local names = require "names"
-local provenance = require "engine.provenance"
+local provenance = require "engine.key.provenance"
 
 local M = {}
 

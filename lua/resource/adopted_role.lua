@@ -1,6 +1,6 @@
 --- A role that was made by hand and by which the cluster uses its keys. Adopting it gives it the cluster's tags; nothing else changes.
 local failure = require "engine.failure"
-local named = require "engine.named"
+local named = require "engine.cluster.named"
 local names = require "names"
 local policies = require "policy"
 local role = require "resource.role"

@@ -1,6 +1,6 @@
 --- CMEK of a cluster: every region with its key and role. It can be enabled once and never switched off.
-local cloud_change = require "engine.cloud_change"
-local cmek = require "engine.cmek"
+local cloud_change = require "engine.cluster.cloud_change"
+local cmek = require "engine.cluster.cmek"
 
 local M = {}
 

@@ -1,9 +1,9 @@
 --- Regions of a cluster that has CMEK, each with its key and role: the Cloud is asked for all of them at once, with the complete map of
 --- regions and nodes, and the keys of the new ones alone.
-local cloud_change = require "engine.cloud_change"
-local cmek = require "engine.cmek"
+local cloud_change = require "engine.cluster.cloud_change"
+local cmek = require "engine.cluster.cmek"
 local failure = require "engine.failure"
-local growth = require "engine.growth"
+local growth = require "engine.cluster.growth"
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- The keys that regions of a cluster with CMEK use, changed for others or used anew. The keys from before stay needed.
-local cloud_change = require "engine.cloud_change"
-local cmek = require "engine.cmek"
+local cloud_change = require "engine.cluster.cloud_change"
+local cmek = require "engine.cluster.cmek"
 
 local M = {}
 

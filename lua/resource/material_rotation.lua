@@ -1,7 +1,7 @@
 --- The material of a key in use, rotated by KMS on demand: newer than what the Cloud has used. Once is enough, however often it is asked for.
-local cmek = require "engine.cmek"
+local cmek = require "engine.cluster.cmek"
 local failure = require "engine.failure"
-local keys = require "engine.keys"
+local keys = require "engine.key.keys"
 local refusal = require "refusal"
 local time = require "time"
 

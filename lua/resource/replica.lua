@@ -1,13 +1,13 @@
 --- A replica of a cluster's multi-Region key in another region: the primary's ID and material, with a policy, an alias and tags of its own.
 -- KMS makes one replica a region and no more, so asking twice makes no second one; whose the primary is was decided by its alias before.
-local claim = require "engine.claim"
+local claim = require "engine.key.claim"
 local failure = require "engine.failure"
 local key = require "resource.key"
-local keys = require "engine.keys"
-local material = require "engine.material"
+local keys = require "engine.key.keys"
+local material = require "engine.key.material"
 local names = require "names"
 local policies = require "policy"
-local principal = require "engine.principal"
+local principal = require "engine.key.principal"
 local unknown = require "unknown"
 
 local M = setmetatable({}, { __index = key })   -- what is not said here is as of any key

@@ -1,6 +1,6 @@
 --- A cluster that is let to its keys again. What the Cloud made of the revocation stays: only CockroachDB's support ends that, so nothing is
 --- asked of the Cloud here but how it stands.
-local cmek = require "engine.cmek"
+local cmek = require "engine.cluster.cmek"
 
 local M = {}
 

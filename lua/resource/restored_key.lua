@@ -1,8 +1,8 @@
 --- A key that a cluster's role is let to again: cmek's own Deny is taken out of its policy. All else of the policy stays as it is found.
-local access = require "engine.access"
+local access = require "engine.policy.access"
 local failure = require "engine.failure"
 local policies = require "policy"
-local revocation = require "engine.revocation"
+local revocation = require "engine.policy.revocation"
 local statement = require "policy.revocation"
 
 local M = {}

@@ -1,9 +1,9 @@
 --- A cluster whose CMEK is revoked at the Cloud, after its role was kept from every key. The Cloud has no way back: support has.
-local cloud_change = require "engine.cloud_change"
-local reach = require "engine.reach"
+local cloud_change = require "engine.cluster.cloud_change"
+local reach = require "engine.account.reach"
 local failure = require "engine.failure"
 local refusal = require "refusal"
-local revocation = require "engine.revocation"
+local revocation = require "engine.policy.revocation"
 
 local M = {}
 

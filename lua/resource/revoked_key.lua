@@ -1,6 +1,6 @@
 --- A key that a cluster's role is kept from: its policy has cmek's own Deny. Nothing else of the key or of its policy changes.
-local named = require "engine.named"
-local revocation = require "engine.revocation"
+local named = require "engine.cluster.named"
+local revocation = require "engine.policy.revocation"
 local statement = require "policy.revocation"
 local time = require "time"
 

@@ -5,7 +5,7 @@ local failure = require "engine.failure"
 local json = require "json"
 local names = require "names"
 local policies = require "policy"
-local reach = require "engine.reach"
+local reach = require "engine.account.reach"
 local unknown = require "unknown"
 
 local M = {}

@@ -1,6 +1,6 @@
 --- A key of Vault's transit engine that is the material of a cluster's KMS keys in one region: its version N is that of generation N.
 --- It stays exportable, which transit does not take back, so that the same material can be imported again.
-local in_vault = require "engine.in_vault"
+local in_vault = require "engine.vault.in_vault"
 local names = require "names"
 
 local M = {}

@@ -1,11 +1,11 @@
 --- A key of Vault's that its key management engine has put into KMS: for each version a KMS key, which Vault makes, fills and names by itself.
 --- What the recipe gets is the material of a KMS key: of the version that the cluster uses, else of the one whose alias was claimed last,
 --- else of the newest.
-local choice = require "engine.choice"
+local choice = require "engine.key.choice"
 local failure = require "engine.failure"
-local in_vault = require "engine.in_vault"
-local keymgmt = require "engine.keymgmt"
-local leftovers = require "engine.leftovers"
+local in_vault = require "engine.vault.in_vault"
+local keymgmt = require "engine.vault.keymgmt"
+local leftovers = require "engine.vault.leftovers"
 local names = require "names"
 local refusal = require "refusal"
 local unknown = require "unknown"

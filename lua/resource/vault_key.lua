@@ -1,7 +1,7 @@
 --- A key of Vault's key management engine, one a region: its material is born in Vault, and its version N is that of generation N.
-local in_vault = require "engine.in_vault"
-local keymgmt = require "engine.keymgmt"
-local leftovers = require "engine.leftovers"
+local in_vault = require "engine.vault.in_vault"
+local keymgmt = require "engine.vault.keymgmt"
+local leftovers = require "engine.vault.leftovers"
 local refusal = require "refusal"
 
 local M = {}

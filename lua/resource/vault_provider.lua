@@ -1,8 +1,8 @@
 --- A KMS provider of Vault's key management engine: the way from Vault to AWS KMS in one region, with credentials that Vault never shows again.
 local aws_keys = require "vault.aws_keys"
 local failure = require "engine.failure"
-local in_vault = require "engine.in_vault"
-local keymgmt = require "engine.keymgmt"
+local in_vault = require "engine.vault.in_vault"
+local keymgmt = require "engine.vault.keymgmt"
 
 local M = {}
 

@@ -9,7 +9,7 @@ local function or_null(value)
 end
 
 local function describe(orphan)
-  local orphans, deletion = require "engine.orphans", require "resource.delete.key"
+  local orphans, deletion = require "engine.cluster.orphans", require "resource.delete.key"
   local key = orphan.kind == "key"
   return {
     kind = orphan.kind, id = orphan.id, name = orphan.name, region = or_null(orphan.region), arn = orphan.arn,

@@ -1,6 +1,6 @@
 --- A planted fault: whoever asked for the alias believes to have it; nobody reads it back.
 return {
-  module = "engine.claim",
+  module = "engine.key.claim",
   invariants = { "every other key is quarantined and named in a journal", "CMEK enabled with those keys", "it comes to rest" }, seed = 1,
   patch = function(real)
     function real.claim(context, region, alias, id)

@@ -1,6 +1,6 @@
 --- A planted fault: a transit key is made also where nobody is to keep a copy of the material.
 return {
-  recipe = "vault-transit", module = "engine.material", invariants = { "one key of Vault's per region, or none" }, shows = true, seed = 5,
+  recipe = "vault-transit", module = "engine.key.material", invariants = { "one key of Vault's per region, or none" }, shows = true, seed = 5,
   patch = function(real)
     local fill = real.fill
     function real.fill(context, want, id)

@@ -1,6 +1,6 @@
 --- A planted fault: what the Cloud names is not asked before keys are scheduled and the role goes.
 return {
-  module = "engine.named", invariants = { "nothing that is named is scheduled or deleted" }, seed = 14,
+  module = "engine.cluster.named", invariants = { "nothing that is named is scheduled or deleted" }, seed = 14,
   patch = function(real)
     local changed = {}
     for name, value in pairs(real) do changed[name] = value end

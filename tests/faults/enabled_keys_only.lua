@@ -1,6 +1,7 @@
 --- A planted fault: the guard looks at keys that are ENABLED, and at no other status.
 return {
-  module = "engine.named", invariants = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled" }, seed = 11,
+  module = "engine.cluster.named", seed = 11,
+  invariants = { "nothing that is named is scheduled or deleted", "nothing that is named is left scheduled" },
   patch = function(real)
     local changed = {}
     for name, value in pairs(real) do changed[name] = value end

@@ -1,6 +1,6 @@
 --- A planted fault: an import is believed to have been made, whatever became of its answer.
 return {
-  recipe = "vault-transit", module = "engine.material", invariants = { "no alias without material" }, story = "enable", seed = 64,
+  recipe = "vault-transit", module = "engine.key.material", invariants = { "no alias without material" }, story = "enable", seed = 64,
   patch = function(real)
     local fill = real.fill
     function real.fill(context, want, id)

@@ -1,6 +1,6 @@
 --- A planted fault: an attempt is written down when its key is known, and not before CreateKey leaves.
 return {
-  module = "engine.attempt", invariants = { "every other key is quarantined and named in a journal" }, seed = 163,
+  module = "engine.key.attempt", invariants = { "every other key is quarantined and named in a journal" }, seed = 163,
   patch = function(real)
     return { new = function(context, entries)
       local attempts = real.new(context, entries)

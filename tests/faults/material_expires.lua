@@ -2,7 +2,7 @@
 local IN_SUMMER <const> = 1814400000   -- 2027-07-01
 
 return {
-  recipe = "vault-transit", module = "engine.material", invariants = { "claimed keys have their material for good" }, shows = true, seed = 3,
+  recipe = "vault-transit", module = "engine.key.material", invariants = { "claimed keys have their material for good" }, shows = true, seed = 3,
   patch = function(real)
     local fill = real.fill
     function real.differences() return {} end

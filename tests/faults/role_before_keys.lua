@@ -1,6 +1,6 @@
 --- A planted fault: things go in the order in which they were made, the role before its keys.
 return {
-  module = "engine.destroy", invariants = { "the role goes after the keys" }, seed = 4,
+  module = "engine.pass.destroy", invariants = { "the role goes after the keys" }, seed = 4,
   patch = function(real)
     local changed = {}
     for name, value in pairs(real) do changed[name] = value end

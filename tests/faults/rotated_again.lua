@@ -1,6 +1,6 @@
 --- A planted fault: a key that came by a rotation a moment ago is rotated again by whoever comes next.
 return {
-  recipe = "vault-transit", module = "engine.rotation", invariants = { "no generation that nobody asked for" }, story = "rotate",
+  recipe = "vault-transit", module = "engine.cluster.rotation", invariants = { "no generation that nobody asked for" }, story = "rotate",
   shows = true, seed = 1,
   patch = function(real)
     local read = real.read

@@ -1,6 +1,6 @@
 --- A planted fault: an alias that ListAliases does not show is taken for free, and so for ours once it was asked for.
 return {
-  module = "engine.claim",
+  module = "engine.key.claim",
   invariants = { "every other key is quarantined and named in a journal", "CMEK enabled with those keys", "it comes to rest" }, seed = 12,
   patch = function(real)
     function real.claim(context, region, alias, id)

@@ -1,6 +1,6 @@
 --- What verify asks of the cluster: whether every region uses its key, with its role.
 local checks = require "engine.checks"
-local cmek = require "engine.cmek"
+local cmek = require "engine.cluster.cmek"
 local json = require "json"
 local mend = require "engine.mend"
 local resource = require "resource.cluster_cmek"

@@ -1,9 +1,9 @@
 --- What verify asks of a rotation: whether each region uses the key of its generation, and none was left unfinished.
 local checks = require "engine.checks"
-local cmek = require "engine.cmek"
+local cmek = require "engine.cluster.cmek"
 local mend = require "engine.mend"
 local resource = require "resource.cmek_rotation"
-local rotation = require "engine.rotation"
+local rotation = require "engine.cluster.rotation"
 local unknown = require "unknown"
 
 local M = {}

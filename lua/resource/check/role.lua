@@ -1,5 +1,5 @@
 --- What verify asks of the role, one by one: whose it is, whom it trusts, what it may do.
-local foreign = require "engine.foreign"
+local foreign = require "engine.policy.foreign"
 local json = require "json"
 local mend = require "engine.mend"
 local names = require "names"

@@ -1,5 +1,5 @@
 --- What verify asks of a KMS provider in Vault. Its credentials are never shown, so that they are right is never said.
-local keymgmt = require "engine.keymgmt"
+local keymgmt = require "engine.vault.keymgmt"
 local mend = require "engine.mend"
 
 local M = {}

@@ -1,9 +1,9 @@
 --- Taking a key back. It is tagged, scheduled for deletion with the longest window, and loses its alias last: as long as it is not
 --- scheduled the alias leads to it, whatever happens on the way, and afterwards the name is free for a new key.
-local claim = require "engine.claim"
+local claim = require "engine.key.claim"
 local failure = require "engine.failure"
 local key = require "resource.key"
-local keys = require "engine.keys"
+local keys = require "engine.key.keys"
 local mend = require "engine.mend"
 local names = require "names"
 local sorted = require "sorted"
@@ -102,7 +102,7 @@ end
 --- What is worth a word before it goes.
 ---@return string[]
 function M.warnings(_, have)
-  local list, foreign = {}, require "engine.foreign"
+  local list, foreign = {}, require "engine.policy.foreign"
   local ok, document = pcall(require("policy").parse, have.policy)
   for _, statement in ipairs(ok and document.Statement or {}) do
     local own = statement.Sid == require("policy.build").USE_SID
@@ -130,7 +130,7 @@ function M.needs(context, want, have)
   end
   need("DeleteAlias", have.arn, have.policy)
   need("DeleteAlias", alias)
-  require("engine.rights").foresee_existing(context)
+  require("engine.policy.rights").foresee_existing(context)
   return list
 end
 

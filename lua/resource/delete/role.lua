@@ -1,6 +1,6 @@
 --- Deleting the role, once no key is left that it is for. What somebody else has hung on it, or who else may assume it, keeps it.
 local failure = require "engine.failure"
-local foreign = require "engine.foreign"
+local foreign = require "engine.policy.foreign"
 local mend = require "engine.mend"
 local policies = require "policy"
 local role = require "resource.role"
@@ -106,7 +106,7 @@ function M.about() return M.irreversible end
 ---@param context engine.Context
 ---@return engine.Need[]
 function M.needs(context, _, have)
-  require("engine.rights").foresee_existing(context)
+  require("engine.policy.rights").foresee_existing(context)
   return { { action = "iam:DeleteRole", resource = have.arn } }
 end
 

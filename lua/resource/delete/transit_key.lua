@@ -1,12 +1,12 @@
 --- Taking a transit key back. It is the one copy of its material outside KMS: as long as a KMS key has that material, be it one that waits for
 --- its end, the copy stays, and a later destroying deletes it. Keys that were to last as long as an import go at once.
 local failure = require "engine.failure"
-local holders = require "engine.holders"
-local in_vault = require "engine.in_vault"
+local holders = require "engine.vault.holders"
+local in_vault = require "engine.vault.in_vault"
 local key = require "resource.transit_key"
 local mend = require "engine.mend"
 local names = require "names"
-local vault_side = require "engine.vault_side"
+local vault_side = require "engine.vault.side"
 
 local M = { name = key.name, region = key.region }
 

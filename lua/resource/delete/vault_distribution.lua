@@ -2,12 +2,12 @@
 --- about those that have no alias of cmek's. Before Vault is asked cmek has scheduled them itself, with the longest window: until then nothing
 --- is lost, and a cluster that began to use one meanwhile gets it back while Vault still has it.
 local key_deletion = require "resource.delete.key"
-local in_vault = require "engine.in_vault"
-local keymgmt = require "engine.keymgmt"
-local keys = require "engine.keys"
+local in_vault = require "engine.vault.in_vault"
+local keymgmt = require "engine.vault.keymgmt"
+local keys = require "engine.key.keys"
 local refusal = require "refusal"
 local thing = require "resource.vault_distribution"
-local vault_side = require "engine.vault_side"
+local vault_side = require "engine.vault.side"
 
 local M = { name = thing.name, region = thing.region }
 
@@ -89,7 +89,7 @@ function M.needs(context, want, have)
       list[#list + 1] = { action = "kms:ScheduleKeyDeletion", resource = entry.key.arn, policy = entry.key.policy, region = want.region }
     end
   end
-  require("engine.rights").foresee_existing(context)
+  require("engine.policy.rights").foresee_existing(context)
   return list
 end
 

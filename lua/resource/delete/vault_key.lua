@@ -1,8 +1,8 @@
 --- Taking a key of Vault's key management engine back, once no provider has it: its KMS keys wait for their end by then, with material of their own,
 --- so that Vault's is of no use to them any more.
-local in_vault = require "engine.in_vault"
+local in_vault = require "engine.vault.in_vault"
 local thing = require "resource.vault_key"
-local vault_side = require "engine.vault_side"
+local vault_side = require "engine.vault.side"
 
 local M = { name = thing.name, region = thing.region }
 

@@ -1,7 +1,7 @@
 --- Taking an engine out of Vault: with it would go every key in it, so only one goes that cmek mounted for this cluster and that is empty by then.
 local mount = require "resource.vault_mount"
 local names = require "names"
-local vault_side = require "engine.vault_side"
+local vault_side = require "engine.vault.side"
 
 local M = { name = mount.name, region = mount.region }
 

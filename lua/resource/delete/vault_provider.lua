@@ -1,7 +1,7 @@
 --- Taking back the way from Vault to KMS in a region, once it leads to no key any more. Vault forgets the credentials with it.
-local in_vault = require "engine.in_vault"
+local in_vault = require "engine.vault.in_vault"
 local thing = require "resource.vault_provider"
-local vault_side = require "engine.vault_side"
+local vault_side = require "engine.vault.side"
 
 local M = { name = thing.name, region = thing.region }
 
