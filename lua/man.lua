@@ -170,7 +170,7 @@ end
 local function topics()
   local parts, done = {}, { [LAST] = true }
   local function add(name, title)
-    local first, text = help.TOPICS[name]:match "^([^\n]+)\n(.*)$"
+    local first, text = help.topic(name):match "^([^\n]+)\n(.*)$"
     done[name] = true
     parts[#parts + 1] = section(title or first:upper(), body(text) .. (name == "json" and "\n" .. schemas() or ""))
   end

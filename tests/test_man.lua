@@ -47,7 +47,7 @@ end
 test["every word of every topic of help stands on it"] = function()
   local there = words_of(read(page))
   for _, name in ipairs(help.names()) do
-    local text = help.TOPICS[name]:match "^[^\n]+\n(.*)$"
+    local text = help.topic(name):match "^[^\n]+\n(.*)$"
     for word in text:gmatch "%S+" do test.truthy(there[word], ("%s: '%s' is lost"):format(name, word)) end
   end
 end

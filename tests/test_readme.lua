@@ -68,7 +68,7 @@ end
 
 test["the examples of help run as they are written"] = function()
   local scripts = {}
-  for _, part in ipairs(require("man").parts(require("help").TOPICS.examples)) do
+  for _, part in ipairs(require("man").parts(require("help").topic "examples")) do
     if part[1] == "code" then scripts[#scripts + 1] = { text = table.concat(part[2], "\n") .. "\n", where = "the examples" } end
   end
   test.truthy(#scripts >= 3)
@@ -135,7 +135,7 @@ test["every command, topic and target that the README names is there"] = functio
   for _, name in ipairs(require("recipe").names()) do words[name] = true end
   for word in readme:gmatch "[\n`$-] ?cmek (%l+)" do test.truthy(words[word], word) end
   for topic in readme:gmatch "`cmek help ([%l_.-]+)" do
-    test.truthy(require("help").TOPICS[topic] or words[topic] or require("docs").help(topic), topic)
+    test.truthy(require("help").topic(topic) or words[topic] or require("docs").help(topic), topic)
   end
   for target in readme:gmatch "\nmake (%l+)" do test.contains(makefile, "\n" .. target .. ":") end
   for version in readme:gmatch "cmek_([%d.]+)_" do test.equal(version, require "version") end

@@ -60,7 +60,7 @@ end
 test["every check is documented by its ID, and no other one is"] = function()
   local known, documented = {}, {}
   for _, check in ipairs(verification.known()) do known[check.id] = check.text end
-  for id, text in require("help").TOPICS.checks:gmatch "\n  (%l[%l_]*%.[%l_.]+) +([^\n]+)" do documented[id] = text end
+  for id, text in require("help").topic("checks"):gmatch "\n  (%l[%l_]*%.[%l_.]+) +([^\n]+)" do documented[id] = text end
   test.equal(documented, known)
 end
 

@@ -70,7 +70,7 @@ local function help_json(name, output)
     output:result(require("json").encode(found, { indent = 2 }) .. "\n")
     return 0
   end
-  local text = help.TOPICS.json .. M.schemas()
+  local text = help.topic "json" .. M.schemas()
   if output.json then output:document { schema = "cmek.help/1", text = text, schemas = require("json").array(words) } end
   output:result(text)
   return 0
@@ -80,7 +80,7 @@ end
 ---@param id string?
 ---@return string
 function M.errors(id)
-  local explain, parts = require "explain", { help.TOPICS.errors, "\n" }
+  local explain, parts = require "explain", { help.topic "errors", "\n" }
   for _, situation in ipairs(explain.list()) do
     parts[#parts + 1] = ("  %-30s %s\n"):format(situation.id, situation.title)
     if situation.id == id then
@@ -96,7 +96,7 @@ end
 
 local function text_of(topic)
   if topic == nil or topic == "--help" then return help.overview() end
-  local about, command = help.TOPICS[topic], M.command(topic)
+  local about, command = help.topic(topic), M.command(topic)
   if about and command then return about .. "\n" .. command end   -- status is both
   if about or command then return about or command end
   local recipe = require "recipe"
@@ -122,7 +122,7 @@ end
 local function functions(name)
   local docs = require "docs"
   local list = docs.list(name or "")
-  if list then return (name and "" or help.TOPICS.functions) .. list end
+  if list then return (name and "" or help.topic "functions") .. list end
   local near = require("ui.near").near(name, docs.table_names())
   failure.usage(("there is no table '%s' of functions%s"):format(name, near[1] and "; did you mean '" .. near[1] .. "'?" or ""),
     "cmek help functions lists them")

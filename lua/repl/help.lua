@@ -58,7 +58,7 @@ function M.show(repl, what)
     return
   end
   local name = type(what) == "string" and what:gsub("^%?", ""):gsub("%(%)$", "") or name_of(repl, what)
-  local text = name and (require("docs").help(name, repl.output:width()) or require("help").TOPICS[name] or require("command.help").command(name))
+  local text = name and (require("docs").help(name, repl.output:width()) or require("help").topic(name) or require("command.help").command(name))
   if not text then
     local near = name and require("docs").near(name)[1]
     local known = near and ("; did you mean %s?"):format(near) or ""
