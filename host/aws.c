@@ -381,9 +381,8 @@ static int send_request(lua_State *L, struct door *door, int self, struct reques
     .headers = r->headers, .header_count = r->header_count, .body = r->body.data, .body_length = r->body.length,
     .write = e->effect >= EFFECT_WRITE, .timeout = timeout, .format = format_of(r), .secrets = secrets, .audience = "aws",
   };
-  m.record = door_record(L, door, self, e, r->host);
   bytes_free(&r->query);
-  return http_send(L, door, self, &m, &r->body, &r->authorization);
+  return http_send(L, door, self, &m, e, r->host, &r->body, &r->authorization);
 }
 
 static int aws_request(lua_State *L)

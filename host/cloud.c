@@ -120,8 +120,7 @@ static int cloud_request(lua_State *L)
     .method = method, .url = whole, .service = "cloud", .operation = e.operation, .headers = headers, .header_count = count,
     .body = body.data, .body_length = body.length, .write = e.effect >= EFFECT_WRITE, .timeout = timeout, .format = ANSWER_JSON,
   };
-  m.record = door_record(L, door, self, &e, host);
-  return http_send(L, door, self, &m, &body, &bearer);
+  return http_send(L, door, self, &m, &e, host, &body, &bearer);
 }
 
 void cloud_push(lua_State *L, int door_index)

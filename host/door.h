@@ -165,8 +165,10 @@ struct message {
   lua_Integer record;          /* number of its line in the journal; 0: none */
 };
 
-/* Sends and puts the running task to sleep; the C function that called it must return what this returns.
- * The buffers that the message was made of are freed here (each may be NULL): the call does not come back. */
-int http_send(lua_State *L, struct door *door, int door_index, const struct message *m, struct bytes *made, struct bytes *also);
+/* Writes the request into the journal (m->record), sends, and puts the running task to sleep; the C function that called it must
+ * return what this returns. What cannot be written down does not leave: that is raised. The buffers that the message was made of are
+ * freed here, whatever comes (each may be NULL): the call does not come back. */
+int http_send(lua_State *L, struct door *door, int door_index, struct message *m, const struct exchange *e, const char *host,
+              struct bytes *made, struct bytes *also);
 
 #endif

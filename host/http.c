@@ -145,16 +145,37 @@ static const char *fill(struct transfer *t, const struct message *m)
   return ok ? NULL : "the request is too long";
 }
 
-int http_send(lua_State *L, struct door *door, int door_index, const struct message *m, struct bytes *made, struct bytes *also)
+struct sending {
+  struct door *door;
+  struct message *m;
+  const struct exchange *e;
+  const char *host;
+};
+
+/* Runs under lua_pcall: the door's value and a struct sending. */
+static int record(lua_State *L)
 {
-  (void)door_index;
+  struct sending *s = lua_touserdata(L, 2);
+  s->m->record = door_record(L, s->door, 1, s->e, s->host);
+  return 0;
+}
+
+int http_send(lua_State *L, struct door *door, int door_index, struct message *m, const struct exchange *e, const char *host,
+              struct bytes *made, struct bytes *also)
+{
   struct transfer *t = transfer_new(L);
   int slot = lua_gettop(L);
-  const char *fault = fill(t, m);
+  lua_pushcfunction(L, record);
+  lua_pushvalue(L, door_index);
+  lua_pushlightuserdata(L, &(struct sending){.door = door, .m = m, .e = e, .host = host});
+  bool recorded = lua_pcall(L, 2, 0, 0) == LUA_OK;
+  const char *fault = recorded ? fill(t, m) : NULL;
   if (made != NULL)
     bytes_free(made);
   if (also != NULL)
     bytes_free(also);
+  if (!recorded)
+    return lua_error(L);
   if (fault != NULL)
     return luaL_error(L, "http: %s", fault);
   t->carrier = door->carrier;
@@ -473,8 +494,7 @@ static int http_request(lua_State *L)
   struct message m = {.method = method, .url = url, .service = "http", .operation = method, .headers = headers, .header_count = count,
                       .body = body, .body_length = strlen(body), .write = true, .timeout = field_number(L, 1, "timeout", 60),
                       .format = ANSWER_RAW};
-  m.record = door_record(L, door, lua_upvalueindex(1), &e, base);
-  return http_send(L, door, lua_upvalueindex(1), &m, NULL, NULL);
+  return http_send(L, door, lua_upvalueindex(1), &m, &e, base, NULL, NULL);
 }
 
 void http_push(lua_State *L, int door_index)

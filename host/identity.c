@@ -146,8 +146,7 @@ static int identity_request(lua_State *L)
     .body = body.data, .body_length = body.length, .timeout = timeout, .format = call->format,
     .secrets = e.row->secrets, .audience = call->answers,
   };
-  m.record = door_record(L, door, self, &e, host);
-  return http_send(L, door, self, &m, &body, NULL);
+  return http_send(L, door, self, &m, &e, host, &body, NULL);
 }
 
 void identity_push(lua_State *L, int door_index)

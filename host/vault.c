@@ -181,8 +181,7 @@ static int send_request(lua_State *L, struct door *door, int self, struct reques
     .body = body.data, .body_length = body.length, .write = e->effect >= EFFECT_WRITE, .farewell = farewell, .timeout = timeout,
     .format = ANSWER_VAULT, .secrets = effects_vault_secrets_of(e->row, r->asked, r->path), .audience = r->audience,
   };
-  m.record = door_record(L, door, self, e, host);
-  return http_send(L, door, self, &m, &body, NULL);
+  return http_send(L, door, self, &m, e, host, &body, NULL);
 }
 
 static int vault_request(lua_State *L)
