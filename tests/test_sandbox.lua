@@ -125,7 +125,7 @@ end
 
 test["a text that is too long and a table that grows for ever end the run, not the machine"] = function()
   bomb("return ('x'):rep(1 << 40)", "mine.lua:6: resulting string too large")
-  bomb("local t, n = {}, 0 while true do n = n + 1 t[n] = ('x'):rep(1 << 24) .. n end", "not enough memory", 20)
+  bomb("local t, n, long = {}, 0, ('x'):rep(1 << 24) while true do n = n + 1 t[n] = long .. n end", "not enough memory", 20)
 end
 
 test["a recursion without end is told by its line"] = function()
