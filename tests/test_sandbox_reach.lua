@@ -344,3 +344,31 @@ test["what is called with nothing says what it wants, and what holds itself is n
     test.contains(tostring(raised), want)
   end
 end
+
+test["what was agreed to is what is done: a recipe that wants something else in its second pass changes nothing"] = function()
+  for _, case in ipairs { { '"x"', 0, true }, { 'passes == 1 and "x" or "y"', 1, false } } do
+    local operator = operators.open()
+    local log = operators.log(operator)
+    local body = ROLE:gsub('external_id = "x"', function() return "external_id = " .. case[1] end)
+    local path = written("local passes = 0\n" .. HEAD .. "passes = passes + 1\n" .. body .. "\nend }")
+    local report, status = operators.run(operator, path)
+    test.equal({ status, wrote(log, "CreateRole") }, { case[2], case[3] })
+    local message = "another 'trust.Statement.1.Condition.StringEquals.sts:ExternalId' than its plan showed"
+    test.contains(case[3] and message or report.error.message, message)
+  end
+end
+
+test["nor does a call of its own that has other parameters then"] = function()
+  local body = "local n = 0\n" .. HEAD .. [[
+    n = n + 1
+    read("cluster", arg.cluster)
+    iam.untag_role { RoleName = "shown", TagKeys = { "a", %s } }
+  end }]]
+  local operator = operators.open()
+  local log = operators.log(operator)
+  local report = operators.run(operator, written(body:format [["b" .. n]]))
+  test.equal({ report.run.status, wrote(log, "UntagRole") }, { "failed", false })
+  test.contains(report.error.message, "iam UntagRole shown with another 'TagKeys.2' than its plan showed")
+  operators.run(operator, written(body:format [["b"]]))
+  test.truthy(wrote(log, "UntagRole"))   -- the control
+end

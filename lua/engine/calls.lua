@@ -176,7 +176,7 @@ local function in_plan(engine, call)
   local step = steps.new(engine, call.key, { kind = "call", name = unknown.show(call.title), region = call.region,
     action = call.effect == "deletion" and "refuse" or "change",
     reason = call.effect == "write" and engine.in_change and ABOUT_CHANGE or REASONS[call.effect] or REASONS.write,
-    irreversible = call.effect == "irreversible" or nil, cluster = call.cluster, about = call.title })
+    irreversible = call.effect == "irreversible" or nil, cluster = call.cluster, about = call.title, parameters = call.parameters })
   engine.listener { kind = "planned", step = require("engine.report").step(step) }
   return unknown.thing("answer of " .. call.operation)
 end
@@ -188,6 +188,7 @@ local function in_do(engine, call)
     step.result = "done"
     return step.kept
   end
+  if not engine.repeated[coroutine.running()] then require("engine.seen").hold(engine, call.title, step.parameters, call.parameters) end
   step.name = unknown.show(call.title)   -- what the plan could not know
   local send = call.send
   if not call.safe then send = function() return require("engine.sent").noted(engine.context, call.key, call.send) end end

@@ -120,6 +120,7 @@ local function act(engine, resource, want)
   local thread = coroutine.running()
   local anew = engine.repeated[thread]
   if anew and engine.acted[thread] ~= step then steps.unplanned(key .. " here") end
+  if not anew then require("engine.seen").hold(engine, key, step.want, want) end
   engine.acted[thread] = step
   local have = steps.carry_out(engine, step, function()
     return change(engine, step, want, anew and look_again(engine, step, want) or step)

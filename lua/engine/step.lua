@@ -33,7 +33,7 @@ end
 ---@param key string
 function M.unplanned(key)
   failure.raise { code = "precondition", what = "running the recipe",
-    message = ("it asks for %s, which its plan did not show: a recipe must ask for the same in both passes"):format(key) }
+    message = ("it asks for %s, which its plan did not show: a recipe must ask for the same in both passes"):format(key:gsub("%s+", " ")) }
 end
 
 --- Does a step, telling of its beginning and its end.

@@ -26,6 +26,9 @@ Writing a recipe
   it touches. --trust lifts the sandbox: the recipe has file, process, json, crypto, time, load, pcall and globals of its own; services it
   reaches as any other recipe does. The journal says so.
 
+  Its function is run twice, for the plan and to do what was agreed to: what it asks for the second time has to be what its plan showed,
+  as far as that could be known; else the run ends before the change.
+
   What goes wrong in it is told by its line, with what may have been meant; --traceback adds the calls that led there, --on-error=repl
   opens a prompt at that line, and so does break() in the recipe (cmek help on-error).
 
