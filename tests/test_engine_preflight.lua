@@ -63,7 +63,7 @@ test["a recipe that asks for something else in its second pass is stopped"] = fu
   local world = fakes.world()
   local report, status = fakes.run(world, recipe)
   test.equal(status, 1)
-  test.contains(report.error.message, "role  r2, which its plan did not show")
+  test.contains(report.error.message, "role r2, which its plan did not show")
   test.equal(next(world.roles), nil)
 end
 
