@@ -27,6 +27,11 @@ local function take_json(arguments)
 end
 
 local function unknown(word)
+  for _, recipe in ipairs(require("recipe").names()) do
+    if recipe == word then
+      require("ui.failure").usage(("'%s' is no command: it is a recipe, which is planned, run and verified"):format(word), "cmek plan " .. word)
+    end
+  end
   local known = {}
   for _, entry in ipairs(words) do known[#known + 1] = not entry.hidden and entry[1] or nil end
   local near = require("ui.near").near(word, known)

@@ -77,6 +77,15 @@ test["an unknown command is usage and names the near one"] = function()
   test.equal(result.stdout, "")
 end
 
+test["a recipe that is typed as a command is told to be one, with the command that shows what it would do"] = function()
+  for _, name in ipairs(require("recipe").names()) do
+    local result = run(name, "--cluster", "orders")
+    test.equal({ result.status, result.stdout }, { 2, "" })
+    test.contains(result.stderr, ("'%s' is no command: it is a recipe"):format(name))
+    test.contains(result.stderr, "next: cmek plan " .. name .. "\n")
+  end
+end
+
 test["under --json a failure is a document on stdout"] = function()
   local result = run("plan", "consle", "--json")
   test.equal(result.status, 2)
