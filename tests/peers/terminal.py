@@ -60,6 +60,11 @@ class Pane:
         """What is seen; with what has left the pane at the top; with lines that the pane has broken in one."""
         return self.run("capture-pane", "-p", *(["-S", "-"] if history else []), *(["-J"] if joined else []))
 
+    def prompt(self):
+        """Opens cmek's prompt, which knows no account yet."""
+        self.send("./cmek repl", "Enter")
+        self.wait(r"cmek read> *\n*\Z")
+
     def wait(self, pattern):
         """Until the pane matches; the pane."""
         deadline = time.time() + SECONDS
@@ -287,16 +292,14 @@ def prompt():
         pane.send("Enter")
         sound_end(pane, "after :quit")
     with Pane(60, 16) as pane:
-        pane.send("./cmek repl", "Enter")
-        pane.wait(r"cmek read> *\n*\Z")
+        pane.prompt()
         pane.send("cloud.clusters()", "Enter")
         pane.wait(r"us-east-1 read> *\n*\Z")
         pane.send('read("cluster", "orders")', "Enter")
         golden("prompt-small", pane.wait(r"more lines.*\n.*read> *\n*\Z"))
     with Pane(100, 30, TERM="dumb") as pane:
         pane.run("pipe-pane", f"cat > {pane.scratch}/raw")
-        pane.send("./cmek repl", "Enter")
-        pane.wait(r"cmek read> *\n*\Z")
+        pane.prompt()
         pane.send("cloud.organization()", "Enter")
         pane.wait(r"us-east-1 read> *\n*\Z")
         pane.send("not this")
@@ -343,8 +346,7 @@ def hints():
             shows(r"\ncmek read> *\n*\Z", "C-c")
         golden("hint-foot", shows(below + r".*\n*\Z", "=kms.describe_key {"))
     with Pane(40, 10) as pane:
-        pane.send("./cmek repl", "Enter")
-        pane.wait(r"cmek read> *\n*\Z")
+        pane.prompt()
         pane.send("-l", "x = { '日本語日本語日本語日', kms.describe_key { KeyId = 'é")
         golden("hint-narrow", pane.wait(below + r".*\n*\Z"))
         equal("the cursor is where it is typed", pane.flag("cursor_x") + "," + pane.flag("cursor_y"), "30,2")
@@ -362,8 +364,7 @@ def hints():
 def pasted():
     """Lines that come together: marked by the terminal or not, one chunk or several; what stands behind an error is not run."""
     with Pane(70, 30) as pane:
-        pane.send("./cmek repl", "Enter")
-        pane.wait(r"cmek read> *\n*\Z")
+        pane.prompt()
         pane.run("set-buffer", "for i = 1, 2 do\n  print(i)\nend\n")
         pane.run("paste-buffer")
         pane.wait(r"end\n1\n2\ncmek read> *\n*\Z")
@@ -455,8 +456,7 @@ def stopping():
 def asked():
     """What a stranger types first."""
     with Pane(72, 40) as pane:
-        pane.send("./cmek repl", "Enter")
-        pane.wait(r"cmek read> *\n*\Z")
+        pane.prompt()
         pane.send("help", "Enter")
         golden("prompt-help", pane.wait(r":quit.*\n(.*\n)*cmek read> *\n*\Z"))
         pane.send("C-l")
