@@ -207,7 +207,6 @@ end
 -- How answers say that there is more: the member that does, and the parameter that asks for it.
 local PAGES <const> = { { "NextToken", "NextToken" }, { "nextToken", "nextToken" }, { "NextMarker", "Marker" }, { "Marker", "Marker" },
   { "PaginationToken", "PaginationToken" } }
-local PAGES_MAX <const> = 10000
 
 -- Where the next page begins: parameter and value; nil on the last page.
 local function next_page(answer)
@@ -219,17 +218,9 @@ end
 
 -- All pages as one answer.
 local function all_pages(ask, request, member)
-  local whole, seen = nil, {}
-  for _ = 1, PAGES_MAX do
-    local answer = ask()
-    local parameter, token = next_page(answer)
-    whole = whole or answer
-    whole[member] = whole[member] or {}
-    if whole ~= answer then table.move(answer[member] or {}, 1, #(answer[member] or {}), #whole[member] + 1, whole[member]) end
-    if not parameter then break end
-    if seen[token] then complain("%s gives the same page of %s for ever", request.service, request.operation) end
-    seen[token], request.parameters[parameter] = true, token
-  end
+  local whole = require("aws.pages").whole(request.parameters, member, ask, next_page, function()
+    complain("%s gives the same page of %s for ever", request.service, request.operation)
+  end)
   for _, page in ipairs(PAGES) do whole[page[1]] = nil end
   return whole
 end

@@ -14,8 +14,6 @@ local M = {}
 ---@field with table?       parameters that are sent unless others are given
 ---@field after (fun(answer: table): table)?   makes of the answer what callers get
 
-local PAGES_MAX <const> = 10000
-
 -- "CreateKey" is create_key.
 local function function_name(operation)
   return (operation:gsub("(%l)(%u)", "%1_%2"):lower())
@@ -97,31 +95,19 @@ end
 
 -- Lists --------------------------------------------------------------------------------------------------------------
 
-local function add(whole, answer, member)
-  if not whole then
-    answer[member] = answer[member] or {}
-    return answer
+-- All pages as one answer.
+local function whole(caller, request, member)
+  local paging = PAGES[request.service]
+  local function more(page)
+    local marker = paging.more(page)
+    if marker then return paging.ask, marker end
   end
-  for _, entry in ipairs(answer[member] or {}) do table.insert(whole[member], entry) end
-  return whole
-end
-
--- All pages as one answer. A service that points at the page just read would keep us for ever.
-local function pages(caller, request, member)
-  local paging, whole, seen = PAGES[request.service], nil, {}
-  for _ = 1, PAGES_MAX do
-    local answer = caller:call(request)
-    local marker = paging.more(answer) or nil
-    whole = add(whole, answer, member)
-    if not marker then break end
-    if seen[marker] then
-      refusal.raise { kind = "refused", service = request.service, operation = request.operation, region = request.region,
-        message = "the service gives the same page for ever" }
-    end
-    seen[marker], request.parameters[paging.ask] = true, marker
-  end
-  for _, name in ipairs(PAGING) do whole[name] = nil end
-  return whole
+  local answer = require("aws.pages").whole(request.parameters, member, function() return caller:call(request) end, more, function()
+    refusal.raise { kind = "refused", service = request.service, operation = request.operation, region = request.region,
+      message = "the service gives the same page for ever" }
+  end)
+  for _, name in ipairs(PAGING) do answer[name] = nil end
+  return answer
 end
 
 --- The functions of a service.
@@ -139,7 +125,7 @@ function M.functions(caller, service, operations, regional, region)
       local parameters, named = take(name, given, regional, service, operation, spec.with)
       local request = { service = service, operation = operation, region = regional and named or region, parameters = parameters,
         safe = spec.safe or spec.list ~= nil, rate = spec.rate, list = spec.list, of = spec.of, result = spec.result }
-      local answer = spec.list and pages(caller, request, spec.list) or caller:call(request)
+      local answer = spec.list and whole(caller, request, spec.list) or caller:call(request)
       return spec.after and spec.after(answer) or answer
     end
   end
